@@ -1,0 +1,440 @@
+/* bench.c -- what each operation of telemetry.h costs, beside the least that this machine could do it for.
+     cc -O2 -pthread -o bench bench.c && ./bench
+     ./bench --tsv            name, value, unit, floor, peer, value of the peer: one line per figure
+     ./bench --reps 41        repetitions of each figure (default 21)
+     ./bench --only span      figures whose name starts so (floors are measured all the same)
+   bench/run.sh does the same and adds the peers, sizes and compile times. Each group of figures runs in a child of
+   its own, so that each starts with an SDK that was never initialised. POSIX only. */
+#define _GNU_SOURCE 1
+#include <stdbool.h>
+#include "ops.h"
+#include "floors.h"
+
+#include <sys/types.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define FIGURES_MAX 200
+
+typedef struct figure {
+    char name[48], unit[12], floor[32];
+    double min, median;
+} figure;
+
+static figure      figures[FIGURES_MAX];
+static int         figure_count;
+static const char* only = "";
+static FILE*       report;              /* of a group: the pipe to the parent */
+
+/* ---- reporting, in a group's child ---- */
+
+static bool wanted(const char* name) {
+    return strncmp(name, only, strlen(only)) == 0 || strncmp(name, "floor.", 6) == 0;
+}
+
+static void report_figure(const char* name, bench_result r, const char* unit, const char* floor) {
+    fprintf(report, "%s\t%.17g\t%.17g\t%s\t%s\n", name, r.min, r.median, unit, floor);
+    fflush(report);
+}
+
+static void report_value(const char* name, double v, const char* unit, const char* floor) {
+    bench_result r;
+    r.min = r.median = v;
+    if (wanted(name)) { report_figure(name, r, unit, floor); }
+}
+
+static bench_result scaled(bench_result r, double by) {
+    r.min *= by;
+    r.median *= by;
+    return r;
+}
+
+/* `name` gets the suffix .1t or .4t, and so does the name of its floor. */
+static void figure_of(const char* name, const char* floor, int threads, bench_body body, uint64_t burst, void (*between)(void)) {
+    char full[48], limit[48];
+    snprintf(full, sizeof full, "%s.%dt", name, threads);
+    snprintf(limit, sizeof limit, "%s.%dt", floor, threads);
+    if (!wanted(full)) { return; }
+    report_figure(full, bench_measure(body, threads, burst, between), "ns", floor[0] == '-' ? "-" : limit);
+}
+
+static void both(const char* name, const char* floor, bench_body body, uint64_t burst, void (*between)(void)) {
+    figure_of(name, floor, 1, body, burst, between);
+    figure_of(name, floor, BENCH_THREADS, body, burst, between);
+}
+
+/* ---- groups ---- */
+
+static void group_floors(void) {
+    floor_fill_sets();
+    both("floor.loop", "-", floor_loop, 0, NULL);
+    both("floor.tls", "-", floor_tls, 0, NULL);
+    both("floor.shard", "-", floor_shard_loop, 0, NULL);
+    both("floor.xadd", "-", floor_xadd, 0, NULL);
+    figure_of("floor.store", "-", 1, floor_store, 0, NULL);
+    both("floor.disabled", "-", floor_disabled, 0, NULL);
+    both("floor.site", "-", floor_site_loop, 0, NULL);
+    figure_of("floor.probe.hot", "-", 1, floor_probe_hot, 0, NULL);
+    both("floor.probe.4096", "-", floor_probe_any, 0, NULL);
+    both("floor.histogram", "-", floor_histogram, 0, NULL);
+    figure_of("floor.tsc", "-", 1, floor_tsc, 0, NULL);
+    figure_of("floor.clock", "-", 1, floor_clock, 0, NULL);
+    figure_of("floor.ids", "-", 1, floor_ids, 0, NULL);
+    both("floor.ring64", "-", floor_ring64, 0, NULL);
+    both("floor.ring128", "-", floor_ring128, 0, NULL);
+    both("floor.span", "-", floor_span, 0, NULL);
+    both("floor.span3", "-", floor_span3, 0, NULL);
+    figure_of("floor.span.clock", "-", 1, floor_span_precise, 0, NULL);
+    both("floor.log", "-", floor_log, 0, NULL);
+    both("floor.log3", "-", floor_log3, 0, NULL);
+    figure_of("floor.logf", "-", 1, floor_logf, 0, NULL);
+}
+
+static void absent(const char* suffix) {
+    char name[48];
+    snprintf(name, sizeof name, "counter.%s", suffix);
+    both(name, "floor.disabled", ops_add, 0, NULL);
+    snprintf(name, sizeof name, "counter.3attrs.%s", suffix);
+    figure_of(name, "floor.disabled", 1, ops_add_3attrs, 0, NULL);
+    snprintf(name, sizeof name, "histogram.%s", suffix);
+    figure_of(name, "floor.disabled", 1, ops_record, 0, NULL);
+    snprintf(name, sizeof name, "span.%s", suffix);
+    both(name, "floor.disabled", ops_span, 0, NULL);
+    snprintf(name, sizeof name, "log.%s", suffix);
+    figure_of(name, "floor.disabled", 1, ops_log, 0, NULL);
+}
+
+static void group_uninit(void) { absent("uninit"); }
+
+static void group_disabled(void) {
+    tel_sink sink;
+    tel_desc d = ops_desc(&sink);
+    setenv("OTEL_SDK_DISABLED", "true", 1);
+    ops_start(&d);
+    absent("disabled");
+}
+
+static void group_metrics(void) {
+    tel_sink sink;
+    tel_desc d = ops_desc(&sink);
+    ops_start(&d);
+    both("counter.add", "floor.shard", ops_add, 0, NULL);
+    both("counter.add.bound", "floor.shard", ops_add_bound, 0, NULL);
+    both("counter.add.3attrs", "floor.site", ops_add_3attrs, 0, NULL);
+    both("counter.add.4096series", "floor.probe.4096", ops_add_any, 0, NULL);
+    both("histogram.record", "floor.histogram", ops_record, 0, NULL);
+    figure_of("histogram.record.bound", "floor.histogram", 1, ops_record_bound, 0, NULL);
+    figure_of("histogram.record.3attrs", "floor.histogram", 1, ops_record_3attrs, 0, NULL);
+    figure_of("gauge.set", "floor.store", 1, ops_gauge_set, 0, NULL);
+    report_value("series.overflowed", (double)tel_query_stats().series_overflow, "records", "-");
+    tel_shutdown(2000);
+}
+
+/* So many records fit the default ring of 256 KiB at up to 250 bytes each. */
+#define BURST 1000
+
+static void drain(void) { (void)tel_flush(2000); }
+
+/* Every record of the figures above must have reached the sink. */
+static void report_drops(const char* name, int signal) {
+    tel_stats s = tel_query_stats();
+    report_value(name, (double)(s.recorded[signal] - ops_exported[signal - 1]), "records", "-");
+}
+
+static void group_spans(void) {
+    tel_sink sink;
+    tel_desc d = ops_desc(&sink);
+    ops_start(&d);
+    both("span.0attrs", "floor.span", ops_span, BURST, drain);
+    both("span.3attrs", "floor.span3", ops_span_3attrs, BURST, drain);
+    figure_of("span.3sets", "floor.span3", 1, ops_span_3sets, BURST, drain);
+    both("span.scoped", "floor.span", ops_span_scoped, BURST, drain);
+    report_drops("span.dropped", 1);
+    tel_shutdown(2000);
+}
+
+static void group_notsampled(void) {
+    tel_sink sink;
+    tel_desc d = ops_desc(&sink);
+    d.sample_ratio = TEL_NEVER;
+    ops_start(&d);
+    both("span.notsampled", "floor.ids", ops_span, 0, NULL);
+    figure_of("span.notsampled.3attrs", "floor.ids", 1, ops_span_3attrs, 0, NULL);
+    tel_shutdown(2000);
+}
+
+/* The same with the export thread at work on another cpu: it drains between the bursts, so that the ring's lines
+   come back from the other cpu's cache. */
+static void settle(void) { (void)tel_flush(2000); }
+static void group_live(void) {
+    tel_sink sink;
+    tel_desc d = ops_desc(&sink);
+    d.no_thread = false;
+    ops_start(&d);
+    figure_of("span.0attrs.live", "floor.span", 1, ops_span, BURST, settle);
+    report_drops("span.live.dropped", 1);
+    tel_shutdown(2000);
+}
+
+static void group_logs(void) {
+    tel_sink sink;
+    tel_desc d = ops_desc(&sink);
+    ops_start(&d);
+    both("log.static", "floor.log", ops_log, BURST, drain);
+    both("log.3attrs", "floor.log3", ops_log_3attrs, BURST, drain);
+    figure_of("log.format", "floor.logf", 1, ops_logf, BURST, drain);
+    report_drops("log.dropped", 2);
+    tel_shutdown(2000);
+}
+
+/* ---- OTLP: the real encoder over the batch that a sink receives ---- */
+
+#define ENCODE_BUFFER (1024u * 1024u)
+static char*            encode_out;
+static char*            encode_copy;
+static const tel_batch* encode_batch;
+static size_t           encode_size;
+
+static void encode_once(void) {
+    tel__text_out out = tel__text_fixed(encode_out, ENCODE_BUFFER);
+    if (tel__otlp_encode(encode_batch, TEL_SPANS, &out) != TEL_OK || out.lost != 0) { abort(); }
+    encode_size = out.size;
+}
+static void encode_memcpy(void) {
+    memcpy(encode_copy, encode_out, encode_size);
+    BENCH_FENCE();
+}
+
+static tel_result encode_export(const tel_batch* batch, void* user_data) {
+    double per_span;
+    int reps = bench_reps > 101 ? bench_reps : 101;
+    (void)user_data;
+    if (batch->span_count < 512 || encode_batch != NULL) { return TEL_OK; }
+    encode_batch = batch;
+    per_span = 1.0 / (double)batch->span_count;
+    encode_once();
+    report_figure("floor.memcpy.span", scaled(bench_once_each(encode_memcpy, reps), per_span), "ns", "-");
+    report_figure("otlp.json.span", scaled(bench_once_each(encode_once, reps), per_span), "ns", "floor.memcpy.span");
+    report_value("otlp.json.span.bytes", (double)encode_size * per_span, "B", "-");
+    return TEL_OK;
+}
+
+static void group_otlp(void) {
+    tel_sink sink;
+    tel_desc d = ops_desc(&sink);
+    int i;
+    sink.export_fn = encode_export;
+    sink.signals = TEL_SPANS;
+    encode_out = (char*)malloc(ENCODE_BUFFER);
+    encode_copy = (char*)malloc(ENCODE_BUFFER);
+    if (encode_out == NULL || encode_copy == NULL) { abort(); }
+    memset(encode_out, 1, ENCODE_BUFFER);
+    memset(encode_copy, 1, ENCODE_BUFFER);
+    ops_start(&d);
+    for (i = 0; i < 512; i++) {
+        tel_span_desc sd;
+        tel_span s;
+        memset(&sd, 0, sizeof sd);
+        sd.name = "GET /cart";
+        sd.kind = TEL_SPAN_SERVER;
+        s = tel_span_start_ex(&sd);
+        tel_span_set_all(&s, TEL_ATTRS(tel_str("http.route", bench_routes[i % 16]),
+                                       tel_int("http.response.status_code", 200 + i % 16),
+                                       tel_str("http.request.method", "GET")));
+        tel_span_end(&s);
+    }
+    tel_flush(10000);
+    tel_shutdown(2000);
+}
+
+/* ---- Prometheus text of 50 counters of 2000 series each ---- */
+
+#define SCRAPE_METRICS 50
+#define SCRAPE_SERIES  2000
+static tel_counter scrape_counters[SCRAPE_METRICS];
+static char        scrape_names[SCRAPE_METRICS][24];
+static char        scrape_routes[SCRAPE_SERIES][20];
+static uint64_t    scrape_bytes;
+static char*       scrape_from;
+static char*       scrape_to;
+
+static bool scrape_discard(const void* data, size_t size, void* user_data) {
+    (void)data;
+    (void)user_data;
+    scrape_bytes += size;
+    return true;
+}
+static void scrape_once(void) {
+    tel_writer w;
+    w.write = scrape_discard;
+    w.user_data = NULL;
+    scrape_bytes = 0;
+    if (tel_prometheus_render(w) != TEL_OK) { abort(); }
+}
+static void scrape_memcpy(void) {
+    memcpy(scrape_to, scrape_from, (size_t)scrape_bytes);
+    BENCH_FENCE();
+}
+static void scrape_touch(int metric, int64_t by) {
+    int k;
+    for (k = 0; k < SCRAPE_SERIES; k++) {
+        tel_counter_add_with(&scrape_counters[metric], k * by,
+            TEL_ATTRS(tel_str("http.route", scrape_routes[k]), tel_int("http.response.status_code", 200 + k % 16),
+                      tel_str("server.address", bench_hosts[k % 16])));
+    }
+}
+
+static uint64_t allocated(void) { return tel_query_stats().bytes_allocated; }
+
+static void group_scrape(void) {
+    double create[SCRAPE_METRICS], again[9];
+    tel_sink sink;
+    tel_desc d = ops_desc(&sink);
+    uint64_t before;
+    int i, m;
+    if (!wanted("prometheus.100k") && !wanted("series.create") && !wanted("series.bytes")) { return; }
+    d.memory_limit = (size_t)1 << 30;
+    ops_start(&d);
+    for (i = 0; i < SCRAPE_SERIES; i++) { snprintf(scrape_routes[i], sizeof scrape_routes[i], "/api/items/%04d", i); }
+    for (m = 0; m < SCRAPE_METRICS; m++) {
+        tel_counter c = TEL_INSTRUMENT(NULL, "{call}", "Scrape bench");
+        snprintf(scrape_names[m], sizeof scrape_names[m], "bench.series.%02d", m);
+        c.name = scrape_names[m];
+        scrape_counters[m] = c;
+        tel_counter_add(&scrape_counters[m], 0);
+    }
+    before = allocated();
+    bench_pin(bench_single_cpu());
+    for (m = 0; m < SCRAPE_METRICS; m++) {
+        uint64_t begin = bench_now();
+        scrape_touch(m, 977);
+        create[m] = (double)(bench_now() - begin) / SCRAPE_SERIES;
+    }
+    report_figure("series.create", bench_summary(create, SCRAPE_METRICS), "ns", "-");
+    report_value("series.bytes", (double)(allocated() - before) / (SCRAPE_METRICS * SCRAPE_SERIES), "B", "-");
+    {
+        uint64_t begin = bench_now();
+        scrape_once();
+        report_value("prometheus.100k.first", (double)(bench_now() - begin) / 1e6, "ms", "floor.memcpy.scrape");
+    }
+    report_value("series.bytes.scraped", (double)(allocated() - before) / (SCRAPE_METRICS * SCRAPE_SERIES), "B", "-");
+    for (i = 0; i < 9; i++) {           /* every series has changed since the scrape before */
+        uint64_t begin;
+        for (m = 0; m < SCRAPE_METRICS; m++) { scrape_touch(m, 31); }
+        begin = bench_now();
+        scrape_once();
+        again[i] = (double)(bench_now() - begin) / 1e6;
+    }
+    scrape_from = (char*)malloc((size_t)scrape_bytes);
+    scrape_to = (char*)malloc((size_t)scrape_bytes);
+    if (scrape_from == NULL || scrape_to == NULL) { abort(); }
+    memset(scrape_from, 1, (size_t)scrape_bytes);
+    memset(scrape_to, 1, (size_t)scrape_bytes);
+    report_figure("floor.memcpy.scrape", scaled(bench_once_each(scrape_memcpy, 21), 1e-6), "ms", "-");
+    report_figure("prometheus.100k", bench_summary(again, 9), "ms", "floor.memcpy.scrape");
+    report_value("prometheus.100k.bytes", (double)scrape_bytes / 1e6, "MB", "-");
+    report_value("prometheus.100k.overflowed", (double)tel_query_stats().series_overflow, "records", "-");
+    tel_shutdown(2000);
+}
+
+/* ---- the parent ---- */
+
+typedef struct group { const char* name; void (*run)(void); } group;
+static const group groups[] = {
+    { "floors", group_floors },   { "uninit", group_uninit }, { "disabled", group_disabled },
+    { "metrics", group_metrics }, { "spans", group_spans },   { "notsampled", group_notsampled },
+    { "live", group_live },       { "logs", group_logs },     { "otlp", group_otlp },
+    { "scrape", group_scrape }
+};
+
+static const figure* find_figure(const char* name) {
+    int i;
+    for (i = 0; i < figure_count; i++) {
+        if (strcmp(figures[i].name, name) == 0) { return &figures[i]; }
+    }
+    return NULL;
+}
+
+static void collect_figures(int fd) {
+    char line[256];
+    FILE* in = fdopen(fd, "r");
+    if (in == NULL) { return; }
+    while (figure_count < FIGURES_MAX && fgets(line, sizeof line, in) != NULL) {
+        figure* f = &figures[figure_count];
+        if (sscanf(line, "%47[^\t]\t%lf\t%lf\t%11[^\t]\t%31[^\t\n]", f->name, &f->min, &f->median, f->unit, f->floor) == 5) {
+            figure_count++;
+        }
+    }
+    fclose(in);
+}
+
+/* Returns whether the group's child ended well. */
+static bool run_group(const group* g) {
+    int ends[2], status = 0;
+    pid_t child;
+    fflush(stdout);
+    if (pipe(ends) != 0) { return false; }
+    child = fork();
+    if (child < 0) { return false; }
+    if (child == 0) {
+        close(ends[0]);
+        report = fdopen(ends[1], "w");
+        if (report == NULL) { _exit(1); }
+        g->run();
+        fclose(report);
+        _exit(0);
+    }
+    close(ends[1]);
+    collect_figures(ends[0]);
+    if (waitpid(child, &status, 0) != child || !WIFEXITED(status) || WEXITSTATUS(status) != 0) {
+        fprintf(stderr, "bench: group %s did not finish (status %d)\n", g->name, status);
+        return false;
+    }
+    return true;
+}
+
+static void print_tsv(void) {
+    int i, m;
+    for (i = 0; i < figure_count; i++) {
+        const figure* floor = find_figure(figures[i].floor);
+        for (m = 0; m < 2; m++) {
+            printf("%s%s\t%.5g\t%s\t", figures[i].name, m == 0 ? "" : ".median",
+                   m == 0 ? figures[i].min : figures[i].median, figures[i].unit);
+            if (floor != NULL) { printf("%.5g", m == 0 ? floor->min : floor->median); } else { printf("-"); }
+            printf("\t-\t-\n");
+        }
+    }
+}
+
+static void print_table(void) {
+    int i;
+    printf("%-28s %10s %10s  %-8s %10s %8s\n", "figure", "min", "median", "unit", "floor", "x floor");
+    for (i = 0; i < figure_count; i++) {
+        const figure* f = &figures[i];
+        const figure* floor = find_figure(f->floor);
+        printf("%-28s %10.4g %10.4g  %-8s", f->name, f->min, f->median, f->unit);
+        if (floor != NULL && floor->min > 0) { printf(" %10.4g %8.2f", floor->min, f->min / floor->min); }
+        printf("\n");
+    }
+}
+
+int main(int argc, char** argv) {
+    bool tsv = false, ok = true;
+    size_t g;
+    int i;
+    for (i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--tsv") == 0) { tsv = true; continue; }
+        if (strcmp(argv[i], "--reps") == 0 && i + 1 < argc) { bench_reps = atoi(argv[++i]); continue; }
+        if (strcmp(argv[i], "--only") == 0 && i + 1 < argc) { only = argv[++i]; continue; }
+        fprintf(stderr, "usage: bench [--tsv] [--reps 9..%d] [--only PREFIX]\n", BENCH_REPS_MAX);
+        return 2;
+    }
+    if (bench_reps < 9) { bench_reps = 9; }
+    if (bench_reps > BENCH_REPS_MAX) { bench_reps = BENCH_REPS_MAX; }
+    bench_setup();
+    bench_fill_values();
+    bench_fill_series();
+    for (g = 0; g < sizeof groups / sizeof groups[0]; g++) { ok = run_group(&groups[g]) && ok; }
+    if (tsv) { print_tsv(); } else { print_table(); }
+    return ok ? 0 : 1;
+}

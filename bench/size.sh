@@ -1,0 +1,73 @@
+#!/bin/sh
+# size.sh -- what the header adds to a program: resident memory, code and data, compile time. Prints one line per
+# figure: name, value, unit, floor, peer, value of the peer; the floor is the same program without telemetry.
+#   [CC=gcc] sh bench/size.sh
+# Compile times are cpu seconds (user and system), which other programs on the machine do not stretch.
+set -u
+here=$(cd "$(dirname "$0")" && pwd)
+cc=${CC:-cc}
+work=$(mktemp -d) || exit 1
+trap 'rm -rf "$work"' EXIT
+trap 'exit 1' HUP INT TERM
+
+line() { printf '%s\t%s\t%s\t%s\t-\t-\n' "$1" "$2" "$3" "$4"; }
+both() { line "$1" "$2" "$3" "$4"; line "$1.median" "${5:-$2}" "$3" "${6:-$4}"; }
+
+# The lowest and the median of the numbers on standard input, in two words.
+summary() { sort -n | awk '{ v[NR] = $1 } END { print v[1], v[int(NR / 2) + 1] }'; }
+
+$cc -O2 -pthread -DPLAIN -o "$work/plain" "$here/size.c" || exit 1
+$cc -O2 -pthread -o "$work/quick" "$here/size.c" || exit 1
+$cc -O2 -pthread -DALL_SINKS -o "$work/all" "$here/size.c" || exit 1
+$cc -O2 -pthread -ffunction-sections -fdata-sections -Wl,--gc-sections -o "$work/lean" "$here/size.c" || exit 1
+
+resident() {
+    i=0
+    while [ $i -lt 11 ]; do "$1" 2>/dev/null; i=$((i + 1)); done | summary
+}
+if [ -r /proc/self/smaps_rollup ]; then
+    plain=$(resident "$work/plain")
+    quick=$(resident "$work/quick")
+    set -- $plain $quick
+    both memory.plain "$(echo "$1" | awk '{ printf "%.3f", $1 / 1024 }')" MB - "$(echo "$2" | awk '{ printf "%.3f", $1 / 1024 }')" -
+    both memory.quickstart "$(echo "$1 $3" | awk '{ printf "%.3f", ($2 - $1) / 1024 }')" MB - \
+        "$(echo "$2 $4" | awk '{ printf "%.3f", ($2 - $1) / 1024 }')" -
+else
+    echo "size: memory skipped: no /proc/self/smaps_rollup" >&2
+fi
+
+if command -v size >/dev/null && command -v strip >/dev/null; then
+    for p in plain quick all lean; do strip "$work/$p"; done
+    sections() { size "$1" | awk 'NR == 2 { print $1 + $2 }'; }
+    plain=$(sections "$work/plain")
+    for p in all lean; do
+        both "code.$p" "$(sections "$work/$p" | awk -v p="$plain" '{ printf "%.1f", ($1 - p) / 1024 }')" KB -
+    done
+    both code.bss "$(size "$work/all" | awk 'NR == 2 { printf "%.1f", $3 / 1024 }')" KB -
+else
+    echo "size: code skipped: no size or strip" >&2
+fi
+
+# cpu seconds of a command, run $1 times
+seconds() {
+    n=$1
+    shift
+    (
+        i=0
+        while [ $i -lt "$n" ]; do "$@" || exit 1; i=$((i + 1)); done
+        times
+    ) | awk -v n="$n" 'NR == 2 {
+        for (i = 1; i <= 2; i++) { split($i, t, "m"); sub("s", "", t[2]); sum += t[1] * 60 + t[2] }
+        printf "%.4f\n", sum / n }'
+}
+printf '#define TELEMETRY_IMPLEMENTATION\n#include "%s/../telemetry.h"\n' "$here" > "$work/implementation.c"
+printf '#include "%s/../telemetry.h"\nint f(void) { return (int)tel_flush(1); }\n' "$here" > "$work/public.c"
+printf 'int f(void) { return 1; }\n' > "$work/nothing.c"
+compile() {
+    i=0
+    while [ $i -lt "$2" ]; do seconds "$3" $cc -O2 -c -o "$work/x.o" "$work/$1.c"; i=$((i + 1)); done | summary
+}
+nothing=$(compile nothing 5 5)
+set -- $nothing $(compile implementation 3 1) $(compile public 5 5)
+both compile.implementation "$3" s "$1" "$4" "$2"
+both compile.public "$5" s "$1" "$6" "$2"

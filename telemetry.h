@@ -1,0 +1,12392 @@
+/* telemetry.h -- v0.1.0 -- metrics, traces and logs for C and C++ programs; public domain or MIT-0
+
+   One file, no dependencies but the C library and threads. Your program records counters, gauges,
+   histograms, spans and logs in nanoseconds; a background thread delivers them to an OpenTelemetry
+   Collector (OTLP/HTTP JSON), lets Prometheus scrape them, or hands them to a callback of yours.
+
+   DO THIS
+       1. Copy this file into your project.
+       2. In exactly ONE C or C++ file:        #define TELEMETRY_IMPLEMENTATION
+                                               #include "telemetry.h"
+          and in all others just:              #include "telemetry.h"
+       3. Link with threads:                   cc app.c -pthread
+
+   QUICKSTART (complete; examples/quickstart.c is the longer one)
+       #define TELEMETRY_IMPLEMENTATION
+       #include "telemetry.h"
+
+       static tel_counter orders = TEL_INSTRUMENT("shop.orders", "{order}", "Orders placed");
+
+       int main(void) {
+           tel_init(&(tel_desc){ .service_name = "shop" });
+           TEL_SPAN(span, "checkout") {
+               tel_counter_add(&orders, 1);
+               tel_span_set(span, tel_int("cart.items", 3));
+               tel_logf(TEL_INFO, "order %d placed", 42);
+           }
+           return tel_shutdown(2000) == TEL_OK ? 0 : 1;
+       }
+   It speaks OTLP to http://localhost:4318 and obeys the OTEL_* variables. If nobody listens there it says
+   so once on stderr, counts what it drops, and the program is unharmed.
+
+   THE REST IN FIVE STEPS
+       Attributes      tel_counter_add_with(&orders, 1, TEL_ATTRS(tel_str("route", "/cart"), tel_int("code", 200)));
+       At full speed   tel_counter* ok = tel_counter_bind(&orders, TEL_ATTRS(tel_int("code", 200)));   once
+                       tel_counter_add(ok, 1);                                                      any thread
+       Durations       static tel_histogram latency = TEL_INSTRUMENT("work.duration", "s", "Time to work");
+                       TEL_TIME(&latency) { work(); }
+       Prometheus      tel_sink sinks[2]; sinks[0] = tel_sink_otlp(NULL); sinks[1] = tel_sink_prometheus(NULL);
+                       tel_init(&(tel_desc){ .service_name = "shop", .sinks = sinks, .sink_count = 2 });
+                       and scrape http://localhost:9464/metrics
+       Across servers  tel_context caller = tel_extract(&headers);      on the way in
+                       TEL_WITH(&caller) { TEL_SPAN(s, "GET /cart") { ... tel_inject(NULL, &out); } }
+
+   SIX RULES THE WHOLE API RESTS ON
+       1. Zero is the default. A zeroed struct is a valid one; tel_query_desc() shows what zero became.
+       2. Recording returns nothing. It cannot fail, it can only drop; drops are counted (tel_query_stats),
+          exported (otel.sdk.* metrics) and said once on stderr.
+       3. You own the small things (instruments, spans, contexts: plain structs). The SDK owns the big ones
+          (rings, series, queues), bounded by tel_desc.memory_limit. There is nothing for you to free.
+       4. One concept per job. A bound counter is a counter; a snapshot is a batch given to a sink; a built-in
+          exporter is a tel_sink made by a function.
+       5. Borrowed for the call. Every pointer passed in is borrowed until the call returns, every pointer
+          passed to a callback until the callback returns. Instruments, scopes and their strings are the
+          exception: they live as long as you record with them (normally they are static).
+       6. Explicit first, ambient second. tel_span_start_ex with a parent touches no thread state;
+          TEL_SPAN, tel_attach and tel_current are a layer above it.
+
+   CAVEATS, BEFORE THEY BITE
+       fork      is supported: the child starts with empty rings and queues, counters at zero, new ids and a new
+                 service.instance.id; its export thread starts with its first record. The scrape endpoint stays
+                 with the parent. Between fork and exec a child should not record.
+       exit      tel_shutdown delivers what is left within its timeout. Without it, an atexit hook does the
+                 same within 2 s (tel_desc.no_atexit: not). _exit, abort and a crash lose what is in memory.
+       signals   no call is promised to be safe in a signal handler yet.
+       DLLs      each module that defines TELEMETRY_IMPLEMENTATION has a copy of its own; let a plugin call
+                 tel_adopt_instance with the host's tel_get_instance(), and with NULL before it is unloaded.
+       threads   a span is used by one thread at a time. Everything else may be used from any thread.
+       Windows   the seams are in place, the port is not: it has not been run there.
+
+   CONFIGURATION MACROS (only in the file with the implementation unless said otherwise)
+       TELEMETRY_IMPLEMENTATION   make the implementation here
+       TELEMETRY_STATIC           all functions static: a private copy for this one file (define before include)
+       TELEMETRY_OFF              every call an empty inline function: no code, no data (in every file alike)
+       TELEMETRY_CURL             send OTLP through libcurl: https, proxies (link with -lcurl)
+       TELEMETRY_ZLIB             gzip request and scrape bodies when asked for (link with -lz)
+       TEL_API                    declaration prefix of public functions (default: extern)
+       TEL_NO_HTTP                leave out sockets: no OTLP client (but post_fn), no scrape endpoint
+       TEL_FORCE_LOCKED_ATOMICS, TEL_FORCE_NO_TICKS, TEL_FORCE_NO_INT128, TEL_FORCE_NO_CLEANUP
+                                  take the portable fallback although this machine has better (for tests)
+
+   ENVIRONMENT (read in tel_init, a field set in code wins; tel_desc.ignore_env: not at all)
+       OTEL_SDK_DISABLED                       true: tel_init succeeds and nothing is recorded
+       OTEL_SERVICE_NAME, OTEL_RESOURCE_ATTRIBUTES      who we are
+       OTEL_EXPORTER_OTLP_ENDPOINT             base URL (http://localhost:4318); v1/traces etc. is appended
+       OTEL_EXPORTER_OTLP_{TRACES,METRICS,LOGS}_ENDPOINT     full URL, used as it is
+       OTEL_EXPORTER_OTLP_HEADERS, _TIMEOUT, _COMPRESSION, _PROTOCOL, each also with _TRACES_, _METRICS_, _LOGS_
+       OTEL_BSP_SCHEDULE_DELAY, _MAX_QUEUE_SIZE, _MAX_EXPORT_BATCH_SIZE, _EXPORT_TIMEOUT        spans
+       OTEL_BLRP_SCHEDULE_DELAY, _MAX_QUEUE_SIZE, _MAX_EXPORT_BATCH_SIZE, _EXPORT_TIMEOUT       logs
+       OTEL_METRIC_EXPORT_INTERVAL, OTEL_METRIC_EXPORT_TIMEOUT
+       OTEL_TRACES_SAMPLER, OTEL_TRACES_SAMPLER_ARG
+       OTEL_EXPORTER_PROMETHEUS_HOST, OTEL_EXPORTER_PROMETHEUS_PORT
+       OTEL_LOG_LEVEL                          none, error, warn, info, debug: how much the SDK says of itself
+   A value that cannot be read is named in one diagnostic and the default is used.
+
+   THREADS
+       call                              from          may block?               allocates?
+       tel_init, tel_shutdown            any           shutdown: its timeout    yes
+       tel_flush, tel_pump               any           up to the timeout        in the SDK's cap
+       add, set, record                  any           no                       first use of an instrument,
+       the same with attributes          any           no                       a series or a thread only
+       ..._bind                          any           briefly                  yes
+       spans, events, attributes, logs   any, a span   no                       first record of a thread only
+                                         by one thread
+       tel_attach, tel_detach            own context   no                       first use of a thread only
+       tel_collect, tel_prometheus_*     any           with another collection  in the SDK's cap
+       sink callbacks, observers         called on the export thread, in tel_pump/tel_flush, or (observers)
+                                         on the scraping thread; never two at a time for one sink or observer
+   The first use takes a mutex that only other first uses, collections and ending threads take. An ending
+   thread hands its part over; it leaves nothing behind.
+
+   HOW IT WORKS
+       program threads                        export thread                   a worker per network sink
+       counter, histogram -> own cell  --.
+       gauge              -> shared cell --> collect --.
+       span, log          -> own ring  ----> drain  ----> batch of views --> encode --> queue --> send, retry
+   Nothing flows back but counts. When a ring or queue is full the newest record is dropped and counted.
+   Batches leave by size (512) or by age (spans 5 s, logs 1 s); metrics every 60 s; see the variables.
+
+   CONTENTS (search for the tag: it stands here and at its banner)
+       P1  >>version      P2  >>types     P3  >>setup     P4  >>metrics       P5  >>spans      P6  >>propagation
+       P7  >>logs         P8  >>sinks     P9  >>query     P10 >>scopes        P11 >>c++        P12 >>off
+     The implementation, in the order in which it can be read; a room calls only rooms above it:
+       R01 >>platform     R02 >>atomics   R03 >>threads   R04 >>clock         R05 >>ids        R06 >>memory
+       R07 >>text         R08 >>diag      R09 >>attrs     R10 >>ring          R11 >>metrics    R12 >>spans
+       R13 >>propagation  R14 >>logs      R15 >>pipeline  R16 >>otlp          R17 >>prometheus R18 >>http
+       R19 >>sinks        R20 >>config    R21 >>lifecycle R22 >>api
+*/
+#ifndef TELEMETRY_H_INCLUDED
+#define TELEMETRY_H_INCLUDED 1
+
+#if defined(TELEMETRY_IMPLEMENTATION) && defined(__STRICT_ANSI__) && !defined(_WIN32)
+/* -std=c99 hides POSIX unless asked for before the first system header of the file. */
+#if !defined(_GNU_SOURCE) && !defined(_DEFAULT_SOURCE)
+#define _DEFAULT_SOURCE 1
+#endif
+#if !defined(_GNU_SOURCE) && !defined(_POSIX_C_SOURCE)
+#define _POSIX_C_SOURCE 200809L
+#endif
+#endif
+
+/* The public half needs these four headers and nothing else. */
+#include <stddef.h>
+#include <stdint.h>
+#include <stdbool.h>
+#include <stdarg.h>
+
+/* ==== P1 >>version ==================================================================================== */
+
+#define TEL_VERSION_MAJOR 0
+#define TEL_VERSION_MINOR 1
+#define TEL_VERSION_PATCH 0
+#define TEL_VERSION ((TEL_VERSION_MAJOR * 10000) + (TEL_VERSION_MINOR * 100) + TEL_VERSION_PATCH)
+#define TEL_VERSION_STRING "0.1.0"
+
+#if defined(TELEMETRY_OFF)
+#undef TEL_API
+#define TEL_API static inline
+#endif
+#ifndef TEL_API
+#if defined(TELEMETRY_STATIC) && (defined(__GNUC__) || defined(__clang__))
+#define TEL_API static __attribute__((unused))
+#elif defined(TELEMETRY_STATIC)
+#define TEL_API static
+#else
+#define TEL_API extern
+#endif
+#endif
+
+#if defined(__GNUC__) || defined(__clang__)
+#define TEL__PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
+#define TEL__KEY_SIZE(key) \
+    (!(key) ? 0u : __builtin_constant_p(__builtin_strlen(key)) ? (uint32_t)__builtin_strlen(key) : 0u)
+#define TEL__STR_SIZE(s) \
+    (!(s) ? (size_t)0 : __builtin_constant_p(__builtin_strlen(s)) ? __builtin_strlen(s) : SIZE_MAX)
+#else
+#define TEL__PRINTF(fmt, args)
+#define TEL__KEY_SIZE(key) 0u
+#define TEL__STR_SIZE(s)   SIZE_MAX
+#endif
+
+#if defined(__clang__) && defined(__cplusplus)
+#pragma clang diagnostic push
+#pragma clang diagnostic ignored "-Wreserved-identifier"
+#endif
+
+#ifdef __cplusplus
+#include <initializer_list>
+extern "C" {
+#endif
+
+/* ==== P2 >>types ====================================================================================== */
+
+/* Every fallible call returns one of these. 0 is success, failures are negative. No call that records a
+   measurement returns a result: recording cannot fail, it can only drop, and drops are counted. */
+typedef enum tel_result {
+    TEL_OK            =  0,
+    TEL_ERR_ARGUMENT  = -1,         /* NULL or a value out of range; a desc that was never zeroed */
+    TEL_ERR_STATE     = -2,         /* not initialised, or initialised twice */
+    TEL_ERR_MEMORY    = -3,         /* the allocator or memory_limit said no */
+    TEL_ERR_LIMIT     = -4,         /* a configured capacity was reached */
+    TEL_ERR_TIMEOUT   = -5,
+    TEL_ERR_IO        = -6,         /* refused, reset, port taken, no such file */
+    TEL_ERR_FORMAT    = -7,         /* malformed input: traceparent, URL, HTTP response */
+    TEL_ERR_BUILD     = -8          /* caller and implementation were compiled from different telemetry.h files */
+} tel_result;
+TEL_API const char* tel_result_string(tel_result r);    /* static text, never NULL; any thread */
+
+/* A borrowed string. data need not be NUL-terminated. size SIZE_MAX: it is NUL-terminated, measure it. */
+typedef struct tel_text { const char* data; size_t size; } tel_text;
+
+typedef enum tel_type { TEL_TYPE_NONE, TEL_TYPE_BOOL, TEL_TYPE_INT, TEL_TYPE_DOUBLE, TEL_TYPE_STRING } tel_type;
+
+/* One key and one value. Build with the constructors below; keys and strings are borrowed for the call only.
+   A NULL or empty key drops the attribute; a NULL string is "". Invalid UTF-8 is repaired on export (U+FFFD). */
+typedef struct tel_attr {
+    const char* key;
+    tel_type    type;
+    uint32_t    tel__key_size;      /* the length of key where the compiler knew it; 0: measure it */
+    union { bool b; int64_t i; double d; tel_text s; } as;
+} tel_attr;
+
+/* A borrowed list of attributes. Build with TEL_ATTRS(...) or TEL_NOATTRS. A key that comes twice: the last
+   one counts (OpenTelemetry common, "Attribute collections"). */
+typedef struct tel_attrs { const tel_attr* items; size_t count; } tel_attrs;
+
+static inline tel_attr tel_bool(const char* key, bool v) {
+    tel_attr a; a.key = key; a.type = TEL_TYPE_BOOL; a.tel__key_size = TEL__KEY_SIZE(key); a.as.b = v; return a;
+}
+static inline tel_attr tel_int(const char* key, int64_t v) {
+    tel_attr a; a.key = key; a.type = TEL_TYPE_INT; a.tel__key_size = TEL__KEY_SIZE(key); a.as.i = v; return a;
+}
+static inline tel_attr tel_double(const char* key, double v) {
+    tel_attr a; a.key = key; a.type = TEL_TYPE_DOUBLE; a.tel__key_size = TEL__KEY_SIZE(key); a.as.d = v; return a;
+}
+static inline tel_attr tel_strn(const char* key, const char* data, size_t size) {
+    tel_attr a; a.key = key; a.type = TEL_TYPE_STRING; a.tel__key_size = TEL__KEY_SIZE(key);
+    a.as.s.data = data; a.as.s.size = size; return a;
+}
+static inline tel_attr tel_str(const char* key, const char* cstr) {     /* NUL-terminated; NULL is "" */
+    tel_attr a; a.key = key; a.type = TEL_TYPE_STRING; a.tel__key_size = TEL__KEY_SIZE(key);
+    a.as.s.data = cstr; a.as.s.size = TEL__STR_SIZE(cstr); return a;
+}
+
+#ifndef __cplusplus
+#define TEL_ATTRS(...) tel__attrs((const tel_attr[]){ __VA_ARGS__ },                                          \
+                                  sizeof((const tel_attr[]){ __VA_ARGS__ }) / sizeof(tel_attr))
+#define TEL_NOATTRS    tel__attrs(NULL, 0)
+#else
+#define TEL_ATTRS(...) tel__attrs_cxx({ __VA_ARGS__ })
+#define TEL_NOATTRS    tel__attrs(nullptr, 0)
+#endif
+static inline tel_attrs tel__attrs(const tel_attr* items, size_t count) {
+    tel_attrs a; a.items = items; a.count = count; return a;
+}
+
+/* The instrumentation scope: the library or module that records. Static data that you own, alive as long as
+   anything records with it; NULL: the program itself. Told apart by address. */
+typedef struct tel_scope {
+    const char* name;
+    const char* version;            /* NULL: none, like schema_url */
+    const char* schema_url;
+    tel_attrs   attrs;
+} tel_scope;
+
+/* ==== P3 >>setup ====================================================================================== */
+
+typedef struct tel_sink tel_sink;       /* P8 */
+
+/* Both functions or neither (then malloc and free). Called from tel_init, on first uses, on the SDK's own threads
+   and from tel_shutdown; must be safe from several threads. Memory that another thread may still be
+   reading at tel_shutdown is freed when that thread ends or records again. */
+typedef struct tel_allocator {
+    void* (*alloc_fn)(size_t size, void* user_data);        /* aligned as malloc aligns; NULL: no memory */
+    void  (*free_fn)(void* ptr, void* user_data);
+    void* user_data;
+} tel_allocator;
+
+/* The SDK talking about itself. By default warnings and errors go to stderr: never silent, and each item
+   at most once a minute. level: 1 error, 2 warning, 3 information, 4 debug. item: stable number of the message.
+   Called from any thread; must not call back into the SDK's setup functions. */
+typedef struct tel_diag {
+    void (*func)(int level, uint32_t item, const char* message, uint32_t line, void* user_data);
+    void* user_data;
+} tel_diag;
+
+/* Setup. Zero means "decide for me": the field if set, else its OTEL_* variable, else the default noted here.
+   Zero the whole struct; members may be added, and zero will always mean the old behaviour. Everything it
+   points at is borrowed until tel_init returns. */
+typedef struct tel_desc {
+    uint32_t        tel__canary_begin;
+    const char*     service_name;           /* OTEL_SERVICE_NAME, else "unknown_service:<executable>" */
+    const char*     service_version;
+    tel_attrs       resource;               /* merged over OTEL_RESOURCE_ATTRIBUTES and what is detected */
+    const tel_sink* sinks;                  /* none: tel_sink_otlp(NULL), that is http://localhost:4318 */
+    size_t          sink_count;             /* at most 16 */
+    double          sample_ratio;           /* of root spans, 0..1; children follow parents (none: TEL_NEVER;
+                                               OTEL_TRACES_SAMPLER, else 1) */
+    uint32_t        ring_bytes;             /* per recording thread, 4 KiB..64 MiB, power of two (default 256 KiB) */
+    uint32_t        max_threads;            /* recording threads at one time, the rest share (default 128) */
+    uint32_t        max_series;             /* per instrument, then the overflow series (default 2000) */
+    uint32_t        max_live_spans;         /* started and not ended (default 4096) */
+    uint32_t        metric_interval_ms;     /* OTEL_METRIC_EXPORT_INTERVAL (default 60000) */
+    uint32_t        batch_interval_ms;      /* OTEL_BSP_SCHEDULE_DELAY (5000) and OTEL_BLRP_SCHEDULE_DELAY (1000) */
+    size_t          memory_limit;           /* bytes the SDK may hold in all (default 64 MiB) */
+    bool            ignore_env;             /* do not read any environment variable */
+    bool            no_thread;              /* no thread of our own: the application calls tel_pump() */
+    bool            no_atexit;              /* do not flush at exit */
+    bool            no_self_metrics;        /* do not export otel.sdk.* */
+    tel_allocator   allocator;
+    tel_diag        diag;
+    uint64_t      (*clock_ns)(void* user_data);     /* test clock: unix nanoseconds */
+    void*           clock_user_data;
+    uint32_t        tel__canary_end;
+} tel_desc;
+
+#define TEL_NEVER (-1.0)
+#define TEL_FOREVER UINT32_MAX
+
+/* Starts everything; NULL is a zeroed desc. TEL_OK also when OTEL_SDK_DISABLED says no: then nothing records.
+   TEL_ERR_STATE: already initialised. TEL_ERR_ARGUMENT, TEL_ERR_IO (scrape port taken), TEL_ERR_MEMORY,
+   TEL_ERR_BUILD: nothing was started, recording stays a no-op, and one diagnostic names the field or
+   variable to change. Any thread. */
+static inline tel_result tel_init(const tel_desc* desc);
+
+/* Offers everything recorded before the call to every sink and waits until they have delivered it.
+   TEL_ERR_TIMEOUT: not all of it within timeout_ms (TEL_FOREVER: wait). Any thread, not from a sink. */
+TEL_API tel_result tel_flush(uint32_t timeout_ms);
+
+/* Flushes, stops, closes the sinks, frees. TEL_OK: all that was recorded was delivered; TEL_ERR_TIMEOUT or
+   TEL_ERR_IO: it stopped all the same, and a diagnostic says how much was lost. Safe twice, at once from two
+   threads, before tel_init (TEL_ERR_STATE) and from atexit. Later records are counted no-ops. */
+TEL_API tel_result tel_shutdown(uint32_t timeout_ms);
+
+/* One round of export work on this thread: drain, export what is due, at most timeout_ms. For desc.no_thread,
+   every 10 to 100 ms from your event loop; harmless otherwise. */
+TEL_API tel_result tel_pump(uint32_t timeout_ms);
+TEL_API bool       tel_enabled(void);           /* initialised and not disabled; any thread, one load */
+TEL_API tel_desc   tel_query_desc(void);        /* the setup in force, defaults resolved; strings valid until
+                                                   tel_shutdown; zeroed when not initialised */
+
+/* Two copies of this header in one program (a .dll, a plugin): let one adopt the other's instance before it
+   records. NULL: back to its own; call that before the plugin is unloaded. TEL_ERR_BUILD: the copies differ. */
+typedef struct tel_instance tel_instance;
+TEL_API tel_instance* tel_get_instance(void);   /* NULL when not initialised */
+TEL_API tel_result    tel_adopt_instance(tel_instance* other);
+
+/* Layout fingerprint of the public structs, checked by tel_init: a stale copy of this header fails loudly. */
+#define TEL__BUILD_TAG ((uint32_t)(TEL_VERSION * 4096u + (uint32_t)sizeof(tel_desc)))
+TEL_API tel_result tel__init(const tel_desc* desc, uint32_t build_tag);
+static inline tel_result tel_init(const tel_desc* desc) { return tel__init(desc, TEL__BUILD_TAG); }
+
+/* ==== P4 >>metrics ==================================================================================== */
+
+/* An instrument is a struct you own, normally static, and initialise with a TEL_* initialiser. It needs no
+   registration call, may be used from any thread before or after tel_init (before: a no-op), and finds its
+   series on first use.
+     name         1..255 of A-Z a-z 0-9 _ . - /, first a letter (OpenTelemetry Metrics API, "Instrument name
+                  syntax"); another name is named in a diagnostic and the instrument records nothing.
+     unit         UCUM, at most 63 characters: "s", "By", "1", "{request}". NULL: none.
+     description  any UTF-8. NULL: none.
+   Two instruments of one name, kind, unit and scope are one. If kind or unit differ, both export, with a
+   diagnostic; names that differ only in case take the first spelling. */
+typedef struct tel_metric_options {
+    const tel_scope* scope;             /* NULL: the program itself */
+    const double* bounds;               /* histograms: ascending upper bounds, at most 1024 (default: 0 5 10 25 50 75
+                                           100 250 500 750 1000 2500 5000 7500 10000; for unit "s": 0.005 0.01 0.025
+                                           0.05 0.075 0.1 0.25 0.5 0.75 1 2.5 5 7.5 10) */
+    size_t        bound_count;
+    bool          exponential;          /* reserved: not built yet; a diagnostic says so and bounds are used */
+    bool          real;                 /* counters: sum doubles rather than integers */
+} tel_metric_options;
+
+#define TEL__INSTRUMENT_FIELDS          \
+    const char* name;                   \
+    const char* unit;                   \
+    const char* description;            \
+    const tel_metric_options* options;  \
+    uint32_t    tel__cell;              \
+    uint32_t    tel__metric
+
+typedef struct tel_counter   { TEL__INSTRUMENT_FIELDS; } tel_counter;     /* only goes up */
+typedef struct tel_updown    { TEL__INSTRUMENT_FIELDS; } tel_updown;      /* goes up and down: queue length */
+typedef struct tel_gauge     { TEL__INSTRUMENT_FIELDS; } tel_gauge;       /* last value wins: temperature */
+typedef struct tel_histogram { TEL__INSTRUMENT_FIELDS; } tel_histogram;   /* distribution: latency, size */
+
+#define TEL_INSTRUMENT(name, unit, description)               { name, unit, description, NULL, 0, 0 }
+#define TEL_INSTRUMENT_WITH(name, unit, description, options) { name, unit, description, options, 0, 0 }
+
+/* Any thread; never blocks after the first use. A negative add to a counter, a NaN, and a negative or infinite
+   histogram value are dropped with a diagnostic. addf is for counters with options.real; on an integer counter
+   the fraction is lost, with a diagnostic. Integer sums wrap at 2^63. */
+TEL_API void tel_counter_add      (tel_counter* c, int64_t n);
+TEL_API void tel_counter_addf     (tel_counter* c, double n);
+TEL_API void tel_updown_add       (tel_updown* c, int64_t n);
+TEL_API void tel_gauge_set        (tel_gauge* g, double v);
+TEL_API void tel_histogram_record (tel_histogram* h, double v);
+
+/* With attributes at the call: finds the series each time, quickest where a call site repeats its values. At
+   most 64 attributes, 4 KiB of them; more are cut with a diagnostic. Past max_series the record goes to the
+   series otel.metric.overflow=true: nothing is lost but the attributes. */
+TEL_API void tel_counter_add_with      (tel_counter* c, int64_t n, tel_attrs attrs);
+TEL_API void tel_updown_add_with       (tel_updown* c, int64_t n, tel_attrs attrs);
+TEL_API void tel_gauge_set_with        (tel_gauge* g, double v, tel_attrs attrs);
+TEL_API void tel_histogram_record_with (tel_histogram* h, double v, tel_attrs attrs);
+
+/* Pre-bound: look up once, then record at full speed. A bound counter is a counter: same type, same verbs.
+   Never NULL (past max_series it is the overflow series; when not initialised or out of memory, one that
+   records nothing); valid until tel_shutdown. Bind after tel_init, not per record: it takes a mutex. */
+TEL_API tel_counter*   tel_counter_bind   (tel_counter* c, tel_attrs attrs);
+TEL_API tel_updown*    tel_updown_bind    (tel_updown* c, tel_attrs attrs);
+TEL_API tel_gauge*     tel_gauge_bind     (tel_gauge* g, tel_attrs attrs);
+TEL_API tel_histogram* tel_histogram_bind (tel_histogram* h, tel_attrs attrs);
+
+/* Observed at collection time, on the collecting thread, once per collection and never twice at once. func
+   calls tel_observe for each attribute set it has now; sets it does not mention are not exported. It may
+   record on other instruments but not add or remove observers. Counter and updown report totals. */
+typedef struct tel_observation tel_observation;
+typedef enum tel_observer_kind { TEL_OBSERVE_GAUGE, TEL_OBSERVE_COUNTER, TEL_OBSERVE_UPDOWN } tel_observer_kind;
+typedef struct tel_observer_desc {
+    tel_observer_kind kind;
+    const char* name;                   /* rules as for instruments; copied */
+    const char* unit;
+    const char* description;
+    const tel_scope* scope;             /* NULL: the program itself */
+    void (*func)(tel_observation* o, void* user_data);
+    void* user_data;
+} tel_observer_desc;
+TEL_API tel_result tel_observer_add(const tel_observer_desc* desc);     /* after tel_init, else TEL_ERR_STATE */
+TEL_API tel_result tel_observer_remove(const char* name);               /* does not return while func is running */
+TEL_API void       tel_observe(tel_observation* o, double v, tel_attrs attrs);      /* inside func only */
+
+/* ==== P5 >>spans ====================================================================================== */
+
+/* Who we are in which trace: a plain value. Copy it, store it, send it to another thread; nothing to free.
+   All zero: no trace. (W3C Trace Context; tel__extra is where tracestate and baggage will ride.) */
+typedef struct tel_context {
+    uint8_t  trace_id[16];
+    uint8_t  span_id[8];
+    uint8_t  flags;                     /* bit 0: sampled; bit 1: the trace id is random */
+    uint8_t  remote;                    /* 1: came from another process */
+    uint16_t tel__reserved;
+    uint32_t tel__extra;
+} tel_context;
+
+/* A started span: a value you own, on your stack or in your request object. Always valid to use: an unsampled,
+   dropped or already ended span accepts every call and records nothing, and its context still propagates.
+   One thread uses it at a time; it may be ended by another thread than the one that started it. */
+typedef struct tel_span {
+    tel_context context;
+    uint32_t    tel__slot;
+    uint32_t    tel__generation;
+} tel_span;
+
+typedef enum tel_span_kind {
+    TEL_SPAN_INTERNAL, TEL_SPAN_SERVER, TEL_SPAN_CLIENT, TEL_SPAN_PRODUCER, TEL_SPAN_CONSUMER
+} tel_span_kind;
+typedef enum tel_span_status_code { TEL_STATUS_UNSET, TEL_STATUS_OK, TEL_STATUS_ERROR } tel_span_status_code;
+
+typedef struct tel_link { tel_context context; tel_attrs attrs; } tel_link;
+
+typedef struct tel_span_desc {
+    const char*        name;            /* NULL: "" */
+    tel_span_kind      kind;
+    const tel_context* parent;          /* NULL: the thread's current span; all zero: none */
+    bool               root;            /* start a new trace even if there is a current span */
+    tel_attrs          attrs;
+    const tel_link*    links;
+    size_t             link_count;
+    uint64_t           start_unix_ns;   /* 0: now */
+    const tel_scope*   scope;
+} tel_span_desc;
+
+/* The explicit form: changes no thread state. Use it for requests that hop threads. A parent that is sampled makes
+   a sampled child; roots follow the sampler (OpenTelemetry Trace SDK, ParentBased). Limits: 128 attributes, events
+   and links each, 128 attributes per event and link, and a quarter of ring_bytes in all; what is beyond is
+   counted in the span's dropped_* fields. Any thread, never blocks, allocates nothing after the thread's first. */
+TEL_API tel_span tel_span_start   (const char* name);
+TEL_API tel_span tel_span_start_ex(const tel_span_desc* desc);
+TEL_API void     tel_span_end     (tel_span* s);                        /* a second end is ignored */
+TEL_API void     tel_span_end_at  (tel_span* s, uint64_t unix_ns);      /* 0: now; before the start: the start */
+
+TEL_API bool     tel_span_recording(const tel_span* s);
+TEL_API void     tel_span_set     (tel_span* s, tel_attr attr);         /* same key: overwrites */
+TEL_API void     tel_span_set_all (tel_span* s, tel_attrs attrs);
+TEL_API void     tel_span_event   (tel_span* s, const char* name, tel_attrs attrs);
+TEL_API void     tel_span_link    (tel_span* s, const tel_context* to, tel_attrs attrs);
+/* Ok is final, Error beats Unset, Unset is ignored; message (NULL: none) counts with Error only
+   (OpenTelemetry Trace API, "Set Status"). */
+TEL_API void     tel_span_status  (tel_span* s, tel_span_status_code code, const char* message);
+TEL_API void     tel_span_rename  (tel_span* s, const char* name);
+
+/* The thread's current context: what new spans and log records attach to. Attach and detach in pairs, on one
+   thread; up to 256 deep, deeper attaches are ignored. */
+typedef struct tel_token { uint32_t tel__depth; uint32_t tel__thread; } tel_token;
+TEL_API tel_context tel_current(void);                              /* all zero when there is none */
+TEL_API tel_token   tel_attach(const tel_context* c);               /* NULL: attach "no trace" */
+TEL_API void        tel_detach(tel_token t);                        /* tolerates wrong order; reports it */
+
+/* ==== P6 >>propagation ================================================================================ */
+
+/* Your headers, whatever they are: an HTTP request, a message, environ. */
+typedef struct tel_carrier {
+    void     (*set)(void* user_data, const char* key, const char* value);    /* for tel_inject */
+    tel_text (*get)(void* user_data, const char* key);      /* for tel_extract: any case; { NULL, 0 } when absent */
+    void* user_data;
+} tel_carrier;
+
+/* W3C Trace Context: the header `traceparent`. Both work without tel_init, on any thread. */
+TEL_API tel_result  tel_inject (const tel_context* c, const tel_carrier* out);  /* NULL: the current context;
+                                                                none: TEL_ERR_ARGUMENT and nothing is set */
+TEL_API tel_context tel_extract(const tel_carrier* in);                         /* all zero when absent or malformed */
+
+#define TEL_TRACEPARENT_SIZE 56                                                 /* including the NUL */
+TEL_API tel_result  tel_traceparent_format(const tel_context* c, char out[TEL_TRACEPARENT_SIZE]);
+TEL_API tel_result  tel_traceparent_parse (tel_text text, tel_context* out);    /* TEL_ERR_FORMAT: out is zeroed */
+
+/* ==== P7 >>logs ======================================================================================= */
+
+typedef enum tel_severity {             /* the OpenTelemetry severity numbers; 1..24 are all valid */
+    TEL_TRACE = 1, TEL_DEBUG = 5, TEL_INFO = 9, TEL_WARN = 13, TEL_ERROR = 17, TEL_FATAL = 21
+} tel_severity;
+
+typedef struct tel_log_desc {
+    tel_severity       severity;
+    const char*        body;            /* NULL: none */
+    const char*        event_name;      /* not NULL: the record is an event of that name */
+    tel_attrs          attrs;
+    const tel_context* context;         /* NULL: the current one */
+    const tel_scope*   scope;
+    uint64_t           unix_ns;         /* 0: now */
+} tel_log_desc;
+
+/* Any thread, never blocks. Carries the ids of the current span. A record larger than a quarter of ring_bytes
+   is dropped and counted. logf formats as printf does, under the program's locale. At most 128 attributes. */
+TEL_API void tel_log   (tel_severity sev, const char* body, tel_attrs attrs);
+TEL_API void tel_logf  (tel_severity sev, const char* format, ...) TEL__PRINTF(2, 3);
+TEL_API void tel_vlogf (tel_severity sev, const char* format, va_list args) TEL__PRINTF(2, 0);
+TEL_API void tel_log_ex(const tel_log_desc* desc);
+TEL_API bool tel_log_enabled(tel_severity sev);         /* worth preparing the arguments? */
+
+/* ==== P8 >>sinks ====================================================================================== */
+
+typedef enum tel_signal {
+    TEL_METRICS = 1, TEL_SPANS = 2, TEL_LOGS = 4, TEL_ALL_SIGNALS = 7,
+    TEL_PULL = 8                        /* alone: nothing is pushed, the sink asks by tel_collect */
+} tel_signal;
+
+/* What a sink receives: plain views. Texts hold what the program recorded, perhaps not valid UTF-8; keys and texts
+   that point into a batch are NUL-terminated as well. scope is never NULL; the program's own has an empty name. */
+typedef struct tel_scope_view { tel_text name, version, schema_url; tel_attrs attrs; } tel_scope_view;
+
+typedef struct tel_point_memo { char* data; uint32_t size; } tel_point_memo;
+
+typedef struct tel_point {              /* one series at one instant */
+    tel_attrs       attrs;              /* sorted by key, no key twice */
+    uint64_t        start_unix_ns, unix_ns;
+    int64_t         i;                  /* sums and gauges ... */
+    double          d;                  /* ... and the same value as double; histograms: the sum */
+    uint64_t        count;              /* histograms */
+    double          min, max;           /* histograms with count > 0 */
+    const double*   bounds;             /* bound_count values; buckets has bound_count + 1 */
+    const uint64_t* buckets;            /* not cumulative; bucket i holds values in (bounds[i-1], bounds[i]] */
+    size_t          bound_count;
+    tel_point_memo* tel__memo;
+} tel_point;
+
+typedef enum tel_metric_kind {
+    TEL_SUM, TEL_GAUGE, TEL_HISTOGRAM,
+    TEL_EXP_HISTOGRAM                   /* reserved: not produced yet */
+} tel_metric_kind;
+
+typedef struct tel_metric_view {
+    const tel_scope_view* scope;
+    tel_text name, unit, description;
+    tel_metric_kind kind;
+    bool monotonic, cumulative, integer;
+    const tel_point* points;
+    size_t point_count;
+} tel_metric_view;
+
+typedef struct tel_event_view {
+    tel_text name;
+    uint64_t unix_ns;
+    tel_attrs attrs;
+    uint32_t dropped_attrs;
+} tel_event_view;
+
+typedef struct tel_span_view {
+    const tel_scope_view* scope;
+    tel_context context;
+    uint8_t parent_span_id[8];          /* zero: a root */
+    bool parent_remote;
+    tel_text name;
+    tel_span_kind kind;
+    uint64_t start_unix_ns, end_unix_ns;
+    tel_attrs attrs;                    /* in the order of their first setting, no key twice */
+    const tel_event_view* events;   size_t event_count;
+    const tel_link*       links;    size_t link_count;
+    tel_span_status_code status;
+    tel_text status_message;
+    uint32_t dropped_attrs, dropped_events, dropped_links;
+} tel_span_view;
+
+typedef struct tel_log_view {
+    const tel_scope_view* scope;
+    uint64_t unix_ns, observed_unix_ns;
+    tel_severity severity;
+    tel_text body, event_name;          /* data NULL: none */
+    tel_attrs attrs;
+    uint32_t dropped_attrs;
+    tel_context context;                /* all zero: outside of any span */
+} tel_log_view;
+
+/* Everything reachable from here is borrowed and valid until the callback returns. One batch carries one signal.
+   A large collection of metrics (over 4096 points) comes as several batches; a metric may go on in the next. */
+typedef struct tel_batch {
+    tel_attrs resource;
+    const tel_metric_view* metrics; size_t metric_count;
+    const tel_span_view*   spans;   size_t span_count;
+    const tel_log_view*    logs;    size_t log_count;
+    uint64_t deadline_unix_ns;      /* be done by then; a late sink delays the rings, which drop and count */
+} tel_batch;
+
+/* What became of what a sink accepted. Index: 0 metric points, 1 spans, 2 log records. */
+typedef struct tel_sink_stats {
+    char     name[32];
+    uint64_t delivered[3];          /* the destination has it */
+    uint64_t dropped_full[3];       /* a queue on the way was full */
+    uint64_t dropped_failed[3];     /* the destination refused it, or time and retries ran out */
+    uint64_t queued[3];             /* on the way */
+} tel_sink_stats;
+
+/* A destination. All callbacks come from the export thread (or tel_pump, tel_flush), one at a time per sink; only
+   export_fn is required. TEL_ERR_IO and TEL_ERR_TIMEOUT mean "try this batch again later"; any other failure
+   drops it, counted. A callback must not call tel_flush, tel_pump or tel_shutdown (TEL_ERR_STATE); what it
+   records itself is ignored. The struct is copied by tel_init; user_data is yours. */
+struct tel_sink {
+    const char* name;           /* in diagnostics and self metrics; default "sink" */
+    uint32_t    signals;        /* TEL_METRICS | TEL_SPANS | TEL_LOGS; 0: all; or TEL_PULL */
+    /* From tel_init; may replace self->user_data. A failure fails tel_init. */
+    tel_result (*open_fn)(tel_sink* self, const tel_allocator* a);
+    tel_result (*export_fn)(const tel_batch* batch, void* user_data);
+    /* For sinks that deliver later: deliver what was accepted; TEL_ERR_TIMEOUT when time is over. */
+    tel_result (*flush_fn)(uint32_t timeout_ms, void* user_data);
+    /* The last call, only if open_fn was well: free user_data here. Bounded by its own means. */
+    void       (*close_fn)(void* user_data);
+    /* For sinks that deliver later: fill queued and dropped_* of what export_fn accepted. Any thread. */
+    void       (*stats_fn)(tel_sink_stats* out, void* user_data);
+    /* In the child of fork: forget sockets, threads and what is queued. Only the forking thread exists. */
+    void       (*fork_fn)(void* user_data);
+    void*       user_data;
+    const void* config;         /* for open_fn; borrowed until tel_init returns */
+};
+
+/* OTLP over HTTP, JSON encoding: a queue, a worker thread, keep-alive, retries with backoff (OTLP "Failures"). */
+typedef struct tel_otlp_desc {
+    const char* endpoint;               /* base URL; OTEL_EXPORTER_OTLP_ENDPOINT, else http://localhost:4318 */
+    const char* headers;                /* OTEL_EXPORTER_OTLP_HEADERS: "k=v,k2=v2" */
+    uint32_t    timeout_ms;             /* of one batch with its retries; OTEL_EXPORTER_OTLP_TIMEOUT, else 10000 */
+    const char* compression;            /* "gzip" or "none"; OTEL_EXPORTER_OTLP_COMPRESSION, else none */
+    uint32_t    queue_bytes;            /* encoded and not yet delivered (default 8 MiB) */
+    /* Bring your own HTTP (TLS, proxies): send one POST with these header lines ("Name: value\r\n" each); return the
+       status code, negative on I/O failure. Called on the worker thread. */
+    int (*post_fn)(const char* url, const char* headers, const void* body, size_t size,
+                   uint32_t timeout_ms, void* user_data);
+    void* user_data;
+} tel_otlp_desc;
+
+/* Where rendered bytes go. Return false to stop. */
+typedef struct tel_writer {
+    bool (*write)(const void* data, size_t size, void* user_data);
+    void* user_data;
+} tel_writer;
+
+/* The scrape endpoint: a small HTTP listener of its own, or tel_prometheus_render for a server that you have. */
+typedef struct tel_prometheus_desc {
+    const char* host;                   /* OTEL_EXPORTER_PROMETHEUS_HOST, else localhost */
+    uint32_t    port;                   /* OTEL_EXPORTER_PROMETHEUS_PORT, else 9464; TEL_ANY_PORT: any free one */
+} tel_prometheus_desc;
+#define TEL_ANY_PORT UINT32_MAX
+
+/* Keeps copies of what was exported, for tests: zero it, give it to tel_sink_memory, flush, read. Spans and logs
+   add up; metrics are those of the last collection. What tel_memory_read returns is valid until the next export
+   or tel_memory_clear, which frees it and must be called last, after tel_shutdown too. */
+typedef struct tel_memory { void* tel__store; } tel_memory;
+
+/* The built-in destinations are ordinary sinks made by ordinary functions, which only fill in the struct: what can
+   fail, fails in tel_init, with a result and a diagnostic. desc and writer are borrowed until tel_init returns. */
+TEL_API tel_sink tel_sink_otlp      (const tel_otlp_desc* desc);        /* NULL: everything from the environment */
+TEL_API tel_sink tel_sink_prometheus(const tel_prometheus_desc* desc);  /* NULL: likewise; GET /metrics */
+TEL_API tel_sink tel_sink_jsonl     (const tel_writer* out);            /* OTLP file format, a JSON object per line */
+TEL_API tel_sink tel_sink_console   (const tel_writer* out);            /* for humans; NULL: stdout */
+TEL_API tel_sink tel_sink_memory    (tel_memory* memory);
+TEL_API tel_batch tel_memory_read   (tel_memory* memory);
+TEL_API void      tel_memory_clear  (tel_memory* memory);
+
+/* ==== P9 >>query ====================================================================================== */
+
+/* Pull instead of push: collect all metrics now, on this thread, into a sink you pass; only its export_fn is
+   called. Any thread, one collection at a time; TEL_ERR_STATE when not initialised or inside a sink. */
+TEL_API tel_result tel_collect(const tel_sink* into);
+TEL_API tel_result tel_prometheus_render(tel_writer out);           /* text exposition format 0.0.4 */
+TEL_API size_t     tel_prometheus_print(char* out, size_t size);    /* snprintf rules: returns the size needed */
+TEL_API uint32_t   tel_prometheus_port(void);                       /* of the first scrape endpoint; 0: none */
+
+/* The SDK about itself; also exported as otel.sdk.* metrics. By signal: 0 metric points, 1 spans, 2 log records.
+   For spans and logs, at any moment without records under way:
+       recorded = dropped + queued + (for each sink) delivered + dropped_full + dropped_failed + its queued. */
+typedef struct tel_stats {
+    uint64_t recorded[3];               /* metrics: points collected for push sinks */
+    uint64_t dropped[3];                /* before any sink saw them: ring full, span pool empty, too large, no memory */
+    uint64_t queued[3];                 /* in rings and in the batch in the making */
+    uint64_t exported[3], failed[3];    /* delivered, and lost, summed over all sinks */
+    uint64_t series, series_overflow;   /* series alive; records that went to an overflow series */
+    uint64_t spans_live, spans_leaked;  /* started and not ended; closed by their parent's end */
+    uint64_t bytes_allocated, threads;  /* now */
+    uint64_t ignored;                   /* records of threads known here while nothing was initialised */
+} tel_stats;
+TEL_API tel_stats tel_query_stats(void);                            /* any thread; zeroed when not initialised */
+TEL_API bool      tel_query_sink(size_t index, tel_sink_stats* out);    /* false past the last sink */
+
+/* ==== P10 >>scopes ==================================================================================== */
+
+/* The scoped forms. Each is one block:
+       TEL_SPAN(s, "name") { ... }      a span, current for the block; `s` is a tel_span*
+       TEL_TIME(&histogram) { ... }     records the block's duration in seconds
+       TEL_WITH(&context)   { ... }     makes a context current for the block
+   With GCC, Clang and C++ they end however the block is left. With MSVC in C, leave by falling out of the block:
+   after a `return` or `goto` the span stays open until its parent ends, which closes it and counts spans_leaked.
+   `break` and `continue` leave the block, not the loop around it. */
+typedef struct tel_span_scope { tel_span span; tel_token token; bool open; } tel_span_scope;
+typedef struct tel_time_scope { tel_histogram* histogram; uint64_t tel__begin; bool open; } tel_time_scope;
+typedef struct tel_with_scope { tel_token token; bool open; } tel_with_scope;
+
+TEL_API tel_span_scope tel_span_scope_begin(const char* name);
+TEL_API void           tel_span_scope_end  (tel_span_scope* s);        /* idempotent, like the other two */
+TEL_API tel_time_scope tel_time_scope_begin(tel_histogram* h);
+TEL_API void           tel_time_scope_end  (tel_time_scope* s);
+TEL_API tel_with_scope tel_with_scope_begin(const tel_context* c);
+TEL_API void           tel_with_scope_end  (tel_with_scope* s);
+
+#ifdef __cplusplus
+} /* extern "C" */
+#endif
+
+#define TEL__CAT_(a, b) a##b
+#define TEL__CAT(a, b)  TEL__CAT_(a, b)
+#define TEL__LOCAL(tag) TEL__CAT(tel__##tag##_, __LINE__)
+
+#if defined(__cplusplus)
+#define TEL__GUARD(kind)                                                                                      \
+    struct tel__##kind##_guard : tel_##kind##_scope {                                                         \
+        explicit tel__##kind##_guard(const tel_##kind##_scope& s) : tel_##kind##_scope(s) {}                  \
+        ~tel__##kind##_guard() { tel_##kind##_scope_end(this); }                                              \
+        tel__##kind##_guard(const tel__##kind##_guard&) = delete;                                             \
+        tel__##kind##_guard& operator=(const tel__##kind##_guard&) = delete;                                  \
+    }
+TEL__GUARD(span);
+TEL__GUARD(time);
+TEL__GUARD(with);
+#define TEL__OPEN(kind, local, begin) tel__##kind##_guard local(begin)
+#elif (defined(__GNUC__) || defined(__clang__)) && !defined(TEL_FORCE_NO_CLEANUP)
+#define TEL__OPEN(kind, local, begin) tel_##kind##_scope local __attribute__((cleanup(tel_##kind##_scope_end))) = begin
+#else
+#define TEL__OPEN(kind, local, begin) tel_##kind##_scope local = begin
+#endif
+
+#define TEL_SPAN(var, name)                                                                                   \
+    for (TEL__OPEN(span, TEL__LOCAL(span), tel_span_scope_begin(name));                                       \
+         TEL__LOCAL(span).open; tel_span_scope_end(&TEL__LOCAL(span)))                                        \
+        for (tel_span* var = &TEL__LOCAL(span).span; var; var = 0)
+#define TEL_TIME(histogram)                                                                                   \
+    for (TEL__OPEN(time, TEL__LOCAL(time), tel_time_scope_begin(histogram));                                  \
+         TEL__LOCAL(time).open; tel_time_scope_end(&TEL__LOCAL(time)))
+#define TEL_WITH(context)                                                                                     \
+    for (TEL__OPEN(with, TEL__LOCAL(with), tel_with_scope_begin(context));                                    \
+         TEL__LOCAL(with).open; tel_with_scope_end(&TEL__LOCAL(with)))
+
+/* ==== P11 >>c++ ======================================================================================= */
+
+#ifdef __cplusplus
+inline tel_attrs  tel__attrs_cxx(std::initializer_list<tel_attr> list) { return tel__attrs(list.begin(), list.size()); }
+inline tel_result tel_init(const tel_desc& desc) { return tel_init(&desc); }
+inline tel_span   tel_span_start_ex(const tel_span_desc& desc) { return tel_span_start_ex(&desc); }
+inline void       tel_log_ex(const tel_log_desc& desc) { tel_log_ex(&desc); }
+inline tel_result tel_observer_add(const tel_observer_desc& desc) { return tel_observer_add(&desc); }
+#endif
+/* ==== P12 >>off ======================================================================================= */
+
+/* TELEMETRY_OFF: the same surface as empty inline functions, so types are still checked and nothing is left of the
+   calls. Arguments of tel_log and tel_logf are not even evaluated; their format is still checked. */
+#if defined(TELEMETRY_OFF)
+#ifdef __cplusplus
+#define TEL__OFF_ZERO {}
+#else
+#define TEL__OFF_ZERO { 0 }
+#endif
+TEL_API const char* tel_result_string(tel_result r) { (void)r; return "off"; }
+TEL_API tel_result tel_flush(uint32_t timeout_ms) { (void)timeout_ms; return TEL_OK; }
+TEL_API tel_result tel_shutdown(uint32_t timeout_ms) { (void)timeout_ms; return TEL_OK; }
+TEL_API tel_result tel_pump(uint32_t timeout_ms) { (void)timeout_ms; return TEL_OK; }
+TEL_API bool tel_enabled(void) { return false; }
+TEL_API tel_desc tel_query_desc(void) { tel_desc v = TEL__OFF_ZERO; return v; }
+TEL_API tel_instance* tel_get_instance(void) { return NULL; }
+TEL_API tel_result tel_adopt_instance(tel_instance* other) { (void)other; return TEL_OK; }
+TEL_API tel_result tel__init(const tel_desc* desc, uint32_t build_tag) { (void)desc; (void)build_tag; return TEL_OK; }
+TEL_API void tel_counter_add(tel_counter* c, int64_t n) { (void)c; (void)n; }
+TEL_API void tel_counter_addf(tel_counter* c, double n) { (void)c; (void)n; }
+TEL_API void tel_updown_add(tel_updown* c, int64_t n) { (void)c; (void)n; }
+TEL_API void tel_gauge_set(tel_gauge* g, double v) { (void)g; (void)v; }
+TEL_API void tel_histogram_record(tel_histogram* h, double v) { (void)h; (void)v; }
+TEL_API void tel_counter_add_with(tel_counter* c, int64_t n, tel_attrs attrs) { (void)c; (void)n; (void)attrs; }
+TEL_API void tel_updown_add_with(tel_updown* c, int64_t n, tel_attrs attrs) { (void)c; (void)n; (void)attrs; }
+TEL_API void tel_gauge_set_with(tel_gauge* g, double v, tel_attrs attrs) { (void)g; (void)v; (void)attrs; }
+TEL_API void tel_histogram_record_with(tel_histogram* h, double v, tel_attrs attrs) { (void)h; (void)v; (void)attrs; }
+TEL_API tel_counter* tel_counter_bind(tel_counter* c, tel_attrs attrs) { (void)attrs; return c; }
+TEL_API tel_updown* tel_updown_bind(tel_updown* c, tel_attrs attrs) { (void)attrs; return c; }
+TEL_API tel_gauge* tel_gauge_bind(tel_gauge* g, tel_attrs attrs) { (void)attrs; return g; }
+TEL_API tel_histogram* tel_histogram_bind(tel_histogram* h, tel_attrs attrs) { (void)attrs; return h; }
+TEL_API tel_result tel_observer_add(const tel_observer_desc* desc) { (void)desc; return TEL_OK; }
+TEL_API tel_result tel_observer_remove(const char* name) { (void)name; return TEL_OK; }
+TEL_API void tel_observe(tel_observation* o, double v, tel_attrs attrs) { (void)o; (void)v; (void)attrs; }
+TEL_API tel_span tel_span_start(const char* name) { (void)name; tel_span v = TEL__OFF_ZERO; return v; }
+TEL_API tel_span tel_span_start_ex(const tel_span_desc* desc) { (void)desc; tel_span v = TEL__OFF_ZERO; return v; }
+TEL_API void tel_span_end(tel_span* s) { (void)s; }
+TEL_API void tel_span_end_at(tel_span* s, uint64_t unix_ns) { (void)s; (void)unix_ns; }
+TEL_API bool tel_span_recording(const tel_span* s) { (void)s; return false; }
+TEL_API void tel_span_set(tel_span* s, tel_attr attr) { (void)s; (void)attr; }
+TEL_API void tel_span_set_all(tel_span* s, tel_attrs attrs) { (void)s; (void)attrs; }
+TEL_API void tel_span_event(tel_span* s, const char* name, tel_attrs attrs) { (void)s; (void)name; (void)attrs; }
+TEL_API void tel_span_link(tel_span* s, const tel_context* to, tel_attrs attrs) { (void)s; (void)to; (void)attrs; }
+TEL_API void tel_span_status(tel_span* s, tel_span_status_code code, const char* message) {
+    (void)s; (void)code; (void)message;
+}
+TEL_API void tel_span_rename(tel_span* s, const char* name) { (void)s; (void)name; }
+TEL_API tel_context tel_current(void) { tel_context v = TEL__OFF_ZERO; return v; }
+TEL_API tel_token tel_attach(const tel_context* c) { (void)c; tel_token v = TEL__OFF_ZERO; return v; }
+TEL_API void tel_detach(tel_token t) { (void)t; }
+TEL_API tel_result tel_inject(const tel_context* c, const tel_carrier* out) {
+    (void)c; (void)out; return TEL_ERR_STATE;
+}
+TEL_API tel_context tel_extract(const tel_carrier* in) { (void)in; tel_context v = TEL__OFF_ZERO; return v; }
+TEL_API tel_result tel_traceparent_format(const tel_context* c, char out[TEL_TRACEPARENT_SIZE]) {
+    (void)c; out[0] = 0; return TEL_ERR_STATE;
+}
+TEL_API tel_result tel_traceparent_parse(tel_text text, tel_context* out) {
+    (void)text; { tel_context none = TEL__OFF_ZERO; *out = none; } return TEL_ERR_FORMAT;
+}
+TEL_API void tel_vlogf(tel_severity sev, const char* format, va_list args) { (void)sev; (void)format; (void)args; }
+TEL_API void tel_log_ex(const tel_log_desc* desc) { (void)desc; }
+TEL_API bool tel_log_enabled(tel_severity sev) { (void)sev; return false; }
+TEL_API tel_sink tel_sink_otlp(const tel_otlp_desc* desc) { (void)desc; tel_sink v = TEL__OFF_ZERO; return v; }
+TEL_API tel_sink tel_sink_prometheus(const tel_prometheus_desc* desc) {
+    (void)desc; tel_sink v = TEL__OFF_ZERO; return v;
+}
+TEL_API tel_sink tel_sink_jsonl(const tel_writer* out) { (void)out; tel_sink v = TEL__OFF_ZERO; return v; }
+TEL_API tel_sink tel_sink_console(const tel_writer* out) { (void)out; tel_sink v = TEL__OFF_ZERO; return v; }
+TEL_API tel_sink tel_sink_memory(tel_memory* memory) { (void)memory; tel_sink v = TEL__OFF_ZERO; return v; }
+TEL_API tel_batch tel_memory_read(tel_memory* memory) { (void)memory; tel_batch v = TEL__OFF_ZERO; return v; }
+TEL_API void tel_memory_clear(tel_memory* memory) { (void)memory; }
+TEL_API tel_result tel_collect(const tel_sink* into) { (void)into; return TEL_OK; }
+TEL_API tel_result tel_prometheus_render(tel_writer out) { (void)out; return TEL_OK; }
+TEL_API size_t tel_prometheus_print(char* out, size_t size) { (void)size; if (size) { out[0] = 0; } return 0; }
+TEL_API uint32_t tel_prometheus_port(void) { return 0; }
+TEL_API tel_stats tel_query_stats(void) { tel_stats v = TEL__OFF_ZERO; return v; }
+TEL_API bool tel_query_sink(size_t index, tel_sink_stats* out) { (void)index; (void)out; return false; }
+TEL_API tel_span_scope tel_span_scope_begin(const char* name) {
+    (void)name; tel_span_scope v = TEL__OFF_ZERO; v.open = true; return v;
+}
+TEL_API void tel_span_scope_end(tel_span_scope* s) { s->open = false; }
+TEL_API tel_time_scope tel_time_scope_begin(tel_histogram* h) {
+    (void)h; tel_time_scope v = TEL__OFF_ZERO; v.open = true; return v;
+}
+TEL_API void tel_time_scope_end(tel_time_scope* s) { s->open = false; }
+TEL_API tel_with_scope tel_with_scope_begin(const tel_context* c) {
+    (void)c; tel_with_scope v = TEL__OFF_ZERO; v.open = true; return v;
+}
+TEL_API void tel_with_scope_end(tel_with_scope* s) { s->open = false; }
+TEL_API void tel_log(tel_severity sev, const char* body, tel_attrs attrs) { (void)sev; (void)body; (void)attrs; }
+TEL_API void tel_logf(tel_severity sev, const char* format, ...) { (void)sev; (void)format; }
+int tel__off_log(tel_severity sev, const char* body, tel_attrs attrs);
+int tel__off_logf(tel_severity sev, const char* format, ...) TEL__PRINTF(2, 3);
+#define tel_log(...)  ((void)sizeof(tel__off_log(__VA_ARGS__)))
+#define tel_logf(...) ((void)sizeof(tel__off_logf(__VA_ARGS__)))
+#endif
+
+#if defined(__clang__) && defined(__cplusplus)
+#pragma clang diagnostic pop
+#endif
+
+#endif /* TELEMETRY_H_INCLUDED */
+
+#if defined(TELEMETRY_IMPLEMENTATION) && !defined(TELEMETRY_OFF) && !defined(TELEMETRY_H_IMPLEMENTED)
+#define TELEMETRY_H_IMPLEMENTED 1
+
+#if defined(__clang__) && defined(__cplusplus)
+#pragma clang diagnostic push
+#pragma clang diagnostic ignored "-Wreserved-identifier"
+#endif
+
+/* ==== R01 >>platform ==================================================================================
+   What the compiler, the machine and the operating system are, as macros that are always 0 or 1, and
+   the only system includes of this file. The few questions to the system that have no place elsewhere
+   (time stamp counter, entropy, what process and host this is) are answered here by small functions.
+
+   Uses      nothing.                          Used by   every room.
+   Threads   every function may be called from any thread.
+   Holds     every TEL__ platform macro is defined to 0 or 1 before the first line of R02.
+   Tests     tests/rooms/platform.c   fuzz: none   bench: floor.ticks
+*/
+#if defined(_WIN32)
+#define TEL__WINDOWS 1
+#define TEL__POSIX   0
+#else
+#define TEL__WINDOWS 0
+#define TEL__POSIX   1
+#endif
+#if defined(__linux__)
+#define TEL__LINUX 1
+#else
+#define TEL__LINUX 0
+#endif
+#if defined(__APPLE__)
+#define TEL__APPLE 1
+#else
+#define TEL__APPLE 0
+#endif
+#if defined(__GNUC__) || defined(__clang__)
+#define TEL__GNU 1
+#else
+#define TEL__GNU 0
+#endif
+#if TEL__GNU && (defined(__x86_64__) || defined(__i386__))
+#define TEL__X86 1
+#else
+#define TEL__X86 0
+#endif
+#if TEL__GNU && defined(__aarch64__)
+#define TEL__ARM64 1
+#else
+#define TEL__ARM64 0
+#endif
+#if defined(__SIZEOF_INT128__) && !defined(TEL_FORCE_NO_INT128)
+#define TEL__INT128 1
+#else
+#define TEL__INT128 0
+#endif
+#if defined(TELEMETRY_CURL)
+#define TEL__CURL 1
+#else
+#define TEL__CURL 0
+#endif
+#if defined(TELEMETRY_ZLIB)
+#define TEL__ZLIB 1
+#else
+#define TEL__ZLIB 0
+#endif
+#if defined(TEL_NO_HTTP)
+#undef TEL_NO_HTTP
+#define TEL_NO_HTTP 1
+#else
+#define TEL_NO_HTTP 0
+#endif
+#if defined(TEL_FORCE_LOCKED_ATOMICS)
+#undef TEL_FORCE_LOCKED_ATOMICS
+#define TEL_FORCE_LOCKED_ATOMICS 1
+#else
+#define TEL_FORCE_LOCKED_ATOMICS 0
+#endif
+
+#include <errno.h>
+#include <float.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#if TEL__WINDOWS
+#include <winsock2.h>
+#include <ws2tcpip.h>
+#include <windows.h>
+#include <process.h>
+#else
+#include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <sys/types.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+#if !TEL_NO_HTTP
+#include <arpa/inet.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <sys/socket.h>
+#endif
+#if !defined(CLOCK_MONOTONIC) || !defined(O_CLOEXEC)
+#error "telemetry.h: in the file that defines TELEMETRY_IMPLEMENTATION, include telemetry.h first or compile with -std=gnu99 (or newer gnu) or -D_GNU_SOURCE"
+#endif
+#endif
+#if TEL__LINUX
+#include <sys/syscall.h>
+#endif
+#if TEL__X86
+#include <cpuid.h>
+#endif
+#if TEL__CURL
+#include <curl/curl.h>
+#endif
+#if TEL__ZLIB
+#include <zlib.h>
+#endif
+
+#if TEL__GNU
+#define TEL__FN          static __attribute__((unused))
+#define TEL__INLINE      static inline __attribute__((unused, always_inline))
+#define TEL__NOINLINE    static __attribute__((unused, noinline, cold))
+#define TEL__LIKELY(x)   __builtin_expect(!!(x), 1)
+#define TEL__UNLIKELY(x) __builtin_expect(!!(x), 0)
+#define TEL__PAUSE_ASM   1
+#else
+#define TEL__FN          static
+#define TEL__INLINE      static __forceinline
+#define TEL__NOINLINE    static __declspec(noinline)
+#define TEL__LIKELY(x)   (x)
+#define TEL__UNLIKELY(x) (x)
+#define TEL__PAUSE_ASM   0
+#endif
+#define TEL__ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+#define TEL__LINE          128          /* two cache lines: what one core prefetches as a pair */
+#define TEL__ROUND(n, to)  (((n) + ((to) - 1)) & ~(size_t)((to) - 1))
+
+/* The time stamp counter of this machine; 0 where there is none that a program may read. About 8 ns on
+   x86-64 where clock_gettime takes 22. Reading is not ordered with the instructions around it. */
+TEL__INLINE uint64_t tel__platform_ticks(void) {
+#if TEL__X86
+    return __builtin_ia32_rdtsc();
+#elif TEL__ARM64
+    uint64_t t;
+    __asm__ __volatile__("mrs %0, cntvct_el0" : "=r"(t));
+    return t;
+#else
+    return 0;
+#endif
+}
+
+/* Whether the first line of a small file is one of two words. */
+TEL__FN bool tel__platform_file_says(const char* path, const char* one, const char* other) {
+    char text[32];
+    bool same = false;
+    FILE* f = fopen(path, "r");
+    if (!f) { return false; }
+    if (fgets(text, (int)sizeof text, f)) {
+        text[strcspn(text, "\r\n")] = 0;
+        same = strcmp(text, one) == 0 || strcmp(text, other) == 0;
+    }
+    fclose(f);
+    return same;
+}
+
+/* Whether those ticks run at one rate on all processors and through sleep states. x86: the CPU must say
+   so (leaf 0x80000007, EDX bit 8) and the kernel must believe it, that is, use the counter itself as its
+   clock: a kernel that found the counters of two sockets apart does not. */
+TEL__FN bool tel__platform_ticks_reliable(void) {
+#if defined(TEL_FORCE_NO_TICKS)
+    return false;
+#elif TEL__X86 && TEL__LINUX
+    unsigned a = 0, b = 0, c = 0, d = 0;
+    if (!__get_cpuid(0x80000007u, &a, &b, &c, &d) || !(d & (1u << 8))) { return false; }
+    return tel__platform_file_says("/sys/devices/system/clocksource/clocksource0/current_clocksource",
+                                   "tsc", "kvm-clock");
+#elif TEL__ARM64
+    return true;
+#else
+    return false;
+#endif
+}
+
+TEL__INLINE void tel__platform_pause(void) {
+#if TEL__X86
+    __builtin_ia32_pause();
+#elif TEL__ARM64
+    __asm__ __volatile__("yield");
+#endif
+}
+
+#if TEL__WINDOWS
+
+TEL__FN uint64_t tel__platform_mono_ns(void) {
+    LARGE_INTEGER count, rate;
+    QueryPerformanceCounter(&count);
+    QueryPerformanceFrequency(&rate);
+    return (uint64_t)count.QuadPart / (uint64_t)rate.QuadPart * 1000000000u +
+           (uint64_t)count.QuadPart % (uint64_t)rate.QuadPart * 1000000000u / (uint64_t)rate.QuadPart;
+}
+
+TEL__FN uint64_t tel__platform_unix_ns(void) {
+    FILETIME t;
+    GetSystemTimeAsFileTime(&t);
+    return ((((uint64_t)t.dwHighDateTime << 32) | t.dwLowDateTime) - 116444736000000000u) * 100u;
+}
+
+TEL__FN bool tel__platform_entropy(void* out, size_t size) {
+    (void)out; (void)size;
+    return false;
+}
+
+#else
+
+TEL__FN uint64_t tel__platform_mono_ns(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+/* 0 for a clock that stands before 1970. */
+TEL__FN uint64_t tel__platform_unix_ns(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_REALTIME, &t);
+    return t.tv_sec < 0 ? 0 : (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+/* Random bytes from the operating system; false when it has none to give (no call, no /dev). */
+TEL__FN bool tel__platform_entropy(void* out, size_t size) {
+    size_t have = 0;
+    int fd;
+#if TEL__LINUX && defined(SYS_getrandom)
+    if (syscall(SYS_getrandom, out, size, 1u /* GRND_NONBLOCK */) == (long)size) { return true; }
+#endif
+    fd = open("/dev/urandom", O_RDONLY | O_CLOEXEC);
+    if (fd < 0) { return false; }
+    while (have < size) {
+        ssize_t got = read(fd, (char*)out + have, size - have);
+        if (got > 0) { have += (size_t)got; }
+        else if (got == 0 || errno != EINTR) { break; }
+    }
+    close(fd);
+    return have == size;
+}
+
+#endif
+
+/* How many of the n ascending values at b (n a multiple of 8) are below v: the bucket of v. Branch-free;
+   with GNU vectors two values at a time, half the time of the scalar loop. */
+TEL__INLINE uint32_t tel__platform_count_below(const double* b, uint32_t n, double v) {
+#if TEL__GNU
+    typedef double pair __attribute__((vector_size(16)));
+    typedef long long mask __attribute__((vector_size(16)));
+    mask sum0 = { 0, 0 }, sum1 = { 0, 0 };
+    pair key = { v, v };
+    uint32_t i;
+    for (i = 0; i < n; i += 8) {
+        pair x[4];
+        memcpy(x, b + i, sizeof x);
+        sum0 += (mask)(x[0] < key) + (mask)(x[1] < key);
+        sum1 += (mask)(x[2] < key) + (mask)(x[3] < key);
+    }
+    sum0 += sum1;
+    return (uint32_t)-(sum0[0] + sum0[1]);
+#else
+    uint32_t i, below = 0;
+    for (i = 0; i < n; i++) { below += b[i] < v; }
+    return below;
+#endif
+}
+
+/* What the process and the host are, for the resource. A text that is not known stays empty. */
+typedef struct tel__platform_facts {
+    char     exe_path[1024];
+    char     host_name[256];
+    char     host_id[64];           /* empty inside a container, where it would name the wrong machine */
+    char     host_arch[32];         /* the spellings of the OpenTelemetry registry: amd64, arm64 ... */
+    char     os_type[32];
+    char     os_version[128];
+    char     os_description[256];
+    uint64_t pid;
+} tel__platform_facts;
+
+/* The first line of a small file, without its end. */
+TEL__FN void tel__platform_first_line(const char* path, char* out, size_t size) {
+    FILE* f = fopen(path, "r");
+    out[0] = '\0';
+    if (!f) { return; }
+    if (!fgets(out, (int)size, f)) { out[0] = '\0'; }
+    out[strcspn(out, "\r\n")] = '\0';
+    fclose(f);
+}
+
+/* The right side of the { from, to } pair whose left side is a, else a itself; in lowercase. */
+TEL__FN void tel__platform_spelling(const char* a, const char* const (*table)[2], size_t count,
+                                   char* out, size_t size) {
+    size_t i;
+    for (i = 0; i < count; i++) {
+        if (strcmp(table[i][0], a) == 0) { a = table[i][1]; break; }
+    }
+    for (i = 0; i + 1 < size && a[i]; i++) { out[i] = a[i] >= 'A' && a[i] <= 'Z' ? (char)(a[i] - 'A' + 'a') : a[i]; }
+    out[i] = '\0';
+}
+
+#if TEL__WINDOWS
+
+TEL__FN uint64_t tel__platform_pid(void) { return GetCurrentProcessId(); }
+
+TEL__FN void tel__platform_narrow(const wchar_t* wide, char* out, size_t size) {
+    if (WideCharToMultiByte(CP_UTF8, 0, wide, -1, out, (int)size, NULL, NULL) <= 0) { out[0] = '\0'; }
+}
+
+TEL__FN void tel__platform_detect(tel__platform_facts* out) {
+    wchar_t text[1024];
+    DWORD size = 256;
+    SYSTEM_INFO info;
+    memset(out, 0, sizeof *out);
+    out->pid = tel__platform_pid();
+    if (GetModuleFileNameW(NULL, text, 1024) - 1u < 1023u) {
+        tel__platform_narrow(text, out->exe_path, sizeof out->exe_path);
+    }
+    if (GetComputerNameExW(ComputerNameDnsHostname, text, &size)) {
+        tel__platform_narrow(text, out->host_name, sizeof out->host_name);
+    }
+    GetNativeSystemInfo(&info);
+    snprintf(out->os_type, sizeof out->os_type, "windows");
+    snprintf(out->host_arch, sizeof out->host_arch, "%s", info.wProcessorArchitecture == 9 ? "amd64"
+             : info.wProcessorArchitecture == 12 ? "arm64" : info.wProcessorArchitecture == 5 ? "arm32" : "x86");
+}
+
+#else
+
+TEL__FN uint64_t tel__platform_pid(void) { return (uint64_t)getpid(); }
+
+/* The value of PRETTY_NAME in /etc/os-release, without its quotes (freedesktop.org os-release(5)). */
+TEL__FN void tel__platform_pretty_name(char* out, size_t size) {
+    static const char name[] = "PRETTY_NAME=";
+    char line[512];
+    FILE* f = fopen("/etc/os-release", "r");
+    out[0] = '\0';
+    if (!f) { return; }
+    while (fgets(line, (int)sizeof line, f)) {
+        char* p = line + sizeof name - 1;
+        if (strncmp(line, name, sizeof name - 1) != 0) { continue; }
+        if (*p == '"' || *p == '\'') { p++; }
+        p[strcspn(p, "\"'\r\n")] = '\0';
+        snprintf(out, size, "%.*s", (int)size - 1, p);
+        break;
+    }
+    fclose(f);
+}
+
+/* The path of the running program, also when its file was replaced since. Empty where only a guess were
+   possible (argv[0] is not ours to see). */
+TEL__FN void tel__platform_exe_path(char* out, size_t size) {
+    static const char gone[] = " (deleted)";
+    ssize_t n = readlink("/proc/self/exe", out, size - 1);
+    size_t used = n > 0 ? (size_t)n : 0;
+#if !TEL__LINUX
+    if (used == 0) {
+        n = readlink("/proc/curproc/file", out, size - 1);
+        used = n > 0 ? (size_t)n : 0;
+    }
+#endif
+    if (used >= sizeof gone && memcmp(out + used - (sizeof gone - 1), gone, sizeof gone - 1) == 0) {
+        used -= sizeof gone - 1;
+    }
+    out[used] = '\0';
+}
+
+/* OpenTelemetry registry, host.id: sources that need no privilege, and none inside a container. */
+TEL__FN void tel__platform_host_id(char* out, size_t size) {
+    static const char* const files[] = { "/etc/machine-id", "/var/lib/dbus/machine-id", "/etc/hostid" };
+    size_t i;
+    out[0] = '\0';
+    if (access("/.dockerenv", F_OK) == 0 || access("/run/.containerenv", F_OK) == 0) { return; }
+    for (i = 0; i < TEL__ARRAY_SIZE(files) && !out[0]; i++) { tel__platform_first_line(files[i], out, size); }
+}
+
+/* Reads files and asks the kernel; no name service, no shell, nothing that can wait. */
+TEL__FN void tel__platform_detect(tel__platform_facts* out) {
+    static const char* const arch[][2] = {
+        { "x86_64", "amd64" }, { "i386", "x86" }, { "i486", "x86" }, { "i586", "x86" }, { "i686", "x86" },
+        { "aarch64", "arm64" }, { "armv6l", "arm32" }, { "armv7l", "arm32" }, { "armv8l", "arm32" },
+        { "ppc64le", "ppc64" }, { "ppc", "ppc32" }
+    };
+    static const char* const type[][2] = { { "DragonFly", "dragonflybsd" }, { "SunOS", "solaris" },
+                                           { "HP-UX", "hpux" }, { "OS/390", "zos" } };
+    struct utsname u;
+    memset(out, 0, sizeof *out);
+    out->pid = tel__platform_pid();
+    tel__platform_exe_path(out->exe_path, sizeof out->exe_path);
+    tel__platform_host_id(out->host_id, sizeof out->host_id);
+    if (gethostname(out->host_name, sizeof out->host_name - 1) != 0) { out->host_name[0] = '\0'; }
+    tel__platform_pretty_name(out->os_description, sizeof out->os_description);
+    if (uname(&u) < 0) { return; }
+    tel__platform_spelling(u.machine, arch, TEL__ARRAY_SIZE(arch), out->host_arch, sizeof out->host_arch);
+    tel__platform_spelling(u.sysname, type, TEL__ARRAY_SIZE(type), out->os_type, sizeof out->os_type);
+    snprintf(out->os_version, sizeof out->os_version, "%.127s", u.release);
+    if (!out->os_description[0]) {
+        snprintf(out->os_description, sizeof out->os_description, "%.100s %.100s", u.sysname, u.release);
+    }
+}
+
+#endif
+/* ==== R02 >>atomics ===================================================================================
+   Atomic 32-bit, 64-bit and pointer cells as struct types, so that a plain assignment does not compile.
+   Three back ends: compiler builtins, Interlocked, and a spin lock that every operation takes
+   (TEL_FORCE_LOCKED_ATOMICS; also machines without 64-bit atomics), which is slow and only correct.
+
+   Uses      R01 platform.                     Used by   every room that shares data.
+   Threads   any.
+   Holds     load and store are relaxed: one whole value, no order. load_acquire pairs with
+             store_release: what was written before the store is seen after the load. add and swap
+             are acquire and release at once; so is a cas that succeeds.
+   Tests     tests/rooms/atomics.c   fuzz: none   bench: floor.xadd
+*/
+typedef struct tel__atomic_u32 { uint32_t v; } tel__atomic_u32;
+#if TEL__GNU
+typedef struct tel__atomic_u64 { uint64_t v __attribute__((aligned(8))); } tel__atomic_u64;
+#else
+typedef struct tel__atomic_u64 { uint64_t v; } tel__atomic_u64;
+#endif
+typedef struct tel__atomic_ptr { void* v; } tel__atomic_ptr;
+
+#if TEL__GNU && !TEL_FORCE_LOCKED_ATOMICS
+#define TEL__ATOMIC_NATIVE(type, name)                                                                \
+    TEL__INLINE type tel__atomic_load_##name(const tel__atomic_##name* a) {                           \
+        return __atomic_load_n(&a->v, __ATOMIC_RELAXED);                                              \
+    }                                                                                                 \
+    TEL__INLINE type tel__atomic_load_acquire_##name(const tel__atomic_##name* a) {                   \
+        return __atomic_load_n(&a->v, __ATOMIC_ACQUIRE);                                              \
+    }                                                                                                 \
+    TEL__INLINE void tel__atomic_store_##name(tel__atomic_##name* a, type v) {                        \
+        __atomic_store_n(&a->v, v, __ATOMIC_RELAXED);                                                 \
+    }                                                                                                 \
+    TEL__INLINE void tel__atomic_store_release_##name(tel__atomic_##name* a, type v) {                \
+        __atomic_store_n(&a->v, v, __ATOMIC_RELEASE);                                                 \
+    }                                                                                                 \
+    TEL__INLINE bool tel__atomic_cas_##name(tel__atomic_##name* a, type* expected, type v) {          \
+        return __atomic_compare_exchange_n(&a->v, expected, v, false, __ATOMIC_ACQ_REL,               \
+                                           __ATOMIC_ACQUIRE);                                         \
+    }                                                                                                 \
+    TEL__INLINE type tel__atomic_swap_##name(tel__atomic_##name* a, type v) {                         \
+        return __atomic_exchange_n(&a->v, v, __ATOMIC_ACQ_REL);                                       \
+    }
+TEL__ATOMIC_NATIVE(uint32_t, u32)
+TEL__ATOMIC_NATIVE(uint64_t, u64)
+TEL__ATOMIC_NATIVE(void*, ptr)
+
+TEL__INLINE uint32_t tel__atomic_add_u32(tel__atomic_u32* a, uint32_t n) {
+    return __atomic_fetch_add(&a->v, n, __ATOMIC_ACQ_REL);
+}
+TEL__INLINE uint64_t tel__atomic_add_u64(tel__atomic_u64* a, uint64_t n) {
+    return __atomic_fetch_add(&a->v, n, __ATOMIC_ACQ_REL);
+}
+
+#else
+
+#if TEL__GNU
+static unsigned char tel__atomic_lock_byte;
+TEL__FN void tel__atomic_lock(void) {
+    while (__atomic_test_and_set(&tel__atomic_lock_byte, __ATOMIC_ACQUIRE)) { tel__platform_pause(); }
+}
+TEL__FN void tel__atomic_unlock(void) { __atomic_clear(&tel__atomic_lock_byte, __ATOMIC_RELEASE); }
+#else
+static volatile long tel__atomic_lock_word;
+TEL__FN void tel__atomic_lock(void) {
+    while (InterlockedExchange(&tel__atomic_lock_word, 1)) { YieldProcessor(); }
+}
+TEL__FN void tel__atomic_unlock(void) { InterlockedExchange(&tel__atomic_lock_word, 0); }
+#endif
+
+#define TEL__ATOMIC_LOCKED(type, name)                                                                \
+    TEL__FN type tel__atomic_swap_##name(tel__atomic_##name* a, type v) {                             \
+        type old;                                                                                     \
+        tel__atomic_lock(); old = a->v; a->v = v; tel__atomic_unlock();                               \
+        return old;                                                                                   \
+    }                                                                                                 \
+    TEL__FN type tel__atomic_load_acquire_##name(const tel__atomic_##name* a) {                       \
+        type now;                                                                                     \
+        tel__atomic_lock(); now = a->v; tel__atomic_unlock();                                         \
+        return now;                                                                                   \
+    }                                                                                                 \
+    TEL__FN type tel__atomic_load_##name(const tel__atomic_##name* a) {                               \
+        return tel__atomic_load_acquire_##name(a);                                                    \
+    }                                                                                                 \
+    TEL__FN void tel__atomic_store_release_##name(tel__atomic_##name* a, type v) {                    \
+        tel__atomic_lock(); a->v = v; tel__atomic_unlock();                                           \
+    }                                                                                                 \
+    TEL__FN void tel__atomic_store_##name(tel__atomic_##name* a, type v) {                            \
+        tel__atomic_store_release_##name(a, v);                                                       \
+    }                                                                                                 \
+    TEL__FN bool tel__atomic_cas_##name(tel__atomic_##name* a, type* expected, type v) {              \
+        bool same;                                                                                    \
+        tel__atomic_lock();                                                                           \
+        same = a->v == *expected;                                                                     \
+        if (same) { a->v = v; } else { *expected = a->v; }                                            \
+        tel__atomic_unlock();                                                                         \
+        return same;                                                                                  \
+    }
+TEL__ATOMIC_LOCKED(uint32_t, u32)
+TEL__ATOMIC_LOCKED(uint64_t, u64)
+TEL__ATOMIC_LOCKED(void*, ptr)
+
+TEL__FN uint32_t tel__atomic_add_u32(tel__atomic_u32* a, uint32_t n) {
+    uint32_t old;
+    tel__atomic_lock(); old = a->v; a->v += n; tel__atomic_unlock();
+    return old;
+}
+TEL__FN uint64_t tel__atomic_add_u64(tel__atomic_u64* a, uint64_t n) {
+    uint64_t old;
+    tel__atomic_lock(); old = a->v; a->v += n; tel__atomic_unlock();
+    return old;
+}
+#endif
+
+/* Doubles travel as their bits. */
+TEL__INLINE uint64_t tel__atomic_bits(double d) { uint64_t u; memcpy(&u, &d, sizeof u); return u; }
+TEL__INLINE double tel__atomic_double(uint64_t u) { double d; memcpy(&d, &u, sizeof d); return d; }
+
+TEL__FN void tel__atomic_add_double(tel__atomic_u64* a, double n) {
+    uint64_t old = tel__atomic_load_u64(a);
+    while (!tel__atomic_cas_u64(a, &old, tel__atomic_bits(tel__atomic_double(old) + n))) { }
+}
+
+/* ==== R03 >>threads ===================================================================================
+   Mutex, condition with a deadline, thread, thread-exit hook, fork hook, and the one thread-local
+   variable of this file.
+
+   Uses      R01 platform, R02 atomics.        Used by   R06-R22.
+   Threads   any. The hooks are set once, from tel_init, under the root mutex.
+   Holds     tel__me is written by its own thread only. Its pointers stay valid until that thread
+             clears them, because the memory behind them is freed by the thread itself or after it.
+             Threads made here block every signal: the host's handlers never run on them.
+   Tests     tests/rooms/threads.c   fuzz: none   bench: floor.tls
+*/
+#if TEL__WINDOWS
+#define TEL__TLS __declspec(thread)
+#elif defined(__cplusplus)
+#define TEL__TLS __thread
+#else
+#define TEL__TLS __thread
+#endif
+
+/* What one thread keeps. Each pointer is owned by the room named. */
+typedef struct tel__thread_local {
+    struct tel__metric_cells* cells;    /* R11: its part of every counter and histogram */
+    struct tel__span_tracer*  tracer;   /* R12: ids, current context, free slots */
+    struct tel__ring_thread*  ring;     /* R10: registration, ring, books */
+    uint64_t                  idle;     /* records made while nothing was initialised */
+    uint32_t                  quiet;    /* calls of sinks this thread is inside of */
+} tel__thread_local;
+static TEL__TLS tel__thread_local tel__me;
+
+/* Around a sink's callback: what it records itself is ignored, and setup calls can tell where they are.
+   The record path needs no test for this, because it finds its pointers gone. */
+TEL__FN tel__thread_local tel__thread_quiet_begin(void) {
+    tel__thread_local saved = tel__me;
+    tel__me.cells = NULL;
+    tel__me.tracer = NULL;
+    tel__me.quiet++;
+    return saved;
+}
+TEL__FN void tel__thread_quiet_end(tel__thread_local saved) {
+    tel__me.cells = saved.cells;
+    tel__me.tracer = saved.tracer;
+    tel__me.quiet--;
+}
+
+#if TEL__POSIX
+
+typedef struct tel__thread_mutex { pthread_mutex_t m; } tel__thread_mutex;
+typedef struct tel__thread_cond { pthread_cond_t c; } tel__thread_cond;
+typedef struct tel__thread_handle {
+    pthread_t thread;
+    bool      started;
+    void    (*fn)(void* arg);
+    void*     arg;
+} tel__thread_handle;
+#define TEL__THREAD_MUTEX_INIT { PTHREAD_MUTEX_INITIALIZER }
+
+TEL__FN void tel__thread_mutex_init(tel__thread_mutex* m) { pthread_mutex_init(&m->m, NULL); }
+TEL__FN void tel__thread_mutex_lock(tel__thread_mutex* m) { pthread_mutex_lock(&m->m); }
+TEL__FN void tel__thread_mutex_unlock(tel__thread_mutex* m) { pthread_mutex_unlock(&m->m); }
+TEL__FN bool tel__thread_mutex_try(tel__thread_mutex* m) { return pthread_mutex_trylock(&m->m) == 0; }
+TEL__FN void tel__thread_mutex_destroy(tel__thread_mutex* m) { pthread_mutex_destroy(&m->m); }
+
+TEL__FN void tel__thread_cond_init(tel__thread_cond* c) {
+#if TEL__APPLE
+    pthread_cond_init(&c->c, NULL);
+#else
+    pthread_condattr_t attr;
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(&c->c, &attr);
+    pthread_condattr_destroy(&attr);
+#endif
+}
+TEL__FN void tel__thread_cond_destroy(tel__thread_cond* c) { pthread_cond_destroy(&c->c); }
+TEL__FN void tel__thread_cond_signal(tel__thread_cond* c) { pthread_cond_signal(&c->c); }
+TEL__FN void tel__thread_cond_broadcast(tel__thread_cond* c) { pthread_cond_broadcast(&c->c); }
+
+/* Waits until signalled or until the monotonic time is reached (UINT64_MAX: for ever); false when the
+   time is over. May wake early, as conditions do. */
+TEL__FN bool tel__thread_cond_wait(tel__thread_cond* c, tel__thread_mutex* m, uint64_t deadline_mono_ns) {
+    struct timespec t;
+    if (deadline_mono_ns == UINT64_MAX) { return pthread_cond_wait(&c->c, &m->m) == 0; }
+#if TEL__APPLE
+    {
+        uint64_t now = tel__platform_mono_ns();
+        uint64_t left = deadline_mono_ns > now ? deadline_mono_ns - now : 0;
+        t.tv_sec = (time_t)(left / 1000000000u);
+        t.tv_nsec = (long)(left % 1000000000u);
+        return pthread_cond_timedwait_relative_np(&c->c, &m->m, &t) == 0;
+    }
+#else
+    t.tv_sec = (time_t)(deadline_mono_ns / 1000000000u);
+    t.tv_nsec = (long)(deadline_mono_ns % 1000000000u);
+    return pthread_cond_timedwait(&c->c, &m->m, &t) == 0;
+#endif
+}
+
+TEL__FN void* tel__thread_main(void* arg) {
+    tel__thread_handle* h = (tel__thread_handle*)arg;
+    h->fn(h->arg);
+    return NULL;
+}
+
+/* Starts fn(arg); the handle must not move while the thread lives. false: the system has no thread left. */
+TEL__FN bool tel__thread_start(tel__thread_handle* h, void (*fn)(void* arg), void* arg) {
+    sigset_t all, old;
+    h->fn = fn;
+    h->arg = arg;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &old);
+    h->started = pthread_create(&h->thread, NULL, tel__thread_main, h) == 0;
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    return h->started;
+}
+TEL__FN void tel__thread_join(tel__thread_handle* h) {
+    if (h->started) { pthread_join(h->thread, NULL); }
+    h->started = false;
+}
+/* Lets a thread that cannot be waited for go its way; it must free what it stands on itself. */
+TEL__FN void tel__thread_detach(tel__thread_handle* h) {
+    if (h->started) { pthread_detach(h->thread); }
+    h->started = false;
+}
+TEL__FN void tel__thread_sleep_ns(uint64_t ns) {
+    struct timespec t;
+    t.tv_sec = (time_t)(ns / 1000000000u);
+    t.tv_nsec = (long)(ns % 1000000000u);
+    nanosleep(&t, NULL);
+}
+TEL__FN void tel__thread_yield(void) { sched_yield(); }
+
+/* The exit hook: fn(value) runs at the end of every thread that armed itself, while its thread-local
+   variables still stand. A value armed again during that call is called for once more. */
+typedef struct tel__thread_exit_hook { pthread_key_t key; bool made; } tel__thread_exit_hook;
+TEL__FN bool tel__thread_exit_hook_make(tel__thread_exit_hook* hook, void (*fn)(void* value)) {
+    if (!hook->made) { hook->made = pthread_key_create(&hook->key, fn) == 0; }
+    return hook->made;
+}
+TEL__FN bool tel__thread_exit_arm(tel__thread_exit_hook* hook, void* value) {
+    return hook->made && pthread_setspecific(hook->key, value) == 0;
+}
+TEL__FN bool tel__thread_fork_hooks(void (*before)(void), void (*parent)(void), void (*child)(void)) {
+    return pthread_atfork(before, parent, child) == 0;
+}
+
+#else
+
+typedef struct tel__thread_mutex { SRWLOCK m; } tel__thread_mutex;
+typedef struct tel__thread_cond { CONDITION_VARIABLE c; } tel__thread_cond;
+typedef struct tel__thread_handle {
+    HANDLE thread;
+    bool   started;
+    void (*fn)(void* arg);
+    void*  arg;
+} tel__thread_handle;
+#define TEL__THREAD_MUTEX_INIT { SRWLOCK_INIT }
+
+TEL__FN void tel__thread_mutex_init(tel__thread_mutex* m) { InitializeSRWLock(&m->m); }
+TEL__FN void tel__thread_mutex_lock(tel__thread_mutex* m) { AcquireSRWLockExclusive(&m->m); }
+TEL__FN void tel__thread_mutex_unlock(tel__thread_mutex* m) { ReleaseSRWLockExclusive(&m->m); }
+TEL__FN bool tel__thread_mutex_try(tel__thread_mutex* m) { return TryAcquireSRWLockExclusive(&m->m) != 0; }
+TEL__FN void tel__thread_mutex_destroy(tel__thread_mutex* m) { (void)m; }
+TEL__FN void tel__thread_cond_init(tel__thread_cond* c) { InitializeConditionVariable(&c->c); }
+TEL__FN void tel__thread_cond_destroy(tel__thread_cond* c) { (void)c; }
+TEL__FN void tel__thread_cond_signal(tel__thread_cond* c) { WakeConditionVariable(&c->c); }
+TEL__FN void tel__thread_cond_broadcast(tel__thread_cond* c) { WakeAllConditionVariable(&c->c); }
+TEL__FN bool tel__thread_cond_wait(tel__thread_cond* c, tel__thread_mutex* m, uint64_t deadline_mono_ns) {
+    uint64_t now = tel__platform_mono_ns();
+    DWORD ms = INFINITE;
+    if (deadline_mono_ns != UINT64_MAX) {
+        uint64_t left = deadline_mono_ns > now ? (deadline_mono_ns - now + 999999u) / 1000000u : 0;
+        ms = left > 0x7fffffffu ? 0x7fffffffu : (DWORD)left;
+    }
+    return SleepConditionVariableSRW(&c->c, &m->m, ms, 0) != 0;
+}
+static unsigned __stdcall tel__thread_main(void* arg) {
+    tel__thread_handle* h = (tel__thread_handle*)arg;
+    h->fn(h->arg);
+    return 0;
+}
+TEL__FN bool tel__thread_start(tel__thread_handle* h, void (*fn)(void* arg), void* arg) {
+    h->fn = fn;
+    h->arg = arg;
+    h->thread = (HANDLE)_beginthreadex(NULL, 0, tel__thread_main, h, 0, NULL);
+    h->started = h->thread != 0;
+    return h->started;
+}
+TEL__FN void tel__thread_join(tel__thread_handle* h) {
+    if (h->started) { WaitForSingleObject(h->thread, INFINITE); CloseHandle(h->thread); }
+    h->started = false;
+}
+TEL__FN void tel__thread_detach(tel__thread_handle* h) {
+    if (h->started) { CloseHandle(h->thread); }
+    h->started = false;
+}
+TEL__FN void tel__thread_sleep_ns(uint64_t ns) { Sleep((DWORD)((ns + 999999u) / 1000000u)); }
+TEL__FN void tel__thread_yield(void) { SwitchToThread(); }
+
+typedef struct tel__thread_exit_hook { DWORD key; bool made; } tel__thread_exit_hook;
+static void (*tel__thread_exit_fn)(void* value);
+static void NTAPI tel__thread_exit_main(void* value) {
+    if (value && tel__thread_exit_fn) { tel__thread_exit_fn(value); }
+}
+TEL__FN bool tel__thread_exit_hook_make(tel__thread_exit_hook* hook, void (*fn)(void* value)) {
+    tel__thread_exit_fn = fn;
+    if (!hook->made) {
+        hook->key = FlsAlloc(tel__thread_exit_main);
+        hook->made = hook->key != FLS_OUT_OF_INDEXES;
+    }
+    return hook->made;
+}
+TEL__FN bool tel__thread_exit_arm(tel__thread_exit_hook* hook, void* value) {
+    return hook->made && FlsSetValue(hook->key, value) != 0;
+}
+TEL__FN bool tel__thread_fork_hooks(void (*before)(void), void (*parent)(void), void (*child)(void)) {
+    (void)before; (void)parent; (void)child;
+    return true;
+}
+
+#endif
+
+/* ==== R04 >>clock =====================================================================================
+   Time. Records carry raw ticks, the cheapest reading there is; the export thread turns them into unix
+   time by an anchor, a pair of tick and wall clock that it renews every round.
+
+   Uses      R01 platform, R02 atomics.        Used by   R05, R08, R11-R22.
+   Threads   ticks, seconds: any. sync and unix_at: under the pipeline's work mutex.
+   Holds     mode and test clock are set before the clock is shared. rate is one atomic double. unix_at of
+             two ticks under one anchor keeps their order, so durations are never negative, whatever the
+             wall clock does; a jump of the wall clock moves later records only.
+   Tests     tests/rooms/clock.c   fuzz: none   bench: floor.ticks
+*/
+typedef enum tel__clock_mode { TEL__CLOCK_SYSTEM, TEL__CLOCK_TICKS, TEL__CLOCK_TEST } tel__clock_mode;
+
+typedef struct tel__clock {
+    tel__clock_mode mode;
+    uint64_t      (*test_ns)(void* user_data);
+    void*           test_user_data;
+    tel__atomic_u64 rate;               /* nanoseconds per tick, a double */
+    uint64_t first_ticks, first_mono;   /* where measuring the rate began */
+    uint64_t anchor_ticks, anchor_unix; /* the latest pair */
+} tel__clock;
+
+TEL__FN uint64_t tel__clock_mono_ns(void) { return tel__platform_mono_ns(); }
+TEL__FN uint64_t tel__clock_unix_ns(void) { return tel__platform_unix_ns(); }
+
+/* What a record carries: any unit, one origin. */
+TEL__INLINE uint64_t tel__clock_ticks(const tel__clock* c) {
+    if (TEL__LIKELY(c->mode == TEL__CLOCK_TICKS)) { return tel__platform_ticks(); }
+    return c->mode == TEL__CLOCK_TEST ? c->test_ns(c->test_user_data) : tel__platform_mono_ns();
+}
+
+TEL__FN uint64_t tel__clock_now_unix(const tel__clock* c) {
+    return c->mode == TEL__CLOCK_TEST ? c->test_ns(c->test_user_data) : tel__platform_unix_ns();
+}
+
+TEL__FN double tel__clock_rate(const tel__clock* c) { return tel__atomic_double(tel__atomic_load_u64(&c->rate)); }
+
+TEL__FN double tel__clock_seconds(const tel__clock* c, uint64_t begin_ticks, uint64_t end_ticks) {
+    uint64_t ns = end_ticks > begin_ticks ? (uint64_t)((double)(end_ticks - begin_ticks) * tel__clock_rate(c)) : 0;
+    return (double)ns / 1e9;
+}
+
+/* Reads both clocks as close together as the scheduler lets us: the best of three. */
+TEL__FN void tel__clock_pair(uint64_t* ticks, uint64_t* ns, uint64_t (*read_ns)(void)) {
+    uint64_t best = UINT64_MAX;
+    int i;
+    for (i = 0; i < 3; i++) {
+        uint64_t before = tel__platform_ticks();
+        uint64_t at = read_ns();
+        uint64_t after = tel__platform_ticks();
+        if (after - before < best) {
+            best = after - before;
+            *ticks = before + (after - before) / 2;
+            *ns = at;
+        }
+    }
+}
+
+/* Renews the anchor, and the rate from the whole time since the first pair. A rate that leaves the
+   measured one by more than a thousandth (a machine that was moved) starts anew from here. */
+TEL__FN void tel__clock_sync(tel__clock* c) {
+    uint64_t ticks = 0, mono = 0;
+    if (c->mode != TEL__CLOCK_TICKS) {
+        c->anchor_ticks = tel__clock_ticks(c);
+        c->anchor_unix = tel__clock_now_unix(c);
+        return;
+    }
+    tel__clock_pair(&ticks, &mono, tel__platform_mono_ns);
+    if (ticks > c->first_ticks && mono > c->first_mono + 100000u) {
+        double old = tel__clock_rate(c);
+        double rate = (double)(mono - c->first_mono) / (double)(ticks - c->first_ticks);
+        if (old > 0 && mono > c->first_mono + 1000000000u && (rate > old * 1.001 || rate < old * 0.999)) {
+            c->first_ticks = ticks;
+            c->first_mono = mono;
+        } else {
+            tel__atomic_store_u64(&c->rate, tel__atomic_bits(rate));
+        }
+    }
+    tel__clock_pair(&c->anchor_ticks, &c->anchor_unix, tel__platform_unix_ns);
+}
+
+TEL__FN uint64_t tel__clock_unix_at(const tel__clock* c, uint64_t ticks) {
+    double rate = tel__clock_rate(c);
+    if (ticks >= c->anchor_ticks) {
+        return c->anchor_unix + (uint64_t)((double)(ticks - c->anchor_ticks) * rate);
+    } else {
+        uint64_t back = (uint64_t)((double)(c->anchor_ticks - ticks) * rate);
+        return back < c->anchor_unix ? c->anchor_unix - back : 0;
+    }
+}
+
+/* Picks the mode. For the tick counter it watches 200 us to know a rate; every sync makes it better. */
+TEL__FN void tel__clock_init(tel__clock* c, uint64_t (*test_ns)(void* user_data), void* test_user_data) {
+    c->test_ns = test_ns;
+    c->test_user_data = test_user_data;
+    tel__atomic_store_u64(&c->rate, tel__atomic_bits(1.0));
+    c->mode = test_ns ? TEL__CLOCK_TEST
+            : tel__platform_ticks_reliable() ? TEL__CLOCK_TICKS : TEL__CLOCK_SYSTEM;
+    if (c->mode == TEL__CLOCK_TICKS) {
+        tel__clock_pair(&c->first_ticks, &c->first_mono, tel__platform_mono_ns);
+        while (tel__platform_mono_ns() < c->first_mono + 200000u) { tel__platform_pause(); }
+    }
+    tel__clock_sync(c);
+}
+
+/* The monotonic time timeout_ms from now; UINT32_MAX is for ever. */
+TEL__FN uint64_t tel__clock_deadline(uint32_t timeout_ms) {
+    return timeout_ms == UINT32_MAX ? UINT64_MAX : tel__clock_mono_ns() + (uint64_t)timeout_ms * 1000000u;
+}
+
+TEL__FN uint32_t tel__clock_left_ms(uint64_t deadline_mono_ns) {
+    uint64_t now = tel__clock_mono_ns();
+    if (deadline_mono_ns == UINT64_MAX) { return UINT32_MAX; }
+    if (deadline_mono_ns <= now) { return 0; }
+    now = (deadline_mono_ns - now + 999999u) / 1000000u;
+    return now >= UINT32_MAX ? UINT32_MAX - 1 : (uint32_t)now;
+}
+
+/* ==== R05 >>ids =======================================================================================
+   Random identity: entropy of the system, and one xoshiro256++ generator per thread (Blackman and
+   Vigna, 2019) that is seeded from it, for trace and span ids.
+
+   Uses      R01 platform.                     Used by   R12, R15, R18, R20.
+   Threads   a generator belongs to one thread.
+   Holds     the state of a generator is never all zero; no id is ever all zero. All 16 bytes of a trace
+             id are random, so the W3C random flag may be set (Trace Context Level 2, "Random Trace ID Flag").
+   Tests     tests/rooms/ids.c   fuzz: none   bench: span
+*/
+typedef struct tel__id_generator { uint64_t s[4]; } tel__id_generator;
+
+/* Fills out with random bytes. Without entropy from the system (no call, no /dev) it falls back on
+   clocks, addresses and the stack, stirred: unequal between processes, not secret. */
+TEL__FN void tel__id_random(uint8_t* out, size_t size) {
+    uint64_t x, k;
+    size_t i;
+    if (tel__platform_entropy(out, size)) { return; }
+    x = tel__platform_unix_ns() ^ (tel__platform_mono_ns() << 20) ^ (uint64_t)(uintptr_t)&x;
+#if TEL__POSIX
+    x ^= (uint64_t)getpid() << 40;
+#endif
+    for (i = 0; i < size; i++) {
+        x += 0x9e3779b97f4a7c15u;
+        k = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
+        k = (k ^ (k >> 27)) * 0x94d049bb133111ebu;
+        out[i] = (uint8_t)(k >> 56);
+    }
+}
+
+TEL__FN void tel__id_seed(tel__id_generator* g) {
+    tel__id_random((uint8_t*)g->s, sizeof g->s);
+    g->s[0] |= 1u;
+}
+
+TEL__INLINE uint64_t tel__id_rotate(uint64_t x, int k) { return (x << k) | (x >> (64 - k)); }
+
+TEL__INLINE uint64_t tel__id_next(tel__id_generator* g) {
+    uint64_t r = tel__id_rotate(g->s[0] + g->s[3], 23) + g->s[0];
+    uint64_t t = g->s[1] << 17;
+    g->s[2] ^= g->s[0];
+    g->s[3] ^= g->s[1];
+    g->s[1] ^= g->s[2];
+    g->s[0] ^= g->s[3];
+    g->s[2] ^= t;
+    g->s[3] = tel__id_rotate(g->s[3], 45);
+    return r;
+}
+
+TEL__INLINE void tel__id_span(tel__id_generator* g, uint8_t out[8]) {
+    uint64_t r = tel__id_next(g);
+    if (TEL__UNLIKELY(r == 0)) { r = 1; }
+    memcpy(out, &r, 8);
+}
+
+TEL__INLINE void tel__id_trace(tel__id_generator* g, uint8_t out[16]) {
+    uint64_t r = tel__id_next(g);
+    memcpy(out, &r, 8);
+    tel__id_span(g, out + 8);
+}
+
+/* ==== R06 >>memory ====================================================================================
+   All memory of the SDK: an allocator shim with a cap, an arena for views, and a lock-free list of free
+   slots by index.
+
+   Uses      R01 platform, R02 atomics.        Used by   R07-R22.
+   Threads   alloc and free: any. An arena has one user at a time. The slot list: any.
+   Holds     used is the sum of the sizes asked for and not yet freed, and never exceeds limit. A free of
+             n bytes names the same n. The slot list is a stack of indices whose head carries a tag that
+             every pop and push changes, so a head that came back is not taken for the old one (ABA).
+   Tests     tests/rooms/memory.c   fuzz: none   bench: none
+*/
+typedef struct tel__memory {
+    tel_allocator   allocator;
+    tel__atomic_u64 used;
+    uint64_t        limit;
+    tel__atomic_u32 pins;               /* workers left to themselves that still stand on this memory */
+} tel__memory;
+
+TEL__FN void* tel__memory_default_alloc(size_t size, void* user_data) { (void)user_data; return malloc(size); }
+TEL__FN void tel__memory_default_free(void* ptr, void* user_data) { (void)user_data; free(ptr); }
+
+TEL__FN void tel__memory_init(tel__memory* m, const tel_allocator* a, uint64_t limit) {
+    if (a && a->alloc_fn) {
+        m->allocator = *a;
+    } else {
+        m->allocator.alloc_fn = tel__memory_default_alloc;
+        m->allocator.free_fn = tel__memory_default_free;
+        m->allocator.user_data = NULL;
+    }
+    m->limit = limit;
+    tel__atomic_store_u64(&m->used, 0);
+    tel__atomic_store_u32(&m->pins, 0);
+}
+
+/* size bytes with undefined content, or NULL: at the cap, or the allocator has none. For large blocks
+   that are touched as they are used. */
+TEL__FN void* tel__memory_alloc_raw(tel__memory* m, size_t size) {
+    void* p;
+    if (size == 0 || tel__atomic_add_u64(&m->used, size) + size > m->limit) {
+        tel__atomic_add_u64(&m->used, (uint64_t)0 - size);
+        return NULL;
+    }
+    p = m->allocator.alloc_fn(size, m->allocator.user_data);
+    if (!p) { tel__atomic_add_u64(&m->used, (uint64_t)0 - size); }
+    return p;
+}
+
+TEL__FN void* tel__memory_alloc(tel__memory* m, size_t size) {
+    void* p = tel__memory_alloc_raw(m, size);
+    if (p) { memset(p, 0, size); }
+    return p;
+}
+
+TEL__FN void tel__memory_free(tel__memory* m, void* p, size_t size) {
+    if (!p) { return; }
+    m->allocator.free_fn(p, m->allocator.user_data);
+    tel__atomic_add_u64(&m->used, (uint64_t)0 - size);
+}
+
+/* Zeroed bytes that share no cache line pair with anything else: what one thread writes and another reads. */
+TEL__FN void* tel__memory_alloc_lines(tel__memory* m, size_t size) {
+    size_t whole = TEL__ROUND(size, TEL__LINE) + 2 * TEL__LINE;
+    char* raw = (char*)tel__memory_alloc(m, whole);
+    char* p;
+    if (!raw) { return NULL; }
+    p = raw + TEL__LINE - ((uintptr_t)raw & (TEL__LINE - 1));
+    if ((size_t)(p - raw) < sizeof(void*)) { p += TEL__LINE; }
+    memcpy(p - sizeof(void*), &raw, sizeof raw);
+    return p;
+}
+
+TEL__FN void tel__memory_free_lines(tel__memory* m, void* p, size_t size) {
+    char* raw;
+    if (!p) { return; }
+    memcpy(&raw, (char*)p - sizeof(void*), sizeof raw);
+    tel__memory_free(m, raw, TEL__ROUND(size, TEL__LINE) + 2 * TEL__LINE);
+}
+
+TEL__FN char* tel__memory_copy(tel__memory* m, const char* data, size_t size) {
+    char* p = (char*)tel__memory_alloc_raw(m, size + 1);
+    if (!p) { return NULL; }
+    if (size) { memcpy(p, data, size); }
+    p[size] = 0;
+    return p;
+}
+
+/* ---- arena: take in order, give back all at once ---- */
+
+typedef struct tel__memory_chunk {
+    struct tel__memory_chunk* next;
+    size_t capacity;
+} tel__memory_chunk;
+
+typedef struct tel__memory_arena {
+    tel__memory*       memory;
+    tel__memory_chunk* chunks;          /* the first one is being filled */
+    size_t             used;
+} tel__memory_arena;
+
+#define TEL__MEMORY_CHUNK ((size_t)16384)
+
+TEL__FN void* tel__memory_take(tel__memory_arena* a, size_t size) {
+    tel__memory_chunk* c = a->chunks;
+    size_t head = TEL__ROUND(sizeof *c, 16), want = TEL__ROUND(size, 16), capacity = TEL__MEMORY_CHUNK;
+    if (!c || c->capacity - a->used < want) {
+        while (capacity < want + head) { capacity *= 2; }
+        c = (tel__memory_chunk*)tel__memory_alloc_raw(a->memory, capacity);
+        if (!c) { return NULL; }
+        c->next = a->chunks;
+        c->capacity = capacity;
+        a->chunks = c;
+        a->used = head;
+    }
+    a->used += want;
+    return (char*)c + (a->used - want);
+}
+
+/* Gives back all but one chunk, the largest, which the next use starts with. */
+TEL__FN void tel__memory_rewind(tel__memory_arena* a) {
+    tel__memory_chunk* keep = a->chunks;
+    tel__memory_chunk* c;
+    for (c = a->chunks; c; c = c->next) {
+        if (c->capacity > keep->capacity) { keep = c; }
+    }
+    while ((c = a->chunks) != NULL) {
+        a->chunks = c->next;
+        if (c != keep) { tel__memory_free(a->memory, c, c->capacity); }
+    }
+    if (keep) { keep->next = NULL; }
+    a->chunks = keep;
+    a->used = TEL__ROUND(sizeof *keep, 16);
+}
+
+TEL__FN void tel__memory_release(tel__memory_arena* a) {
+    tel__memory_rewind(a);
+    if (a->chunks) { tel__memory_free(a->memory, a->chunks, a->chunks->capacity); }
+    a->chunks = NULL;
+}
+
+/* ---- slots: a stack of free indices ---- */
+
+typedef struct tel__memory_slots {
+    tel__atomic_u64  head;              /* tag << 32 | (index + 1); index part 0: empty */
+    tel__atomic_u32  fresh;             /* indices below were handed out at least once */
+    uint32_t         count;
+    tel__atomic_u32* next;              /* next[i]: the index + 1 below i in the stack */
+} tel__memory_slots;
+
+#define TEL__MEMORY_NO_SLOT UINT32_MAX
+
+/* An index that is nobody else's until it is put back; TEL__MEMORY_NO_SLOT when none is left. Takes the one
+   put back last, so few of many slots are ever touched. Lock-free. */
+TEL__FN uint32_t tel__memory_slot_take(tel__memory_slots* s) {
+    uint64_t head = tel__atomic_load_acquire_u64(&s->head);
+    uint32_t fresh;
+    while ((uint32_t)head) {
+        uint32_t i = (uint32_t)head - 1;
+        uint64_t next = ((head >> 32) + 1) << 32 | tel__atomic_load_u32(&s->next[i]);
+        if (tel__atomic_cas_u64(&s->head, &head, next)) { return i; }
+    }
+    fresh = tel__atomic_load_u32(&s->fresh);
+    while (fresh < s->count) {
+        if (tel__atomic_cas_u32(&s->fresh, &fresh, fresh + 1)) { return fresh; }
+    }
+    return TEL__MEMORY_NO_SLOT;
+}
+
+TEL__FN void tel__memory_slot_put(tel__memory_slots* s, uint32_t i) {
+    uint64_t head = tel__atomic_load_u64(&s->head);
+    do {
+        tel__atomic_store_u32(&s->next[i], (uint32_t)head);
+    } while (!tel__atomic_cas_u64(&s->head, &head, ((head >> 32) + 1) << 32 | (i + 1)));
+}
+
+/* ==== R07 >>text ======================================================================================
+   Text in and out, without locale, format strings or a NUL to look for: the one bounded builder, numbers
+   to text and back, hex, JSON strings, repair of UTF-8, percent-decoding, and the small string tools.
+
+   Uses      R01 platform, R06 memory.         Used by   R08-R22.
+   Threads   pure functions of their arguments; a builder belongs to one thread at a time.
+   Holds     size <= capacity. What stands in a builder is a prefix of what was put: from the first byte
+             lost it takes nothing more, so size + lost is what the whole would have needed (at most,
+             where a reserve failed). Output of the JSON and UTF-8 functions is valid UTF-8 whatever
+             comes in. A double survives the way to text and back bit for bit.
+   Tests     tests/rooms/text.c   fuzz: tests/fuzz/utf8.c, tests/fuzz/percent_decode.c   bench: text.json
+*/
+
+/* ---- views ---- */
+
+/* NULL is "". */
+TEL__FN tel_text tel__text_of(const char* cstr) {
+    tel_text t;
+    t.data = cstr ? cstr : "";
+    t.size = strlen(t.data);
+    return t;
+}
+
+TEL__FN tel_text tel__text_trim(tel_text t) {
+    while (t.size > 0 && (t.data[0] == ' ' || t.data[0] == '\t')) { t.data++; t.size--; }
+    while (t.size > 0 && (t.data[t.size - 1] == ' ' || t.data[t.size - 1] == '\t')) { t.size--; }
+    return t;
+}
+
+TEL__FN bool tel__text_equal(tel_text a, tel_text b) {
+    return a.size == b.size && (a.size == 0 || memcmp(a.data, b.data, a.size) == 0);
+}
+
+TEL__INLINE char tel__text_lower(char c) {
+    return c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c;
+}
+
+TEL__FN bool tel__text_equal_nocase(tel_text a, tel_text b) {
+    size_t i;
+    if (a.size != b.size) { return false; }
+    for (i = 0; i < a.size; i++) {
+        if (tel__text_lower(a.data[i]) != tel__text_lower(b.data[i])) { return false; }
+    }
+    return true;
+}
+
+/* Takes the next piece off the front of *rest. There is one piece more than there are separators: "" is
+   one empty piece, "a," is "a" and "". After the last one rest->data is NULL and the answer is false. */
+TEL__FN bool tel__text_split(tel_text* rest, char separator, tel_text* item) {
+    const char* at;
+    if (!rest->data) { return false; }
+    at = rest->size ? (const char*)memchr(rest->data, separator, rest->size) : NULL;
+    item->data = rest->data;
+    item->size = at ? (size_t)(at - rest->data) : rest->size;
+    rest->data = at ? at + 1 : NULL;
+    rest->size = at ? rest->size - item->size - 1 : 0;
+    return true;
+}
+
+/* ---- builder ---- */
+
+/* more_fn: NULL for a fixed buffer. Else it makes room for `want` more bytes, by moving data to a larger
+   capacity or by handing data on and setting size to 0; it may make less room than that, and answers false
+   when it can make none. To use a builder again, set size and lost to 0. */
+typedef struct tel__text_out {
+    char*  data;
+    size_t size, capacity;
+    size_t lost;                        /* bytes that did not fit; nonzero: content is not whole */
+    bool (*more_fn)(struct tel__text_out* out, size_t want);
+    void*  user_data;
+} tel__text_out;
+
+TEL__FN tel__text_out tel__text_fixed(char* data, size_t capacity) {
+    tel__text_out o;
+    o.data = data;
+    o.size = 0;
+    o.capacity = capacity;
+    o.lost = 0;
+    o.more_fn = NULL;
+    o.user_data = NULL;
+    return o;
+}
+
+TEL__FN bool tel__text_heap_more(tel__text_out* o, size_t want) {
+    size_t capacity = o->capacity ? o->capacity : 128;
+    tel__memory* m = (tel__memory*)o->user_data;
+    char* data;
+    if (want > SIZE_MAX / 4 - o->size) { return false; }
+    do { capacity *= 2; } while (capacity < o->size + want);
+    data = (char*)tel__memory_alloc_raw(m, capacity);
+    if (!data) { return false; }
+    if (o->data) {
+        memcpy(data, o->data, o->size);
+        tel__memory_free(m, o->data, o->capacity);
+    }
+    o->data = data;
+    o->capacity = capacity;
+    return true;
+}
+
+/* Doubles from 256 bytes, as far as the memory cap lets it. */
+TEL__FN tel__text_out tel__text_heap(tel__memory* m) {
+    tel__text_out o = tel__text_fixed(NULL, 0);
+    o.more_fn = tel__text_heap_more;
+    o.user_data = m;
+    return o;
+}
+
+/* The builder is empty afterwards and may be used again. */
+TEL__FN void tel__text_heap_free(tel__text_out* o) {
+    if (o->data) { tel__memory_free((tel__memory*)o->user_data, o->data, o->capacity); }
+    o->data = NULL;
+    o->size = o->capacity = o->lost = 0;
+}
+
+TEL__INLINE bool tel__text_fits(const tel__text_out* o, size_t n) {
+    return TEL__LIKELY(n <= o->capacity - o->size && o->lost == 0);
+}
+
+TEL__NOINLINE char* tel__text_reserve_more(tel__text_out* o, size_t n) {
+    if (o->lost == 0 && o->more_fn && o->more_fn(o, n) && n <= o->capacity - o->size) {
+        return o->data + o->size;
+    }
+    o->lost += n;
+    return NULL;
+}
+
+/* n writable bytes at data + size, or NULL and n more lost. Does not advance size: hot encoders reserve
+   for a whole item, write with the cursor functions and set size at the end. */
+TEL__INLINE char* tel__text_reserve(tel__text_out* o, size_t n) {
+    return tel__text_fits(o, n) ? o->data + o->size : tel__text_reserve_more(o, n);
+}
+
+/* In pieces, because a builder that hands its data on may be asked for more than it can ever hold. */
+TEL__NOINLINE void tel__text_put_more(tel__text_out* o, const char* data, size_t n) {
+    bool more = o->lost == 0;
+    while (more && n > 0) {
+        size_t piece;
+        more = o->more_fn && o->more_fn(o, n);
+        piece = o->capacity - o->size;
+        if (piece == 0) { break; }
+        if (piece > n) { piece = n; }
+        memcpy(o->data + o->size, data, piece);
+        o->size += piece;
+        data += piece;
+        n -= piece;
+    }
+    o->lost += n;
+}
+
+TEL__INLINE void tel__text_put(tel__text_out* o, const void* data, size_t n) {
+    if (n == 0) { return; }
+    if (!tel__text_fits(o, n)) { tel__text_put_more(o, (const char*)data, n); return; }
+    memcpy(o->data + o->size, data, n);
+    o->size += n;
+}
+#define TEL__TEXT_LIT(o, literal) tel__text_put((o), "" literal, sizeof(literal) - 1)
+
+TEL__FN void tel__text_put_cstr(tel__text_out* o, const char* s) {
+    if (s) { tel__text_put(o, s, strlen(s)); }
+}
+
+TEL__INLINE void tel__text_put_char(tel__text_out* o, char c) { tel__text_put(o, &c, 1); }
+
+/* ---- integers and hex ---- */
+
+#define TEL__TEXT_TEN(d) d "0" d "1" d "2" d "3" d "4" d "5" d "6" d "7" d "8" d "9"
+#define TEL__TEXT_16(d)  TEL__TEXT_TEN(d) d "a" d "b" d "c" d "d" d "e" d "f"
+static const char tel__text_pairs[] =           /* 00 to 99 */
+    TEL__TEXT_TEN("0") TEL__TEXT_TEN("1") TEL__TEXT_TEN("2") TEL__TEXT_TEN("3") TEL__TEXT_TEN("4")
+    TEL__TEXT_TEN("5") TEL__TEXT_TEN("6") TEL__TEXT_TEN("7") TEL__TEXT_TEN("8") TEL__TEXT_TEN("9");
+static const char tel__text_hexes[] =           /* 00 to ff */
+    TEL__TEXT_16("0") TEL__TEXT_16("1") TEL__TEXT_16("2") TEL__TEXT_16("3") TEL__TEXT_16("4")
+    TEL__TEXT_16("5") TEL__TEXT_16("6") TEL__TEXT_16("7") TEL__TEXT_16("8") TEL__TEXT_16("9")
+    TEL__TEXT_16("a") TEL__TEXT_16("b") TEL__TEXT_16("c") TEL__TEXT_16("d") TEL__TEXT_16("e")
+    TEL__TEXT_16("f");
+
+TEL__INLINE void tel__text_pair(char* p, uint32_t v) { memcpy(p, tel__text_pairs + 2 * v, 2); }
+
+TEL__INLINE void tel__text_eight(char* p, uint32_t v) {
+    uint32_t high = v / 10000, low = v % 10000;
+    tel__text_pair(p, high / 100);
+    tel__text_pair(p + 2, high % 100);
+    tel__text_pair(p + 4, low / 100);
+    tel__text_pair(p + 6, low % 100);
+}
+
+/* v below 10^8, without leading zeros. */
+TEL__INLINE char* tel__text_up_to_eight(char* p, uint32_t v) {
+    char* end;
+    char* at;
+    if (v < 10) { *p = (char)('0' + v); return p + 1; }
+    if (v < 100) { tel__text_pair(p, v); return p + 2; }
+    end = p + 3 + (v >= 1000) + (v >= 10000) + (v >= 100000) + (v >= 1000000) + (v >= 10000000);
+    for (at = end - 2; v >= 100; at -= 2, v /= 100) { tel__text_pair(at, v % 100); }
+    if (v >= 10) { tel__text_pair(at, v); } else { at[1] = (char)('0' + v); }
+    return end;
+}
+
+/* The cursor functions check nothing and return the new end. This one wants 20 bytes at p. Blocks of eight
+   digits keep all but one or two of the divisions in 32 bits and independent of each other. */
+TEL__FN char* tel__text_write_u64(char* p, uint64_t v) {
+    if (v < 100000000u) { return tel__text_up_to_eight(p, (uint32_t)v); }
+    if (v < 10000000000000000u) {
+        p = tel__text_up_to_eight(p, (uint32_t)(v / 100000000u));
+        tel__text_eight(p, (uint32_t)(v % 100000000u));
+        return p + 8;
+    }
+    p = tel__text_up_to_eight(p, (uint32_t)(v / 10000000000000000u));
+    v %= 10000000000000000u;
+    tel__text_eight(p, (uint32_t)(v / 100000000u));
+    tel__text_eight(p + 8, (uint32_t)(v % 100000000u));
+    return p + 16;
+}
+
+/* Wants 20 bytes at p. */
+TEL__FN char* tel__text_write_i64(char* p, int64_t v) {
+    if (v >= 0) { return tel__text_write_u64(p, (uint64_t)v); }
+    *p = '-';
+    return tel__text_write_u64(p + 1, 0 - (uint64_t)v);
+}
+
+/* Lowercase; wants 2 n bytes at p. */
+TEL__INLINE char* tel__text_write_hex(char* p, const uint8_t* bytes, size_t n) {
+    size_t i;
+    for (i = 0; i < n; i++) { memcpy(p + 2 * i, tel__text_hexes + 2 * (size_t)bytes[i], 2); }
+    return p + 2 * n;
+}
+
+TEL__FN void tel__text_put_u64(tel__text_out* o, uint64_t v) {
+    char digits[20];
+    if (tel__text_fits(o, sizeof digits)) {
+        o->size = (size_t)(tel__text_write_u64(o->data + o->size, v) - o->data);
+    } else {
+        tel__text_put(o, digits, (size_t)(tel__text_write_u64(digits, v) - digits));
+    }
+}
+
+TEL__FN void tel__text_put_i64(tel__text_out* o, int64_t v) {
+    if (v < 0) { tel__text_put_char(o, '-'); }
+    tel__text_put_u64(o, v < 0 ? 0 - (uint64_t)v : (uint64_t)v);
+}
+
+TEL__FN void tel__text_put_hex(tel__text_out* o, const uint8_t* bytes, size_t n) {
+    char pair[2];
+    if (n > 0 && n <= SIZE_MAX / 2 && tel__text_fits(o, 2 * n)) {
+        o->size = (size_t)(tel__text_write_hex(o->data + o->size, bytes, n) - o->data);
+        return;
+    }
+    for (; n > 0; bytes++, n--) {
+        tel__text_write_hex(pair, bytes, 1);
+        tel__text_put(o, pair, 2);
+    }
+}
+
+/* ---- doubles to text ----
+   The shortest decimal that reads back as the same double and, of those, the one nearest to it; the method
+   is Raffaello Giulietti's ("The Schubfach way to render doubles", 2020): scale the bounds of the rounding
+   interval by a power of ten with one long multiplication each, and look whether a multiple of ten, else a
+   single integer, lies between them. Integers only: no rounding mode and no x87 register can bend it. */
+
+TEL__FN uint64_t tel__text_multiply_portable(uint64_t a, uint64_t b, uint64_t* high) {
+    uint64_t low = (a & 0xffffffffu) * (b & 0xffffffffu);
+    uint64_t mid = (a >> 32) * (b & 0xffffffffu) + (low >> 32);
+    uint64_t mix = (a & 0xffffffffu) * (b >> 32) + (mid & 0xffffffffu);
+    *high = (a >> 32) * (b >> 32) + (mid >> 32) + (mix >> 32);
+    return (mix << 32) | (low & 0xffffffffu);
+}
+
+/* The low half of a * b. */
+TEL__INLINE uint64_t tel__text_multiply(uint64_t a, uint64_t b, uint64_t* high) {
+#if TEL__INT128
+    __extension__ typedef unsigned __int128 wide;
+    wide product = (wide)a * b;
+    *high = (uint64_t)(product >> 64);
+    return (uint64_t)product;
+#else
+    return tel__text_multiply_portable(a, b, high);
+#endif
+}
+
+typedef struct tel__text_power { uint64_t high, low; } tel__text_power;
+
+/* 10^e, -297 <= e <= 350, as the 128 leading bits of its binary form: at least the exact value and at most
+   3 units above it. The large table has every 27th power, rounded up; the small one the steps between. That
+   this closeness suffices was proved for every exponent of a double, by the extremes of c * 10^e mod 1
+   over all significands c; a test looks at those closest calls. */
+TEL__FN tel__text_power tel__text_pow10(int e) {
+    static const uint64_t far_table[48] = {
+        0xa76c582338ed2621, 0xaf2af2b80af6f24f, 0x873e4f75e2224e68, 0x5a7744a6e804a292,
+        0xda7f5bf590966848, 0xaf39a475506a899f, 0xb080392cc4349dec, 0xbd8d794d96aacfb4,
+        0x8e938662882af53e, 0x547eb47b7282ee9d, 0xe65829b3046b0afa, 0x0cb4a5a3112a5113,
+        0xba121a4650e4ddeb, 0x92f34d62616ce414, 0x964e858c91ba2655, 0x3a6a07f8d510f870,
+        0xf2d56790ab41c2a2, 0xfae27299423fb9c4, 0xc428d05aa4751e4c, 0xaa97e14c3c26b887,
+        0x9e74d1b791e07e48, 0x775ea264cf55347e, 0x8000000000000000, 0x0000000000000000,
+        0xcecb8f27f4200f3a, 0x0000000000000000, 0xa70c3c40a64e6c51, 0x999090b65f67d924,
+        0x86f0ac99b4e8dafd, 0x69a028bb3ded71a4, 0xda01ee641a708de9, 0xe80e6f4820cc9496,
+        0xb01ae745b101e9e4, 0x5ec05dcff72e7f90, 0x8e41ade9fbebc27d, 0x14588f13be847308,
+        0xe5d3ef282a242e81, 0x8f1668c8a86da5fb, 0xb9a74a0637ce2ee1, 0x6d953e2bd7173693,
+        0x95f83d0a1fb69cd9, 0x4abdaf101564f98f, 0xf24a01a73cf2dccf, 0xbc633b39673c8ced,
+        0xc3b8358109e84f07, 0x0a862f80ec4700c9, 0x9e19db92b4e31ba9, 0x6c07a2c26a8346d2
+    };
+    static const uint64_t near_table[27] = {
+        0x8000000000000000, 0xa000000000000000, 0xc800000000000000, 0xfa00000000000000,
+        0x9c40000000000000, 0xc350000000000000, 0xf424000000000000, 0x9896800000000000,
+        0xbebc200000000000, 0xee6b280000000000, 0x9502f90000000000, 0xba43b74000000000,
+        0xe8d4a51000000000, 0x9184e72a00000000, 0xb5e620f480000000, 0xe35fa931a0000000,
+        0x8e1bc9bf04000000, 0xb1a2bc2ec5000000, 0xde0b6b3a76400000, 0x8ac7230489e80000,
+        0xad78ebc5ac620000, 0xd8d726b7177a8000, 0x878678326eac9000, 0xa968163f0a57b400,
+        0xd3c21bcecceda100, 0x84595161401484a0, 0xa56fa5b99019a5c8
+    };
+    unsigned at = (unsigned)(e + 297);
+    const uint64_t* far_power = far_table + 2 * (at / 27);
+    uint64_t step = near_table[at % 27], middle;
+    tel__text_power p;
+    uint64_t last = tel__text_multiply(far_power[1], step, &middle);
+    p.low = tel__text_multiply(far_power[0], step, &p.high) + middle;
+    p.high += p.low < middle;
+    if (!(p.high >> 63)) {
+        p.high = (p.high << 1) | (p.low >> 63);
+        p.low = (p.low << 1) | (last >> 63);
+    }
+    p.low++;
+    p.high += p.low == 0;
+    return p;
+}
+
+/* c * power / 2^128, with the last bit set when anything was cut off. The excess of the power never
+   reaches y: below 2^60 for c, times 3, is less than one of its units. */
+TEL__INLINE uint64_t tel__text_scale(tel__text_power power, uint64_t c) {
+    uint64_t x, y, z;
+    (void)tel__text_multiply(power.low, c, &x);
+    y = tel__text_multiply(power.high, c, &z) + x;
+    z += y < x;
+    return z | (y != 0);
+}
+
+/* The digits of c * 2^q as an integer without trailing zeros, and the power of ten to multiply with. All
+   is in quarters of a unit, so that the bounds, half a unit away, are integers; the lower one is nearer
+   where the spacing of doubles doubles. The shifts stand for log10(2) and log2(10), exact in this range. */
+TEL__FN uint64_t tel__text_shortest(uint64_t c, int q, bool nearer, int* exponent) {
+    int k = (q * 1262611 - (nearer ? 524031 : 0)) >> 22;
+    int shift = q + ((-k * 1741647) >> 19) + 1;
+    tel__text_power power = tel__text_pow10(-k);
+    uint64_t odd = c & 1;               /* ties go to even: then the bounds themselves read back as v */
+    uint64_t low  = tel__text_scale(power, (4 * c - 2 + nearer) << shift) + odd;
+    uint64_t v    = tel__text_scale(power, (4 * c) << shift);
+    uint64_t high = tel__text_scale(power, (4 * c + 2) << shift) - odd;
+    uint64_t s = v / 4, tens = s / 10;
+    bool down = low <= 40 * tens, up = 40 * tens + 40 <= high;
+    if (down != up) {
+        s = tens + up;
+        k++;
+        while (s % 100000000u == 0) { s /= 100000000u; k += 8; }
+        if (s % 10000 == 0) { s /= 10000; k += 4; }
+        if (s % 100 == 0) { s /= 100; k += 2; }
+        if (s % 10 == 0) { s /= 10; k += 1; }
+    } else {
+        down = low <= 4 * s;
+        up = 4 * s + 4 <= high;
+        if (down == up) { up = v > 4 * s + 2 || (v == 4 * s + 2 && (s & 1)); }
+        s += up;
+    }
+    *exponent = k;
+    return s;
+}
+
+/* Lays out digits * 10^exponent: plain from 0.00001 to below 1e+21, else d.ddde-06, which JSON, Go, Python
+   and strtod read alike. */
+TEL__FN char* tel__text_layout(char* p, uint64_t digits, int exponent) {
+    char text[20];
+    int n = (int)(tel__text_write_u64(text, digits) - text);
+    int point = n + exponent;           /* digits before the decimal point */
+    if (point > 21 || point < -4) {
+        unsigned e = (unsigned)(point > 0 ? point - 1 : 1 - point);
+        *p++ = text[0];
+        if (n > 1) { *p++ = '.'; memcpy(p, text + 1, (size_t)n - 1); p += n - 1; }
+        *p++ = 'e';
+        *p++ = point > 0 ? '+' : '-';
+        if (e >= 100) { *p++ = (char)('0' + e / 100); }
+        tel__text_pair(p, e % 100);
+        return p + 2;
+    }
+    if (point <= 0) {
+        memcpy(p, "0.00000", 7);
+        memcpy(p + 2 - point, text, (size_t)n);
+        return p + 2 - point + n;
+    }
+    if (point >= n) {
+        memcpy(p, text, (size_t)n);
+        memset(p + n, '0', (size_t)(point - n));
+        return p + point;
+    }
+    memcpy(p, text, (size_t)point);
+    p[point] = '.';
+    memcpy(p + point + 1, text + point, (size_t)(n - point));
+    return p + n + 1;
+}
+
+/* Wants 32 bytes at p. Not finite: NaN, +Inf, -Inf, as Prometheus spells them. */
+TEL__FN char* tel__text_write_double(char* p, double v) {
+    uint64_t bits, c;
+    int q, exponent;
+    memcpy(&bits, &v, sizeof bits);
+    c = bits & 0xfffffffffffffu;
+    q = (int)(bits >> 52 & 0x7ff);
+    if (q == 0x7ff) {
+        memcpy(p, c ? "NaN" : bits >> 63 ? "-Inf" : "+Inf", c ? 3 : 4);
+        return p + (c ? 3 : 4);
+    }
+    if (bits >> 63) { *p++ = '-'; }
+    if (q == 0 && c == 0) { *p = '0'; return p + 1; }
+    if (q == 0) { c = tel__text_shortest(c, -1074, false, &exponent); }
+    else {
+        bool nearer = c == 0 && q > 1;
+        c |= (uint64_t)1 << 52;
+        q -= 1075;
+        if (q <= 0 && q > -53 && (c & (((uint64_t)1 << -q) - 1)) == 0) {    /* an integer below 2^53 */
+            return tel__text_write_u64(p, c >> -q);
+        }
+        c = tel__text_shortest(c, q, nearer, &exponent);
+    }
+    return tel__text_layout(p, c, exponent);
+}
+
+TEL__FN void tel__text_put_double(tel__text_out* o, double v) {
+    char digits[32];
+    if (tel__text_fits(o, sizeof digits)) {
+        o->size = (size_t)(tel__text_write_double(o->data + o->size, v) - o->data);
+    } else {
+        tel__text_put(o, digits, (size_t)(tel__text_write_double(digits, v) - digits));
+    }
+}
+
+/* JSON has no such numbers; OTLP writes them as strings, spelled as in the proto3 JSON mapping. */
+TEL__FN void tel__text_put_json_double(tel__text_out* o, double v) {
+    uint64_t bits;
+    memcpy(&bits, &v, sizeof bits);             /* the compiler may have been told that no such v exists */
+    if ((bits >> 52 & 0x7ff) != 0x7ff) { tel__text_put_double(o, v); }
+    else if (bits << 12) { TEL__TEXT_LIT(o, "\"NaN\""); }
+    else if (bits >> 63) { TEL__TEXT_LIT(o, "\"-Infinity\""); }
+    else { TEL__TEXT_LIT(o, "\"Infinity\""); }
+}
+
+/* ---- text to numbers ---- */
+
+/* Digits alone: TEL_ERR_FORMAT for anything else, TEL_ERR_LIMIT above max. */
+TEL__FN tel_result tel__text_parse_u64(tel_text t, uint64_t max, uint64_t* out) {
+    uint64_t v = 0;
+    bool over = false;
+    size_t i;
+    if (t.size == 0) { return TEL_ERR_FORMAT; }
+    for (i = 0; i < t.size; i++) {
+        unsigned digit = (unsigned)(unsigned char)t.data[i] - '0';
+        if (digit > 9) { return TEL_ERR_FORMAT; }
+        over = over || v > max / 10 || (v == max / 10 && digit > max % 10);
+        v = v * 10 + digit;
+    }
+    if (over) { return TEL_ERR_LIMIT; }
+    *out = v;
+    return TEL_OK;
+}
+
+/* An unsigned integer of 32-bit words, lowest first. Room for 10^-1100 as a fraction with 780 digits. */
+typedef struct tel__text_big { unsigned count; uint32_t word[128]; } tel__text_big;
+
+TEL__FN void tel__text_big_multiply(tel__text_big* b, uint32_t factor, uint32_t add) {
+    uint64_t carry = add;
+    unsigned i;
+    for (i = 0; i < b->count; i++) {
+        carry += (uint64_t)b->word[i] * factor;
+        b->word[i] = (uint32_t)carry;
+        carry >>= 32;
+    }
+    if (carry) { b->word[b->count++] = (uint32_t)carry; }
+}
+
+TEL__FN int tel__text_big_compare(const tel__text_big* a, const tel__text_big* b) {
+    unsigned i = a->count;
+    if (a->count != b->count) { return a->count < b->count ? -1 : 1; }
+    while (i > 0 && a->word[i - 1] == b->word[i - 1]) { i--; }
+    return i == 0 ? 0 : a->word[i - 1] < b->word[i - 1] ? -1 : 1;
+}
+
+/* a -= b, where a >= b. */
+TEL__FN void tel__text_big_subtract(tel__text_big* a, const tel__text_big* b) {
+    uint64_t borrow = 0;
+    unsigned i;
+    for (i = 0; i < a->count; i++) {
+        uint64_t d = (uint64_t)a->word[i] - (i < b->count ? b->word[i] : 0) - borrow;
+        a->word[i] = (uint32_t)d;
+        borrow = d >> 63;
+    }
+    while (a->count > 0 && a->word[a->count - 1] == 0) { a->count--; }
+}
+
+/* The double nearest to n * 10^exponent, n > 0, by long division in binary; ties go to even. Slower than
+   what is usual and right for every input under every rounding mode; only configuration comes this way. */
+TEL__FN uint64_t tel__text_nearest(tel__text_big* n, int exponent) {
+    tel__text_big d;
+    tel__text_big* scaled = exponent < 0 ? &d : n;
+    int two = 0, bits, i;
+    uint64_t c = 0;
+    d.count = 1;
+    d.word[0] = 1;
+    for (i = exponent < 0 ? -exponent : exponent; i > 0; i -= 9) {
+        uint32_t step = 1;
+        for (bits = 0; bits < i && bits < 9; bits++) { step *= 10; }
+        tel__text_big_multiply(scaled, step, 0);
+    }
+    while (tel__text_big_compare(n, &d) >= 0) {
+        bool far_off = n->count > d.count + 1;
+        tel__text_big_multiply(&d, far_off ? 0x80000000u : 2, 0);
+        two += far_off ? 31 : 1;
+    }
+    while (tel__text_big_compare(n, &d) < 0) {
+        bool far_off = n->count + 1 < d.count;
+        tel__text_big_multiply(n, far_off ? 0x80000000u : 2, 0);
+        two -= far_off ? 31 : 1;
+    }
+    if (two > 1023) { return (uint64_t)0x7ff << 52; }
+    if (two < -1075) { return 0; }
+    bits = two < -1022 ? two + 1075 : 53;       /* significant bits that a double has there */
+    for (i = 0; i < bits; i++) {                /* d <= n < 2 d or, once a bit was 0, n < d */
+        bool one = tel__text_big_compare(n, &d) >= 0;
+        if (one) { tel__text_big_subtract(n, &d); }
+        c = c * 2 + one;
+        tel__text_big_multiply(n, 2, 0);
+    }
+    i = tel__text_big_compare(n, &d);
+    c += i > 0 || (i == 0 && (c & 1));
+    return bits < 53 ? c : c + ((uint64_t)(two + 1022) << 52);
+}
+
+/* [+-] digits [. digits] [e [+-] digits], with a digit before or after the point, and nothing around it:
+   else TEL_ERR_FORMAT. Correctly rounded. Too large for a double: TEL_ERR_LIMIT; too small: 0. */
+TEL__FN tel_result tel__text_parse_double(tel_text t, double* out) {
+    tel__text_big n;
+    const char* p = t.data;
+    const char* end = t.size ? p + t.size : p;
+    int kept = 0, exponent = 0, written = 0;
+    bool minus = false, point = false, digit = false, rest = false, minus_e;
+    uint64_t bits = 0;
+    n.count = 0;
+    if (p < end && (*p == '-' || *p == '+')) { minus = *p++ == '-'; }
+    for (; p < end && ((*p >= '0' && *p <= '9') || (*p == '.' && !point)); p++) {
+        if (*p == '.') { point = true; continue; }
+        digit = true;
+        if (kept < 780) {               /* a tie between doubles has at most 768 digits */
+            tel__text_big_multiply(&n, 10, (uint32_t)(*p - '0'));
+            kept += n.count > 0;
+            exponent -= point;
+        } else {
+            rest = rest || *p != '0';
+            exponent += !point && exponent < 100000000;
+        }
+        if (exponent < -100000000) { exponent = -100000000; }
+    }
+    if (!digit) { return TEL_ERR_FORMAT; }
+    if (p < end && (*p == 'e' || *p == 'E')) {
+        p++;
+        minus_e = p < end && *p == '-';
+        if (p < end && (*p == '-' || *p == '+')) { p++; }
+        if (p == end) { return TEL_ERR_FORMAT; }
+        for (; p < end && *p >= '0' && *p <= '9'; p++) {
+            if (written < 100000000) { written = written * 10 + (*p - '0'); }
+        }
+        exponent += minus_e ? -written : written;
+    }
+    if (p != end) { return TEL_ERR_FORMAT; }
+    if (rest) { n.word[0] |= 1; }
+    if (n.count > 0 && kept + exponent > 310) { return TEL_ERR_LIMIT; }
+    if (n.count > 0 && kept + exponent > -330) { bits = tel__text_nearest(&n, exponent); }
+    if (bits >> 52 == 0x7ff) { return TEL_ERR_LIMIT; }
+    bits |= (uint64_t)minus << 63;
+    memcpy(out, &bits, sizeof bits);
+    return TEL_OK;
+}
+
+/* ---- UTF-8 and JSON strings ---- */
+
+/* The length of the character at p, n > 0 bytes before the end. Not one: 0, and *bad is the length of the
+   maximal subpart that one U+FFFD stands for (Unicode 15, table 3-7 and "U+FFFD Substitution of Maximal
+   Subparts"). No overlong forms, no surrogates, nothing above U+10FFFF. */
+TEL__FN size_t tel__text_utf8_one(const char* p, size_t n, size_t* bad) {
+    unsigned first = (unsigned char)p[0], low = 0x80, high = 0xbf;
+    size_t more = first >= 0xf0 ? 3 : first >= 0xe0 ? 2 : 1, i;
+    *bad = 1;
+    if (first < 0x80) { return 1; }
+    if (first < 0xc2 || first > 0xf4) { return 0; }
+    if (first == 0xe0) { low = 0xa0; }
+    if (first == 0xed) { high = 0x9f; }
+    if (first == 0xf0) { low = 0x90; }
+    if (first == 0xf4) { high = 0x8f; }
+    for (i = 1; i <= more; i++, low = 0x80, high = 0xbf) {
+        *bad = i;
+        if (i >= n || (unsigned char)p[i] < low || (unsigned char)p[i] > high) { return 0; }
+    }
+    return more + 1;
+}
+
+/* Whether any of eight bytes is not ASCII or, for JSON, must be escaped. A subtraction borrows from the
+   next byte only where it has flagged this one, so it may flag too much but never too little. */
+TEL__INLINE bool tel__text_special(uint64_t x, bool json) {
+    const uint64_t ones = 0x0101010101010101u;
+    uint64_t flags = x;
+    if (json) { flags |= (x - ones * ' ') | ((x ^ ones * '"') - ones) | ((x ^ ones * '\\') - ones); }
+    return (flags & ones * 0x80) != 0;
+}
+
+/* How many bytes from the front can be copied as they are. */
+TEL__INLINE size_t tel__text_clean(const char* data, size_t size, bool json) {
+    size_t i = 0, bad, one;
+    while (i < size) {
+        unsigned char c;
+        while (size - i >= 8) {
+            uint64_t x;
+            memcpy(&x, data + i, 8);
+            if (tel__text_special(x, json)) { break; }
+            i += 8;
+        }
+        if (i == size) { break; }
+        c = (unsigned char)data[i];
+        if (json && (c < ' ' || c == '"' || c == '\\')) { break; }
+        one = c < 0x80 ? 1 : tel__text_utf8_one(data + i, size - i, &bad);
+        if (one == 0) { break; }
+        i += one;
+    }
+    return i;
+}
+
+TEL__FN bool tel__text_is_utf8(const char* data, size_t size) {
+    return tel__text_clean(data, size, false) == size;
+}
+
+/* The largest prefix of at most limit bytes that splits no character. */
+TEL__FN size_t tel__text_utf8_cut(const char* data, size_t size, size_t limit) {
+    size_t at = limit, bad;
+    if (size <= limit) { return size; }
+    while (at > 0 && limit - at < 3 && ((unsigned char)data[at] & 0xc0) == 0x80) { at--; }
+    return at + tel__text_utf8_one(data + at, size - at, &bad) > limit ? at : limit;
+}
+
+/* One character that cannot stay as it is; answers how many bytes of the input it was. */
+TEL__FN size_t tel__text_put_special(tel__text_out* o, const char* data, size_t size, bool json) {
+    unsigned char c = (unsigned char)data[0];
+    char escape[6] = { '\\', 'u', '0', '0', '0', '0' };
+    size_t bad = 1;
+    if (!json || c >= 0x80) {
+        (void)tel__text_utf8_one(data, size, &bad);
+        TEL__TEXT_LIT(o, "\xef\xbf\xbd");
+    } else if (c >= ' ' || (c >= 8 && c <= 13 && c != 11)) {
+        escape[1] = c >= ' ' ? (char)c : "btn?fr"[c - 8];
+        tel__text_put(o, escape, 2);
+    } else {
+        tel__text_write_hex(escape + 4, &c, 1);
+        tel__text_put(o, escape, 6);
+    }
+    return bad;
+}
+
+TEL__NOINLINE void tel__text_put_repaired(tel__text_out* o, const char* data, size_t size, bool json) {
+    while (size > 0) {
+        size_t n = json ? tel__text_clean(data, size, true) : tel__text_clean(data, size, false);
+        tel__text_put(o, data, n);
+        if (n < size) { n += tel__text_put_special(o, data + n, size - n, json); }
+        data += n;
+        size -= n;
+    }
+}
+
+/* A repaired copy: every maximal subpart of what is not UTF-8 becomes U+FFFD. */
+TEL__FN void tel__text_put_utf8(tel__text_out* o, const char* data, size_t size) {
+    size_t n = tel__text_clean(data, size, false);
+    tel__text_put(o, data, n);
+    if (n < size) { tel__text_put_repaired(o, data + n, size - n, false); }
+}
+
+/* Copies from the front of ASCII that needs no escape, looking at eight bytes at a time; answers how many
+   bytes. p has room for size. Any last bytes are taken as one word that overlaps the one before. */
+TEL__INLINE size_t tel__text_copy_plain(char* p, const char* data, size_t size) {
+    const size_t last = size >= 8 ? size - 8 : size >= 4 ? size - 4 : 0;
+    size_t i = 0;
+    uint64_t x = 0x2020202020202020u;
+    if (size >= 8) {
+        for (; i <= last; i += 8) {
+            memcpy(&x, data + i, 8);
+            if (tel__text_special(x, true)) { return i; }
+            memcpy(p + i, &x, 8);
+        }
+        memcpy(&x, data + last, 8);
+        if (tel__text_special(x, true)) { return i; }
+        memcpy(p + last, &x, 8);
+    } else if (size >= 4) {
+        uint32_t half[2];
+        memcpy(&half[0], data, 4);
+        memcpy(&half[1], data + last, 4);
+        if (tel__text_special((uint64_t)half[0] << 32 | half[1], true)) { return 0; }
+        memcpy(p, &half[0], 4);
+        memcpy(p + last, &half[1], 4);
+    } else if (size > 0) {
+        char few[8] = { ' ', ' ', ' ', ' ', ' ', ' ', ' ', ' ' };
+        few[0] = data[0];
+        few[1] = data[size / 2];
+        few[2] = data[size - 1];
+        memcpy(&x, few, 8);
+        if (tel__text_special(x, true)) { return 0; }
+        p[0] = few[0];
+        p[size / 2] = few[1];
+        p[size - 1] = few[2];
+    }
+    return size;
+}
+
+/* With its quotes; " \ and U+0000 to U+001F escaped (RFC 8259, section 7), UTF-8 repaired. */
+TEL__FN void tel__text_put_json_string(tel__text_out* o, const char* data, size_t size) {
+    size_t n = 0;
+    if (tel__text_fits(o, size + 2)) {          /* what is put is never shorter than what came in */
+        char* p = o->data + o->size;
+        *p = '"';
+        n = tel__text_copy_plain(p + 1, data, size);
+        o->size += n + 1;
+        if (n == size) { p[n + 1] = '"'; o->size++; return; }
+    } else {
+        tel__text_put_char(o, '"');
+    }
+    if (n < size) { tel__text_put_repaired(o, data + n, size - n, true); }
+    tel__text_put_char(o, '"');
+}
+
+/* ---- percent-decoding ---- */
+
+TEL__FN int tel__text_hex_value(char c) {
+    if (c >= '0' && c <= '9') { return c - '0'; }
+    c = tel__text_lower(c);
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* RFC 3986, section 2.1; a plus sign stays one. A % without two hex digits: TEL_ERR_FORMAT; more than
+   capacity bytes: TEL_ERR_LIMIT; *size is then untouched and out unspecified. out may be in.data. */
+TEL__FN tel_result tel__text_percent_decode(tel_text in, char* out, size_t capacity, size_t* size) {
+    size_t i = 0, n = 0;
+    while (i < in.size) {
+        char c = in.data[i++];
+        if (c == '%') {
+            int high = in.size - i >= 2 ? tel__text_hex_value(in.data[i]) : -1;
+            int low = high >= 0 ? tel__text_hex_value(in.data[i + 1]) : -1;
+            if (low < 0) { return TEL_ERR_FORMAT; }
+            c = (char)(unsigned char)(high * 16 + low);
+            i += 2;
+        }
+        if (n == capacity) { return TEL_ERR_LIMIT; }
+        out[n++] = c;
+    }
+    *size = n;
+    return TEL_OK;
+}
+
+/* ==== R08 >>diag ======================================================================================
+   The SDK talking about itself: numbered items, each said at once, and those that could repeat at most
+   once a minute with the number of times it was held back.
+
+   Uses      R01 platform, R02 atomics, R04 clock.      Used by   R09-R22.
+   Threads   any. note never makes a system call and is for the record path.
+   Holds     next[i] is the monotonic time from which item i may be said again; the thread whose cas moves
+             it says it. noted[i] is a borrowed static text or NULL, swapped out by the one who says it.
+   Tests     tests/rooms/diag.c   fuzz: none   bench: none
+*/
+#define TEL__DIAG_ERROR 1
+#define TEL__DIAG_WARN  2
+#define TEL__DIAG_INFO  3
+#define TEL__DIAG_DEBUG 4
+
+/* X(name, level, repeats, what the user reads first). Numbers follow the order: append, never insert. */
+#define TEL__DIAG_ITEMS(X)                                                                              \
+    X(INIT,             1, 0, "tel_init failed")                                                        \
+    X(BUILD,            1, 0, "caller and implementation come from different telemetry.h files")         \
+    X(DESC,             1, 0, "tel_desc")                                                               \
+    X(ENV,              2, 0, "environment variable ignored")                                           \
+    X(ENV_PROTOCOL,     2, 0, "protocol not in this build, OTLP is sent as http/json")                  \
+    X(HEADERS,          2, 0, "header ignored")                                                         \
+    X(URL,              1, 0, "endpoint")                                                               \
+    X(NO_TLS,           1, 0, "https needs TELEMETRY_CURL or tel_otlp_desc.post_fn")                    \
+    X(COMPRESSION,      2, 0, "compression is not available, sending uncompressed")                     \
+    X(RESOURCE,         2, 0, "resource attributes discarded")                                          \
+    X(THREAD,           1, 0, "no thread could be started, use desc.no_thread and tel_pump")            \
+    X(SINK_OPEN,        1, 0, "sink did not open")                                                      \
+    X(LISTEN,           1, 0, "scrape endpoint cannot listen (tel_prometheus_desc.host, .port)")        \
+    X(INSTRUMENT_NAME,  2, 0, "instrument name is not valid, it records nothing")                       \
+    X(INSTRUMENT_CLASH, 2, 0, "instrument was seen before with another kind or unit, both are exported") \
+    X(INSTRUMENT_CASE,  2, 0, "instrument differs from an earlier one in case only, the earlier name is used") \
+    X(BOUNDS,           2, 0, "histogram bounds are not ascending and finite, the default ones are used") \
+    X(EXPONENTIAL,      2, 0, "exponential histograms are not built yet, explicit buckets are used")    \
+    X(VALUE,            2, 1, "value dropped: negative, infinite or not a number")                      \
+    X(FRACTION,         2, 1, "fraction lost: tel_counter_addf on a counter without options.real")      \
+    X(CARDINALITY,      2, 1, "series limit reached (tel_desc.max_series), records go to the overflow series") \
+    X(ATTRIBUTES,       2, 1, "attributes cut: more than 64 of them or 4 KiB")                          \
+    X(MEMORY,           2, 1, "memory limit reached (tel_desc.memory_limit)")                           \
+    X(DROPPED,          2, 1, "records dropped")                                                        \
+    X(SPAN_POOL,        2, 1, "more live spans than tel_desc.max_live_spans, new ones are not recorded") \
+    X(DETACH,           2, 1, "tel_detach in the wrong order or on the wrong thread")                   \
+    X(THREADS,          3, 1, "more recording threads than tel_desc.max_threads, the rest share a ring") \
+    X(SINK_FAILED,      2, 1, "sink failed")                                                            \
+    X(SEND,             2, 1, "delivery failed")                                                        \
+    X(REJECTED,         2, 1, "receiver rejected part of a batch")                                      \
+    X(RECEIVER,         3, 1, "receiver says")                                                          \
+    X(SHUTDOWN,         2, 0, "shutdown lost records")                                                  \
+    X(FAMILY,           2, 1, "metric left out of the Prometheus text")             \
+    X(OBSERVER,         2, 0, "observer")                                                               \
+    X(PROMETHEUS,       3, 1, "Prometheus text")
+
+typedef enum tel__diag_item {
+#define TEL__DIAG_ENUM(name, level, repeats, text) TEL__DIAG_##name,
+    TEL__DIAG_ITEMS(TEL__DIAG_ENUM)
+#undef TEL__DIAG_ENUM
+    TEL__DIAG_COUNT
+} tel__diag_item;
+
+typedef struct tel__diag {
+    tel_diag        user;
+    int             max_level;
+    tel__atomic_u64 next[TEL__DIAG_COUNT];
+    tel__atomic_u32 held[TEL__DIAG_COUNT];
+    tel__atomic_ptr noted[TEL__DIAG_COUNT];
+} tel__diag;
+
+TEL__FN int tel__diag_level(tel__diag_item item) {
+#define TEL__DIAG_LEVEL(name, level, repeats, text) level,
+    static const unsigned char levels[] = { TEL__DIAG_ITEMS(TEL__DIAG_LEVEL) };
+#undef TEL__DIAG_LEVEL
+    return levels[item];
+}
+
+TEL__FN bool tel__diag_repeats(tel__diag_item item) {
+#define TEL__DIAG_REPEATS(name, level, repeats, text) repeats,
+    static const unsigned char repeats[] = { TEL__DIAG_ITEMS(TEL__DIAG_REPEATS) };
+#undef TEL__DIAG_REPEATS
+    return repeats[item] != 0;
+}
+
+TEL__FN const char* tel__diag_text(tel__diag_item item) {
+#define TEL__DIAG_TEXT(name, level, repeats, text) text,
+    static const char* const texts[] = { TEL__DIAG_ITEMS(TEL__DIAG_TEXT) };
+#undef TEL__DIAG_TEXT
+    return texts[item];
+}
+
+TEL__FN void tel__diag_init(tel__diag* d, const tel_diag* user) {
+    memset(d, 0, sizeof *d);
+    if (user) { d->user = *user; }
+    d->max_level = TEL__DIAG_INFO;
+}
+
+TEL__FN const char* tel__diag_result(tel_result r) {
+    static const char* const texts[] = {
+        "ok", "bad argument", "wrong state", "out of memory", "limit reached", "timeout", "input/output error",
+        "malformed", "built from different headers"
+    };
+    return r <= TEL_OK && r >= TEL_ERR_BUILD ? texts[-(int)r] : "unknown";
+}
+
+/* Whether item may be said now; when not, it is counted as held back. */
+TEL__FN bool tel__diag_due(tel__diag* d, tel__diag_item item) {
+    uint64_t now = tel__clock_mono_ns(), next = tel__atomic_load_u64(&d->next[item]);
+    if (tel__diag_level(item) > d->max_level) { return false; }
+    if (!tel__diag_repeats(item)) { return true; }
+    if (now >= next && tel__atomic_cas_u64(&d->next[item], &next, now + (uint64_t)60 * 1000000000u)) { return true; }
+    tel__atomic_add_u32(&d->held[item], 1);
+    return false;
+}
+
+TEL__FN void tel__diag_print(int level, uint32_t item, const char* message) {
+    static const char* const names[] = { "?", "error", "warning", "info", "debug" };
+    fprintf(stderr, "telemetry.h: %s %u: %s\n", names[level & 3 ? level : 4], (unsigned)item, message);
+}
+
+TEL__FN void tel__diag_report_at(tel__diag* d, tel__diag_item item, uint32_t line, const char* format, ...)
+    TEL__PRINTF(4, 5);
+TEL__FN void tel__diag_report_at(tel__diag* d, tel__diag_item item, uint32_t line, const char* format, ...) {
+    char message[512];
+    va_list args;
+    uint32_t held;
+    int n;
+    if (!d || !tel__diag_due(d, item)) { return; }
+    n = snprintf(message, sizeof message, "%s: ", tel__diag_text(item));
+    va_start(args, format);
+    n += vsnprintf(message + n, sizeof message - (size_t)n, format, args);
+    va_end(args);
+    held = tel__atomic_load_u32(&d->held[item]);
+    tel__atomic_add_u32(&d->held[item], (uint32_t)0 - held);
+    if (held && n > 0 && (size_t)n < sizeof message) {
+        snprintf(message + n, sizeof message - (size_t)n, " (and %u times before)", (unsigned)held);
+    }
+    if (d->user.func) { d->user.func(tel__diag_level(item), (uint32_t)item, message, line, d->user.user_data); }
+    else { tel__diag_print(tel__diag_level(item), (uint32_t)item, message); }
+}
+#define tel__diag_report(d, item, ...) tel__diag_report_at(d, item, (uint32_t)__LINE__, __VA_ARGS__)
+
+/* From the record path: remembers that item happened, with a text that outlives the instance or is static.
+   The next round of the export thread says it. */
+TEL__FN void tel__diag_note(tel__diag* d, tel__diag_item item, const char* text) {
+    void* none = NULL;
+    union { const char* in; void* out; } u;
+    u.in = text ? text : "";
+    if (!tel__atomic_cas_ptr(&d->noted[item], &none, u.out)) { tel__atomic_add_u32(&d->held[item], 1); }
+}
+
+TEL__FN void tel__diag_flush(tel__diag* d) {
+    int i;
+    for (i = 0; i < TEL__DIAG_COUNT; i++) {
+        if (tel__atomic_load_ptr(&d->noted[i])) {
+            const char* text = (const char*)tel__atomic_swap_ptr(&d->noted[i], NULL);
+            tel__diag_report(d, (tel__diag_item)i, "%s", text);
+        }
+    }
+}
+
+/* ==== R09 >>attrs =====================================================================================
+   Attributes: their sizes, equality and hash, the canonical form that names a series, and the packed
+   form in which they travel through a ring. Also the table of instrumentation scopes.
+
+   Uses      R02-R03, R06 memory.              Used by   R11-R22.
+   Threads   functions on values: any. Scope table: find by any thread, lock-free once a scope is known.
+   Holds     a canonical list is sorted by key bytes, has no key twice, no empty key, at most
+             TEL__ATTR_MAX items. The hash of a list is the sum of the hashes of its items, so it does not
+             depend on their order. A packed item is head | number | key NUL | string NUL, padded to 8, and
+             holds no pointer. scopes->at[i] is published with release before count exceeds i.
+   Tests     tests/rooms/attrs.c   fuzz: tests/fuzz/attrs_pack.c   bench: counter.add_with
+*/
+#define TEL__ATTR_MAX   64
+#define TEL__ATTR_BYTES 4096
+
+TEL__INLINE size_t tel__attr_key_size(const tel_attr* a) {
+    return a->tel__key_size ? a->tel__key_size : a->key ? strlen(a->key) : 0;
+}
+
+TEL__INLINE tel_text tel__attr_string(const tel_attr* a) {
+    tel_text t = a->as.s;
+    if (!t.data) { t.data = ""; t.size = 0; }
+    if (t.size == SIZE_MAX) { t.size = strlen(t.data); }
+    return t;
+}
+
+/* The eight bytes of a number; false is 0, true 1. */
+TEL__INLINE uint64_t tel__attr_word(const tel_attr* a) {
+    return a->type == TEL_TYPE_BOOL ? (uint64_t)a->as.b
+         : a->type == TEL_TYPE_DOUBLE ? tel__atomic_bits(a->as.d) : (uint64_t)a->as.i;
+}
+
+TEL__INLINE uint64_t tel__attr_read8(const char* p) { uint64_t v; memcpy(&v, p, 8); return v; }
+TEL__INLINE uint64_t tel__attr_read4(const char* p) { uint32_t v; memcpy(&v, p, 4); return v; }
+
+/* memcmp for short strings, without the call. */
+TEL__INLINE bool tel__attr_same_bytes(const char* a, const char* b, size_t n) {
+    if (n >= 8) {
+        size_t i;
+        for (i = 0; i + 8 < n; i += 8) {
+            if (tel__attr_read8(a + i) != tel__attr_read8(b + i)) { return false; }
+        }
+        return tel__attr_read8(a + n - 8) == tel__attr_read8(b + n - 8);
+    }
+    if (n >= 4) {
+        return tel__attr_read4(a) == tel__attr_read4(b) && tel__attr_read4(a + n - 4) == tel__attr_read4(b + n - 4);
+    }
+    return n == 0 || (a[0] == b[0] && a[n / 2] == b[n / 2] && a[n - 1] == b[n - 1]);
+}
+
+/* Multiplies to 128 bits and folds (the idea of wyhash, Wang Yi). */
+TEL__INLINE uint64_t tel__attr_mix(uint64_t a, uint64_t b) {
+#if TEL__INT128
+    __extension__ typedef unsigned __int128 wide;
+    wide r = (wide)a * b;
+    return (uint64_t)r ^ (uint64_t)(r >> 64);
+#else
+    a = (a ^ (b >> 29)) * 0x9e3779b97f4a7c15u;
+    b = (b ^ (a >> 32)) * 0xbf58476d1ce4e5b9u;
+    return a ^ b ^ (b >> 31);
+#endif
+}
+
+TEL__INLINE uint64_t tel__attr_hash_bytes(const char* p, size_t n, uint64_t seed) {
+    uint64_t a, b;
+    if (TEL__LIKELY(n <= 16)) {
+        if (n >= 8) { a = tel__attr_read8(p); b = tel__attr_read8(p + n - 8); }
+        else if (n >= 4) { a = tel__attr_read4(p); b = tel__attr_read4(p + n - 4); }
+        else if (n) { a = (uint64_t)(unsigned char)p[0] << 16 | (uint64_t)(unsigned char)p[n / 2] << 8; b = (unsigned char)p[n - 1]; }
+        else { a = b = 0; }
+    } else {
+        size_t i;
+        for (i = 0; i + 16 < n; i += 16) {
+            seed = tel__attr_mix(tel__attr_read8(p + i) ^ 0xa0761d6478bd642fu, tel__attr_read8(p + i + 8) ^ seed);
+        }
+        a = tel__attr_read8(p + n - 16);
+        b = tel__attr_read8(p + n - 8);
+    }
+    return tel__attr_mix(a ^ 0xe7037ed1a0b428dbu ^ n, b ^ seed);
+}
+
+TEL__INLINE uint64_t tel__attr_hash(const tel_attr* a) {
+    uint64_t k = tel__attr_hash_bytes(a->key, tel__attr_key_size(a), (uint64_t)a->type << 56 | 0x8ebc6af09c88c6e3u);
+    if (a->type == TEL_TYPE_STRING) {
+        tel_text t = tel__attr_string(a);
+        return tel__attr_hash_bytes(t.data, t.size, k);
+    }
+    return tel__attr_mix(tel__attr_word(a) ^ 0x589965cc75374cc3u, k);
+}
+
+/* Value and type alike; doubles by their bits. */
+TEL__INLINE bool tel__attr_same_value(const tel_attr* a, const tel_attr* b) {
+    if (a->type != b->type) { return false; }
+    if (a->type == TEL_TYPE_STRING) {
+        tel_text s = tel__attr_string(a), t = tel__attr_string(b);
+        return s.size == t.size && tel__attr_same_bytes(s.data, t.data, s.size);
+    }
+    return tel__attr_word(a) == tel__attr_word(b);
+}
+
+TEL__INLINE bool tel__attr_same_key(const tel_attr* a, const tel_attr* b) {
+    size_t n = tel__attr_key_size(a);
+    return n == tel__attr_key_size(b) && tel__attr_same_bytes(a->key, b->key, n);
+}
+
+TEL__FN int tel__attr_order(const tel_attr* a, const tel_attr* b) {
+    size_t n = tel__attr_key_size(a), m = tel__attr_key_size(b);
+    int r = memcmp(a->key, b->key, n < m ? n : m);
+    return r ? r : n < m ? -1 : n > m ? 1 : 0;
+}
+
+/* Sorts attrs into out (TEL__ATTR_MAX places) with every size measured; the last of equal keys stays, empty
+   keys and what exceeds the limits goes. Returns the count; *cut says that something was lost. */
+TEL__FN size_t tel__attr_canonical(tel_attrs attrs, tel_attr* out, bool* cut) {
+    size_t n = 0, bytes = 0, i, at;
+    *cut = false;
+    for (i = 0; i < attrs.count; i++) {
+        tel_attr a = attrs.items[i];
+        int order = 1;
+        a.tel__key_size = (uint32_t)tel__attr_key_size(&a);
+        if (a.type == TEL_TYPE_STRING) { a.as.s = tel__attr_string(&a); }
+        if (a.tel__key_size == 0 || a.type == TEL_TYPE_NONE) { continue; }
+        bytes += a.tel__key_size + 16 + (a.type == TEL_TYPE_STRING ? a.as.s.size : 8);
+        if (bytes > TEL__ATTR_BYTES) { *cut = true; break; }
+        for (at = n; at > 0 && (order = tel__attr_order(&out[at - 1], &a)) > 0; at--) { }
+        if (at > 0 && order == 0) { out[at - 1] = a; continue; }
+        if (n == TEL__ATTR_MAX) { *cut = true; continue; }
+        memmove(&out[at + 1], &out[at], (n - at) * sizeof *out);
+        out[at] = a;
+        n++;
+    }
+    return n;
+}
+
+TEL__FN uint64_t tel__attr_hash_list(const tel_attr* items, size_t count) {
+    uint64_t h = 0;
+    size_t i;
+    for (i = 0; i < count; i++) { h += tel__attr_hash(&items[i]); }
+    return h;
+}
+
+/* The bytes that a copy of a canonical list takes besides the items: keys and strings with a NUL each. */
+TEL__FN size_t tel__attr_text_size(const tel_attr* items, size_t count) {
+    size_t i, n = 0;
+    for (i = 0; i < count; i++) {
+        n += tel__attr_key_size(&items[i]) + 1;
+        if (items[i].type == TEL_TYPE_STRING) { n += tel__attr_string(&items[i]).size + 1; }
+    }
+    return n;
+}
+
+TEL__FN char* tel__attr_copy_text(char* to, const char* data, size_t size) {
+    if (size) { memcpy(to, data, size); }
+    to[size] = 0;
+    return to + size + 1;
+}
+
+/* Copies a list: items to `to`, their texts to `text`. Returns the end of the texts. */
+TEL__FN char* tel__attr_copy_list(const tel_attr* items, size_t count, tel_attr* to, char* text) {
+    size_t i;
+    for (i = 0; i < count; i++) {
+        size_t n = tel__attr_key_size(&items[i]);
+        to[i] = items[i];
+        to[i].key = text;
+        to[i].tel__key_size = (uint32_t)n;
+        text = tel__attr_copy_text(text, items[i].key, n);
+        if (items[i].type == TEL_TYPE_STRING) {
+            tel_text t = tel__attr_string(&items[i]);
+            to[i].as.s.data = text;
+            to[i].as.s.size = t.size;
+            text = tel__attr_copy_text(text, t.data, t.size);
+        }
+    }
+    return text;
+}
+
+/* ---- packed items: what spans and logs carry ---- */
+
+typedef enum tel__attr_what {           /* what a packed item is */
+    TEL__ITEM_ATTR = 1,                 /* key and value */
+    TEL__ITEM_PART,                     /* key and value of the event or link before it */
+    TEL__ITEM_EVENT,                    /* key: name; number: ticks */
+    TEL__ITEM_LINK,                     /* string: the bytes of a tel_context */
+    TEL__ITEM_NAME,                     /* string: span name, log body */
+    TEL__ITEM_MESSAGE,                  /* string: status message, event name of a log */
+    TEL__ITEM_GONE                      /* overwritten by a later one */
+} tel__attr_what;
+
+typedef struct tel__attr_item { uint8_t what, type; uint16_t key_size; uint32_t value_size; } tel__attr_item;
+
+TEL__INLINE bool tel__attr_has_number(uint8_t type) { return type != TEL_TYPE_STRING && type != TEL_TYPE_NONE; }
+
+/* Total bytes of a packed item; value_size counts a string's bytes without its NUL. */
+TEL__INLINE size_t tel__attr_item_size(uint8_t type, size_t key_size, size_t value_size) {
+    size_t n = sizeof(tel__attr_item) + key_size + 1;
+    n += tel__attr_has_number(type) ? 8u : type == TEL_TYPE_STRING ? value_size + 1 : 0u;
+    return TEL__ROUND(n, 8);
+}
+
+/* memcpy for short texts, without the call. */
+TEL__INLINE void tel__attr_copy_short(char* to, const char* from, size_t n) {
+    if (n > 32) { memcpy(to, from, n); return; }
+    if (n >= 8) {
+        size_t i;
+        for (i = 0; i + 8 < n; i += 8) { memcpy(to + i, from + i, 8); }
+        memcpy(to + n - 8, from + n - 8, 8);
+    } else if (n >= 4) {
+        memcpy(to, from, 4);
+        memcpy(to + n - 4, from + n - 4, 4);
+    } else if (n) {
+        to[0] = from[0]; to[n / 2] = from[n / 2]; to[n - 1] = from[n - 1];
+    }
+}
+
+/* Writes one item of tel__attr_item_size bytes at p, which is aligned to 8. */
+TEL__INLINE void tel__attr_write_item(char* p, tel__attr_what what, uint8_t type, const char* key, size_t key_size,
+                                      uint64_t number, const char* value, size_t value_size) {
+    tel__attr_item head;
+    head.what = (uint8_t)what;
+    head.type = type;
+    head.key_size = (uint16_t)key_size;
+    head.value_size = (uint32_t)value_size;
+    memcpy(p, &head, sizeof head);
+    p += sizeof head;
+    if (tel__attr_has_number(type)) { memcpy(p, &number, 8); p += 8; }
+    tel__attr_copy_short(p, key, key_size);
+    p[key_size] = 0;
+    if (type == TEL_TYPE_STRING) {
+        p += key_size + 1;
+        tel__attr_copy_short(p, value, value_size);
+        p[value_size] = 0;
+    }
+}
+
+/* One item read back. The texts point into the record. */
+typedef struct tel__attr_reader { const char* at; const char* end; } tel__attr_reader;
+typedef struct tel__attr_got { tel__attr_what what; tel_attr attr; uint64_t number; tel_text string; } tel__attr_got;
+
+/* The next item; false at the end, or where the bytes are not a whole item: reads no byte beyond end. */
+TEL__FN bool tel__attr_next(tel__attr_reader* r, tel__attr_got* got) {
+    tel__attr_item head;
+    const char* p = r->at;
+    size_t size;
+    if ((size_t)(r->end - p) < sizeof head) { return false; }
+    memcpy(&head, p, sizeof head);
+    if (head.type > TEL_TYPE_STRING) { return false; }
+    size = tel__attr_item_size(head.type, head.key_size, head.value_size);
+    if (size > (size_t)(r->end - p)) { return false; }
+    p += sizeof head;
+    got->what = (tel__attr_what)head.what;
+    got->number = 0;
+    if (tel__attr_has_number(head.type)) { got->number = tel__attr_read8(p); p += 8; }
+    got->attr.key = p;
+    got->attr.tel__key_size = head.key_size;
+    got->attr.type = (tel_type)head.type;
+    got->string.data = p + head.key_size + 1;
+    got->string.size = head.value_size;
+    if (head.type == TEL_TYPE_STRING) { got->attr.as.s = got->string; }
+    else if (head.type == TEL_TYPE_DOUBLE) { got->attr.as.d = tel__atomic_double(got->number); }
+    else if (head.type == TEL_TYPE_BOOL) { got->attr.as.b = got->number != 0; }
+    else { got->attr.as.i = (int64_t)got->number; }
+    r->at += size;
+    return true;
+}
+
+/* ---- scopes: pointers of the program become small numbers ---- */
+
+#define TEL__ATTR_SCOPES 256
+
+typedef struct tel__attr_scope {
+    const tel_scope* key;
+    size_t           size;              /* of this allocation */
+    tel_scope_view   view;
+} tel__attr_scope;
+
+typedef struct tel__attr_scopes {
+    tel__memory*       memory;
+    tel__thread_mutex  mutex;
+    tel__atomic_u32    count;           /* at[0] is the program itself */
+    tel__attr_scope    program;
+    tel__attr_scope*   at[TEL__ATTR_SCOPES];
+} tel__attr_scopes;
+
+TEL__FN void tel__attr_scopes_init(tel__attr_scopes* s, tel__memory* memory) {
+    memset(s, 0, sizeof *s);
+    s->memory = memory;
+    tel__thread_mutex_init(&s->mutex);
+    s->program.view.name.data = s->program.view.version.data = s->program.view.schema_url.data = "";
+    s->at[0] = &s->program;
+    tel__atomic_store_release_u32(&s->count, 1);
+}
+
+TEL__FN void tel__attr_scopes_free(tel__attr_scopes* s) {
+    uint32_t i;
+    for (i = 1; i < tel__atomic_load_u32(&s->count); i++) { tel__memory_free(s->memory, s->at[i], s->at[i]->size); }
+    tel__thread_mutex_destroy(&s->mutex);
+}
+
+TEL__FN tel_text tel__attr_scope_text(char** to, const char* cstr) {
+    tel_text t;
+    t.size = cstr ? strlen(cstr) : 0;
+    t.data = *to;
+    *to = tel__attr_copy_text(*to, cstr ? cstr : "", t.size);
+    return t;
+}
+
+TEL__FN tel__attr_scope* tel__attr_scope_make(tel__memory* memory, const tel_scope* scope) {
+    tel_attr items[TEL__ATTR_MAX];
+    bool cut;
+    size_t n = tel__attr_canonical(scope->attrs, items, &cut);
+    size_t size = sizeof(tel__attr_scope) + n * sizeof(tel_attr) + tel__attr_text_size(items, n) + 3;
+    tel__attr_scope* s;
+    tel_attr* to;
+    char* text;
+    size += (scope->name ? strlen(scope->name) : 0) + (scope->version ? strlen(scope->version) : 0) +
+            (scope->schema_url ? strlen(scope->schema_url) : 0);
+    s = (tel__attr_scope*)tel__memory_alloc(memory, size);
+    if (!s) { return NULL; }
+    to = (tel_attr*)(s + 1);
+    text = tel__attr_copy_list(items, n, to, (char*)(to + n));
+    s->key = scope;
+    s->size = size;
+    s->view.attrs = tel__attrs(to, n);
+    s->view.name = tel__attr_scope_text(&text, scope->name);
+    s->view.version = tel__attr_scope_text(&text, scope->version);
+    s->view.schema_url = tel__attr_scope_text(&text, scope->schema_url);
+    return s;
+}
+
+/* The number of a scope; one that is seen for the first time is copied, under a mutex. 0, the program's
+   own, when there is no room for another. */
+TEL__FN uint32_t tel__attr_scope_find(tel__attr_scopes* s, const tel_scope* scope) {
+    uint32_t i, n;
+    if (!scope) { return 0; }
+    n = tel__atomic_load_acquire_u32(&s->count);
+    for (i = 1; i < n; i++) { if (s->at[i]->key == scope) { return i; } }
+    tel__thread_mutex_lock(&s->mutex);
+    n = tel__atomic_load_u32(&s->count);
+    for (i = 1; i < n && s->at[i]->key != scope; i++) { }
+    if (i == n) {
+        tel__attr_scope* made = n < TEL__ATTR_SCOPES ? tel__attr_scope_make(s->memory, scope) : NULL;
+        if (made) { s->at[n] = made; tel__atomic_store_release_u32(&s->count, n + 1); }
+        else { i = 0; }
+    }
+    tel__thread_mutex_unlock(&s->mutex);
+    return i;
+}
+
+TEL__FN const tel_scope_view* tel__attr_scope_view(const tel__attr_scopes* s, uint32_t i) {
+    return &s->at[i < tel__atomic_load_acquire_u32(&s->count) ? i : 0]->view;
+}
+
+/* ==== R10 >>ring ======================================================================================
+   Carries finished records from recording threads to the export thread. Never blocks and, once made, never
+   allocates. When full it drops the newest record and counts it. Also the registry: which threads record.
+
+   Uses      R02-R03, R06 memory.              Used by   R11-R15, R21.
+   Threads   reserve, commit: the owning thread (shared ring: any thread). next, release: one consumer at a
+             time, under the pipeline's work mutex or by the owner as it ends. Registry: any, under its mutex.
+   Holds     head and tail count bytes and wrap at 2^32; head - tail <= size; records and gaps are multiples
+             of 8 and contiguous; a gap mark fills the end of the buffer when a record would not fit there.
+             Own ring: the record is written, then head is stored with release; the consumer loads head
+             with acquire. tail is stored with release after the last read; the producer loads it with
+             acquire before it writes there. Shared ring: producers take their bytes by cas on head, write
+             them, and store the first word of the record, its size, with release; the consumer stops at a
+             size of 0 and zeroes what it has read before it stores tail. (tests/models/ring.pml)
+   Tests     tests/rooms/ring.c   fuzz: none   bench: ring.push
+*/
+typedef enum tel__ring_kind { TEL__RING_GAP = 1, TEL__RING_SPAN, TEL__RING_LOG } tel__ring_kind;
+
+/* How every record begins. No pointer is ever inside a record. */
+typedef struct tel__ring_head {
+    uint32_t size;                      /* whole record; written last */
+    uint8_t  kind, a, b, c;
+} tel__ring_head;
+
+typedef struct tel__ring {
+    char*           data;
+    uint32_t        size;               /* a power of two */
+    bool            shared;
+    char            pad0[TEL__LINE];
+    tel__atomic_u32 head;
+    uint32_t        reserved;           /* own ring: head after commit */
+    uint32_t        seen_tail;          /* own ring: tail as last read by the producer */
+    char            pad1[TEL__LINE];
+    tel__atomic_u32 tail;
+    char            pad2[TEL__LINE];
+} tel__ring;
+
+TEL__INLINE tel__atomic_u32* tel__ring_word(const tel__ring* r, uint32_t at) {
+    return (tel__atomic_u32*)(void*)(r->data + (at & (r->size - 1)));
+}
+
+TEL__INLINE void tel__ring_gap(tel__ring* r, uint32_t at, uint32_t size) {
+    ((tel__ring_head*)(void*)tel__ring_word(r, at))->kind = TEL__RING_GAP;
+    tel__atomic_store_release_u32(tel__ring_word(r, at), size);
+}
+
+/* Bytes to skip so that size bytes from head on are contiguous. */
+TEL__INLINE uint32_t tel__ring_skip(const tel__ring* r, uint32_t head, uint32_t size) {
+    uint32_t left = r->size - (head & (r->size - 1));
+    return left < size ? left : 0;
+}
+
+TEL__NOINLINE char* tel__ring_reserve_shared(tel__ring* r, uint32_t size) {
+    uint32_t head = tel__atomic_load_u32(&r->head);
+    for (;;) {
+        uint32_t skip = tel__ring_skip(r, head, size);
+        uint32_t tail = tel__atomic_load_acquire_u32(&r->tail);
+        if (r->size - (head - tail) < skip + size || head - tail > r->size) { return NULL; }
+        if (tel__atomic_cas_u32(&r->head, &head, head + skip + size)) {
+            if (skip) { tel__ring_gap(r, head, skip); }
+            return (char*)tel__ring_word(r, head + skip);
+        }
+    }
+}
+
+/* size bytes (a multiple of 8, at most size / 4) for one record, or NULL: full. Write all but the first
+   word, then commit. */
+TEL__INLINE char* tel__ring_reserve(tel__ring* r, uint32_t size) {
+    uint32_t head, skip;
+    if (TEL__UNLIKELY(r->shared)) { return tel__ring_reserve_shared(r, size); }
+    head = tel__atomic_load_u32(&r->head);
+    skip = tel__ring_skip(r, head, size);
+    if (TEL__UNLIKELY(r->size - (head - r->seen_tail) < skip + size)) {
+        r->seen_tail = tel__atomic_load_acquire_u32(&r->tail);
+        if (r->size - (head - r->seen_tail) < skip + size) { return NULL; }
+    }
+    if (TEL__UNLIKELY(skip != 0)) { tel__ring_gap(r, head, skip); }
+    r->reserved = head + skip + size;
+    return (char*)tel__ring_word(r, head + skip);
+}
+
+TEL__INLINE void tel__ring_commit(tel__ring* r, char* record, uint32_t size) {
+    if (TEL__UNLIKELY(r->shared)) {
+        tel__atomic_store_release_u32((tel__atomic_u32*)(void*)record, size);
+        return;
+    }
+    ((tel__ring_head*)(void*)record)->size = size;
+    tel__atomic_store_release_u32(&r->head, r->reserved);
+}
+
+/* The record at *at, which begins as tail and moves past it; NULL when there is none more. */
+TEL__FN const tel__ring_head* tel__ring_next(const tel__ring* r, uint32_t* at) {
+    uint32_t head = tel__atomic_load_acquire_u32(&r->head);
+    while (*at != head) {
+        const tel__ring_head* h = (const tel__ring_head*)(const void*)tel__ring_word(r, *at);
+        uint32_t size = tel__atomic_load_acquire_u32(tel__ring_word(r, *at));
+        if (size == 0) { return NULL; }
+        *at += size;
+        if (h->kind != TEL__RING_GAP) { return h; }
+    }
+    return NULL;
+}
+
+/* Gives everything before `to` back to the producer. */
+TEL__FN void tel__ring_release(tel__ring* r, uint32_t to) {
+    uint32_t tail = tel__atomic_load_u32(&r->tail);
+    if (r->shared && to != tail) {
+        uint32_t begin = tail & (r->size - 1), n = to - tail;
+        uint32_t first = r->size - begin < n ? r->size - begin : n;
+        memset(r->data + begin, 0, first);
+        memset(r->data, 0, n - first);
+    }
+    tel__atomic_store_release_u32(&r->tail, to);
+}
+
+TEL__FN uint32_t tel__ring_used(const tel__ring* r) {
+    return tel__atomic_load_u32(&r->head) - tel__atomic_load_u32(&r->tail);
+}
+
+TEL__FN bool tel__ring_make(tel__ring* r, tel__memory* memory, uint32_t size, bool shared) {
+    memset(r, 0, sizeof *r);
+    r->data = (char*)(shared ? tel__memory_alloc(memory, size) : tel__memory_alloc_raw(memory, size));
+    r->size = r->data ? size : 0;
+    r->shared = shared;
+    return r->data != NULL;
+}
+
+/* ---- registry: the threads that record ---- */
+
+/* Counts with one writer each, read by anyone. By signal: [0] spans, [1] logs. taken belongs to the consumer. */
+#define TEL__BOOK_SPANS 0
+#define TEL__BOOK_LOGS  1
+typedef struct tel__ring_books {
+    tel__atomic_u64 recorded[2], dropped[2], taken[2];
+    tel__atomic_u64 started, ended, leaked;     /* spans */
+} tel__ring_books;
+
+typedef struct tel__ring_thread {
+    struct tel__ring_thread*   next;
+    struct tel__ring_registry* registry;
+    tel__atomic_u32 closed;             /* the instance is gone: let go of it */
+    uint32_t        id;
+    tel__ring*      ring;               /* own, or the shared one; NULL until the first record */
+    tel__ring       own;
+    tel__ring_books books;              /* written by the thread; taken by the consumer */
+    struct tel__metric_cells* cells;    /* R11 frees it through the registry's hook */
+    struct tel__span_tracer*  tracer;   /* R12 likewise */
+} tel__ring_thread;
+
+typedef struct tel__ring_registry {
+    tel__memory*      memory;
+    tel__thread_mutex mutex;            /* guards the list, counts and ended books */
+    tel__ring_thread* threads;
+    uint32_t          ring_bytes, max_threads, count, rings, next_id;
+    tel__ring         shared;
+    tel__ring_books   ended;            /* of threads that are gone */
+    void*             owner;            /* R21's instance, for the hooks */
+} tel__ring_registry;
+
+TEL__INLINE void tel__ring_count(tel__atomic_u64* single_writer) {
+    tel__atomic_store_u64(single_writer, tel__atomic_load_u64(single_writer) + 1);
+}
+
+TEL__FN void tel__ring_registry_init(tel__ring_registry* g, tel__memory* memory, uint32_t ring_bytes,
+                                     uint32_t max_threads, void* owner) {
+    memset(g, 0, sizeof *g);
+    g->memory = memory;
+    g->ring_bytes = ring_bytes;
+    g->max_threads = max_threads;
+    g->owner = owner;
+    tel__thread_mutex_init(&g->mutex);
+}
+
+/* Registers the calling thread; NULL: no memory. */
+TEL__FN tel__ring_thread* tel__ring_thread_add(tel__ring_registry* g) {
+    tel__ring_thread* t = (tel__ring_thread*)tel__memory_alloc_lines(g->memory, sizeof *t);
+    if (!t) { return NULL; }
+    t->registry = g;
+    tel__thread_mutex_lock(&g->mutex);
+    t->id = ++g->next_id;
+    t->next = g->threads;
+    g->threads = t;
+    g->count++;
+    tel__thread_mutex_unlock(&g->mutex);
+    return t;
+}
+
+/* Gives a thread its ring at its first record: one of its own, or, past max_threads or out of memory, the
+   shared one. false: not even that. */
+TEL__NOINLINE bool tel__ring_thread_ring(tel__ring_thread* t) {
+    tel__ring_registry* g = t->registry;
+    bool own;
+    tel__thread_mutex_lock(&g->mutex);
+    own = g->rings < g->max_threads && tel__ring_make(&t->own, g->memory, g->ring_bytes, false);
+    if (own) { g->rings++; }
+    else if (!g->shared.data) { tel__ring_make(&g->shared, g->memory, g->ring_bytes, true); }
+    t->ring = own ? &t->own : g->shared.data ? &g->shared : NULL;
+    tel__thread_mutex_unlock(&g->mutex);
+    return t->ring != NULL;
+}
+
+TEL__FN void tel__ring_add(tel__atomic_u64* to, const tel__atomic_u64* from) {
+    tel__atomic_store_u64(to, tel__atomic_load_u64(to) + tel__atomic_load_u64(from));
+}
+
+TEL__FN void tel__ring_fold(tel__ring_books* to, const tel__ring_books* from) {
+    int i;
+    for (i = 0; i < 2; i++) {
+        tel__ring_add(&to->taken[i], &from->taken[i]);      /* before recorded: queued is never negative */
+        tel__ring_add(&to->dropped[i], &from->dropped[i]);
+        tel__ring_add(&to->recorded[i], &from->recorded[i]);
+    }
+    tel__ring_add(&to->ended, &from->ended);
+    tel__ring_add(&to->leaked, &from->leaked);
+    tel__ring_add(&to->started, &from->started);
+}
+
+/* Takes an ended thread out of the list and frees it. What is left in its ring must have been drained. */
+TEL__FN void tel__ring_thread_remove(tel__ring_thread* t) {
+    tel__ring_registry* g = t->registry;
+    tel__ring_thread** at;
+    tel__thread_mutex_lock(&g->mutex);
+    for (at = &g->threads; *at && *at != t; at = &(*at)->next) { }
+    if (*at) { *at = t->next; }
+    g->count--;
+    tel__ring_fold(&g->ended, &t->books);
+    if (t->own.data) { g->rings--; }
+    tel__thread_mutex_unlock(&g->mutex);
+    tel__memory_free(g->memory, t->own.data, t->own.size);
+    tel__memory_free_lines(g->memory, t, sizeof *t);
+}
+
+/* recorded, dropped and taken of all threads, dead and alive. */
+TEL__FN tel__ring_books tel__ring_totals(tel__ring_registry* g) {
+    tel__ring_books sum;
+    tel__ring_thread* t;
+    memset(&sum, 0, sizeof sum);
+    tel__thread_mutex_lock(&g->mutex);
+    tel__ring_fold(&sum, &g->ended);
+    for (t = g->threads; t; t = t->next) { tel__ring_fold(&sum, &t->books); }
+    tel__thread_mutex_unlock(&g->mutex);
+    return sum;
+}
+
+/* Starts a record on this thread's ring: NULL when there is no room, and then it is counted as dropped. */
+TEL__INLINE char* tel__ring_begin(tel__ring_thread* t, uint32_t size, int signal) {
+    char* p = NULL;
+    tel__ring_count(&t->books.recorded[signal]);
+    if (TEL__LIKELY(t->ring != NULL) || tel__ring_thread_ring(t)) {
+        if (TEL__LIKELY(size <= t->ring->size / 4)) { p = tel__ring_reserve(t->ring, size); }
+    }
+    if (TEL__UNLIKELY(!p)) { tel__ring_count(&t->books.dropped[signal]); }
+    return p;
+}
+
+/* ==== R11 >>metrics ===================================================================================
+   Instruments find their series; threads write to cells of their own; collection adds the cells up.
+
+   Uses      R02-R04, R06, R08-R10.            Used by   R15, R19, R21, R22.
+   Threads   add, set, record, find: any. Creation, thread end and snapshots: under m->mutex, which the record
+             path takes only for a first use. Collections: one at a time, under m->collecting (taken first).
+   Holds     A series has one id, drawn from a range that no other instance of this process ever uses, so an
+             id alone proves that an instrument is bound to this instance. Ids 0 and 1 of the range are
+             hidden series that swallow what may not be recorded.
+             A cell (one word per thread and series) has one writer. Counters: the writer loads and stores it
+             relaxed; a collection loads it relaxed; the sum of all cells, of what ended threads left (base)
+             and of what went to the series itself (shared, atomic add) is the value: nothing is counted
+             twice, because a thread's cells are folded and unlinked in one hold of m->mutex.
+             Histograms: the word points to a block with two halves. The writer writes the active half:
+             bucket, then min, max and sum with release, then n with release. A reader loads n, sum, min, max
+             with acquire, then the buckets, then n again: if n stood still and equals the sum of the buckets,
+             all belong to one instant, because who sees a sum sees its bucket. The reader makes the
+             other half active first, so the writer leaves this one alone and the reading ends.
+             by_id, metrics and table are published with release and only grow; old arrays live as long as
+             the instance. A series in the table is complete and never moves. (tests/models/histogram.pml)
+   Tests     tests/rooms/metrics.c   fuzz: none   bench: counter.add, histogram.record
+*/
+typedef enum tel__metric_kind {
+    TEL__METRIC_COUNTER, TEL__METRIC_UPDOWN, TEL__METRIC_GAUGE, TEL__METRIC_HISTOGRAM
+} tel__metric_kind;
+
+#define TEL__METRIC_REAL       0x80000000u      /* in an instrument's tel__cell: sums doubles */
+#define TEL__METRIC_PAGE       64u              /* cells per page of a thread */
+#define TEL__METRIC_CACHE      64u              /* call sites remembered per thread */
+#define TEL__METRIC_MAX_BOUNDS 1024u
+#define TEL__METRIC_CHUNK      4096u            /* points per batch */
+
+/* All instrument types are this struct. */
+typedef tel_counter tel__metric_instrument;
+
+typedef struct tel__metric {
+    struct tel__metric* next;           /* ordered by sanitised name */
+    uint32_t            id;
+    tel__metric_kind    kind;
+    bool                real, observed, hidden;
+    uint32_t            scope;
+    const tel_scope*    scope_key;
+    char               *name, *unit, *description;
+    size_t              name_size, unit_size, description_size;
+    double*             bounds;         /* padded with +Inf to a multiple of 8 */
+    uint32_t            bound_count, padded;
+    struct tel__metric_series *first, *last, *overflow;
+    uint32_t            series_count;
+    void              (*observe)(tel_observation* o, void* user_data);
+    void*               observe_user_data;
+} tel__metric;
+
+/* Half of a histogram: n, sum, min, max, buckets; all 64-bit words. */
+enum { TEL__HALF_N, TEL__HALF_SUM, TEL__HALF_MIN, TEL__HALF_MAX, TEL__HALF_BUCKETS };
+
+typedef struct tel__metric_block {
+    const double*   bounds;
+    uint32_t        padded, stride;     /* stride: words of one half */
+    tel__atomic_u32 active;
+    tel__atomic_u64 started;            /* shared blocks: half in use << 63 | records begun */
+    tel__atomic_u64 words[1];
+} tel__metric_block;
+
+typedef struct tel__metric_series {
+    struct tel__metric_series* next;
+    tel__metric*       metric;
+    uint64_t           hash;
+    uint32_t           id, attr_count;
+    tel_attr*          attrs;
+    size_t             size;
+    tel_point_memo     memo;
+    uint64_t           start_unix;
+    tel__atomic_u64    shared;          /* gauges, observed: the value; others: adds without a cell */
+    tel__atomic_u32    round;           /* gauges: 1 once set; observed: the collection that saw it */
+    uint64_t           base;            /* what ended threads left */
+    tel__metric_block* left;            /* histograms: what ended threads left */
+    tel__metric_block* common;          /* histograms: records without a block */
+    tel__metric_instrument* bound;
+} tel__metric_series;
+
+/* A growing array of pointers that readers index without a lock. */
+typedef struct tel__metric_list {
+    tel__atomic_ptr data;               /* tel__atomic_ptr[capacity]; data[-1] keeps the array before */
+    tel__atomic_u32 count;
+    uint32_t        capacity;
+} tel__metric_list;
+
+typedef struct tel__metric_site {
+    uint32_t            metric;
+    uint8_t             order[8];       /* call position -> place in the series */
+    tel__metric_series* series;
+} tel__metric_site;
+
+typedef struct tel__metric_cells {
+    uint32_t         base;
+    tel__atomic_u32  limit;             /* ids base .. base + limit - 1 have a page slot; 0: let go */
+    tel__atomic_ptr* pages;             /* each a tel__atomic_u64[TEL__METRIC_PAGE] or NULL */
+    uint32_t         page_count;
+    struct tel__metrics*      m;
+    struct tel__metric_cells* next;
+    tel__metric_site sites[TEL__METRIC_CACHE];
+} tel__metric_cells;
+
+typedef struct tel__metrics {
+    tel__memory*        memory;
+    tel__diag*          diag;
+    tel__clock*         clock;
+    tel__attr_scopes*   scopes;
+    uint32_t            base, max_series;
+    tel__thread_mutex   mutex, collecting;
+    tel__metric*        metrics;
+    tel__metric_list    by_id, metric_by_id;
+    tel__atomic_ptr     table;          /* tel__metric_list-like open hash: [0] mask, [1] array before, [2..] */
+    tel__metric_cells*  cells;
+    tel__atomic_u64     overflowed, lost;
+    uint32_t            round;
+    bool                sealed;         /* the instance is closing: no new series */
+    tel__memory_arena   arena;
+} tel__metrics;
+
+struct tel_observation { tel__metrics* m; tel__metric* metric; };
+
+/* ---- growing arrays ---- */
+
+TEL__FN void* tel__metric_list_at(const tel__metric_list* l, uint32_t i) {
+    tel__atomic_ptr* data = (tel__atomic_ptr*)tel__atomic_load_acquire_ptr(&l->data);
+    return tel__atomic_load_acquire_ptr(&data[i]);
+}
+
+TEL__FN size_t tel__metric_list_size(uint32_t capacity) { return ((size_t)capacity + 1) * sizeof(tel__atomic_ptr); }
+
+/* Under m->mutex. */
+TEL__FN bool tel__metric_list_add(tel__metric_list* l, tel__memory* memory, void* item) {
+    uint32_t n = tel__atomic_load_u32(&l->count);
+    tel__atomic_ptr* data = (tel__atomic_ptr*)tel__atomic_load_ptr(&l->data);
+    if (n == l->capacity) {
+        uint32_t capacity = n ? 2 * n : 64;
+        tel__atomic_ptr* more = (tel__atomic_ptr*)tel__memory_alloc(memory, tel__metric_list_size(capacity));
+        if (!more) { return false; }
+        tel__atomic_store_ptr(&more[0], data);
+        if (n) { memcpy(more + 1, data, n * sizeof *data); }
+        data = more + 1;
+        l->capacity = capacity;
+        tel__atomic_store_release_ptr(&l->data, data);
+    }
+    tel__atomic_store_release_ptr(&data[n], item);
+    tel__atomic_store_release_u32(&l->count, n + 1);
+    return true;
+}
+
+TEL__FN void tel__metric_list_free(tel__metric_list* l, tel__memory* memory) {
+    tel__atomic_ptr* data = (tel__atomic_ptr*)tel__atomic_load_ptr(&l->data);
+    uint32_t capacity = l->capacity;
+    while (data) {
+        tel__atomic_ptr* before = (tel__atomic_ptr*)tel__atomic_load_ptr(&data[-1]);
+        tel__memory_free(memory, data - 1, tel__metric_list_size(capacity));
+        data = before;
+        capacity /= 2;
+    }
+}
+
+/* ---- the series table: open addressing, readers without a lock ---- */
+
+typedef struct tel__metric_table {
+    struct tel__metric_table* before;
+    uint32_t        mask, used;
+    tel__atomic_ptr at[1];
+} tel__metric_table;
+
+TEL__FN size_t tel__metric_table_size(uint32_t mask) {
+    return sizeof(tel__metric_table) + (size_t)mask * sizeof(tel__atomic_ptr);
+}
+
+TEL__FN void tel__metric_table_put(tel__metric_table* t, tel__metric_series* s) {
+    uint32_t i = (uint32_t)s->hash & t->mask;
+    while (tel__atomic_load_ptr(&t->at[i])) { i = (i + 1) & t->mask; }
+    tel__atomic_store_release_ptr(&t->at[i], s);
+    t->used++;
+}
+
+/* Under m->mutex: room for one more at a load of at most two thirds. */
+TEL__FN bool tel__metric_table_room(tel__metrics* m) {
+    tel__metric_table* t = (tel__metric_table*)tel__atomic_load_ptr(&m->table);
+    tel__metric_table* more;
+    uint32_t mask, i;
+    if (t && (t->used + 1) * 3 <= (t->mask + 1) * 2) { return true; }
+    mask = t ? t->mask * 2 + 1 : 63;
+    more = (tel__metric_table*)tel__memory_alloc(m->memory, tel__metric_table_size(mask));
+    if (!more) { return false; }
+    more->before = t;
+    more->mask = mask;
+    for (i = 0; t && i <= t->mask; i++) {
+        tel__metric_series* s = (tel__metric_series*)tel__atomic_load_ptr(&t->at[i]);
+        if (s) { tel__metric_table_put(more, s); }
+    }
+    tel__atomic_store_release_ptr(&m->table, more);
+    return true;
+}
+
+/* Whether the series carries just these attributes in any order; fills order for the call-site cache. */
+TEL__INLINE bool tel__metric_same_set(const tel__metric_series* s, tel_attrs attrs, uint8_t order[TEL__ATTR_MAX]) {
+    uint64_t taken = 0;
+    size_t i, j;
+    if (s->attr_count != attrs.count) { return false; }
+    for (i = 0; i < attrs.count; i++) {
+        const tel_attr* a = &attrs.items[i];
+        for (j = i; !tel__attr_same_key(a, &s->attrs[j]); ) {
+            j = j + 1 == attrs.count ? 0 : j + 1;
+            if (j == i) { return false; }
+        }
+        if ((taken >> j & 1) || !tel__attr_same_value(a, &s->attrs[j])) { return false; }
+        taken |= (uint64_t)1 << j;
+        order[i] = (uint8_t)j;
+    }
+    return true;
+}
+
+TEL__FN tel__metric_series* tel__metric_lookup(const tel__metrics* m, const tel__metric* metric, tel_attrs attrs,
+                                               uint64_t hash, uint8_t order[TEL__ATTR_MAX]) {
+    const tel__metric_table* t = (const tel__metric_table*)tel__atomic_load_acquire_ptr(&m->table);
+    uint32_t i;
+    if (!t) { return NULL; }
+    for (i = (uint32_t)hash & t->mask;; i = (i + 1) & t->mask) {
+        tel__metric_series* s = (tel__metric_series*)tel__atomic_load_acquire_ptr(&t->at[i]);
+        if (!s) { return NULL; }
+        if (s->hash == hash && s->metric == metric && tel__metric_same_set(s, attrs, order)) { return s; }
+    }
+}
+
+TEL__INLINE uint64_t tel__metric_hash(const tel__metric* metric, const tel_attr* items, size_t count) {
+    uint64_t h = (uint64_t)metric->id * 0x9e3779b97f4a7c15u;
+    size_t i;
+    for (i = 0; i < count; i++) { h += tel__attr_hash(&items[i]); }
+    return h ^ (h >> 32);
+}
+
+/* ---- histogram blocks ---- */
+
+TEL__FN size_t tel__metric_block_size(const tel__metric* metric) {
+    size_t stride = TEL__ROUND((size_t)TEL__HALF_BUCKETS + metric->bound_count + 1, 8);
+    return sizeof(tel__metric_block) + 2 * stride * sizeof(tel__atomic_u64);
+}
+
+TEL__FN void tel__metric_half_clear(tel__atomic_u64* half, uint32_t stride) {
+    uint32_t i;
+    for (i = 0; i < stride; i++) { tel__atomic_store_u64(&half[i], 0); }
+    tel__atomic_store_u64(&half[TEL__HALF_MIN], tel__atomic_bits((double)DBL_MAX));
+    tel__atomic_store_u64(&half[TEL__HALF_MAX], tel__atomic_bits(-(double)DBL_MAX));
+}
+
+TEL__FN tel__metric_block* tel__metric_block_make(tel__memory* memory, const tel__metric* metric) {
+    tel__metric_block* b = (tel__metric_block*)tel__memory_alloc_lines(memory, tel__metric_block_size(metric));
+    if (!b) { return NULL; }
+    b->bounds = metric->bounds;
+    b->padded = metric->padded;
+    b->stride = (uint32_t)TEL__ROUND((size_t)TEL__HALF_BUCKETS + metric->bound_count + 1, 8);
+    tel__metric_half_clear(b->words, b->stride);
+    tel__metric_half_clear(b->words + b->stride, b->stride);
+    return b;
+}
+
+TEL__FN void tel__metric_block_free(tel__memory* memory, const tel__metric* metric, tel__metric_block* b) {
+    if (b) { tel__memory_free_lines(memory, b, tel__metric_block_size(metric)); }
+}
+
+/* The first bound that is not below v: buckets are upper-inclusive (Metrics Data Model, Histogram). */
+TEL__INLINE uint32_t tel__metric_bucket(const double* bounds, uint32_t padded, double v) {
+    uint32_t low = 0;
+    while (TEL__UNLIKELY(padded > 32)) {
+        uint32_t half = (padded / 2) & ~7u;
+        if (bounds[low + half - 1] < v) { low += half; padded -= half; }
+        else { padded = half; }
+    }
+    return low + tel__platform_count_below(bounds + low, padded, v);
+}
+
+TEL__INLINE void tel__metric_block_record(tel__metric_block* b, double v) {
+    tel__atomic_u64* half = b->words + (size_t)tel__atomic_load_u32(&b->active) * b->stride;
+    tel__atomic_u64* bucket = half + TEL__HALF_BUCKETS + tel__metric_bucket(b->bounds, b->padded, v);
+    tel__atomic_store_u64(bucket, tel__atomic_load_u64(bucket) + 1);
+    if (TEL__UNLIKELY(v < tel__atomic_double(tel__atomic_load_u64(&half[TEL__HALF_MIN])))) {
+        tel__atomic_store_release_u64(&half[TEL__HALF_MIN], tel__atomic_bits(v));
+    }
+    if (TEL__UNLIKELY(v > tel__atomic_double(tel__atomic_load_u64(&half[TEL__HALF_MAX])))) {
+        tel__atomic_store_release_u64(&half[TEL__HALF_MAX], tel__atomic_bits(v));
+    }
+    tel__atomic_store_release_u64(&half[TEL__HALF_SUM],
+        tel__atomic_bits(tel__atomic_double(tel__atomic_load_u64(&half[TEL__HALF_SUM])) + v));
+    tel__atomic_store_release_u64(&half[TEL__HALF_N], tel__atomic_load_u64(&half[TEL__HALF_N]) + 1);
+}
+
+/* What a histogram is read into: a half in plain words. */
+typedef struct tel__metric_sum { uint64_t n; double sum, min, max; uint64_t* buckets; } tel__metric_sum;
+
+TEL__FN void tel__metric_sum_merge(tel__metric_sum* to, const tel__metric_sum* from, uint32_t bucket_count) {
+    uint32_t i;
+    to->n += from->n;
+    to->sum += from->sum;
+    if (from->min < to->min) { to->min = from->min; }
+    if (from->max > to->max) { to->max = from->max; }
+    for (i = 0; i < bucket_count; i++) { to->buckets[i] += from->buckets[i]; }
+}
+
+/* One reading of one half; true when it is of one instant. */
+TEL__FN bool tel__metric_half_read(const tel__atomic_u64* half, tel__metric_sum* out, uint32_t bucket_count) {
+    uint64_t n = tel__atomic_load_acquire_u64(&half[TEL__HALF_N]), sum = 0;
+    uint32_t i;
+    out->sum = tel__atomic_double(tel__atomic_load_acquire_u64(&half[TEL__HALF_SUM]));
+    out->min = tel__atomic_double(tel__atomic_load_acquire_u64(&half[TEL__HALF_MIN]));
+    out->max = tel__atomic_double(tel__atomic_load_acquire_u64(&half[TEL__HALF_MAX]));
+    for (i = 0; i < bucket_count; i++) {
+        out->buckets[i] = tel__atomic_load_acquire_u64(&half[TEL__HALF_BUCKETS + i]);
+        sum += out->buckets[i];
+    }
+    out->n = sum;
+    return sum == n && tel__atomic_load_u64(&half[TEL__HALF_N]) == n;
+}
+
+/* Reads one half until it is whole. A writer that is stopped between two of its stores keeps it from being
+   so: then, after a bounded wait, its one record is counted with a sum that may not have it yet. */
+TEL__FN void tel__metric_half_add(const tel__atomic_u64* half, tel__metric_sum* to, tel__metric_sum* scratch,
+                                  uint32_t bucket_count) {
+    int tries;
+    for (tries = 0; tries < 2000; tries++) {
+        if (tel__metric_half_read(half, scratch, bucket_count)) { break; }
+        if (tries < 1000) { tel__platform_pause(); } else { tel__thread_yield(); }
+    }
+    tel__metric_sum_merge(to, scratch, bucket_count);
+}
+
+/* Adds a thread's block: first the half at rest, then, after the other was made active, the one left. */
+TEL__FN void tel__metric_block_add(tel__metric_block* b, tel__metric_sum* to, tel__metric_sum* scratch,
+                                   uint32_t bucket_count) {
+    uint32_t active = tel__atomic_load_u32(&b->active);
+    tel__metric_half_add(b->words + (size_t)(active ^ 1) * b->stride, to, scratch, bucket_count);
+    tel__atomic_store_u32(&b->active, active ^ 1);
+    tel__metric_half_add(b->words + (size_t)active * b->stride, to, scratch, bucket_count);
+}
+
+/* ---- the common block: many writers, for threads that have no memory for their own ---- */
+
+#define TEL__METRIC_HALF_BIT ((uint64_t)1 << 63)
+
+/* Wait-free but for the loops of the double adds. A record first announces itself in `started`, which tells it
+   the half to use, and counts itself in that half's n last, with release. */
+TEL__NOINLINE void tel__metric_common_record(tel__metric_block* b, double v) {
+    uint64_t ticket = tel__atomic_add_u64(&b->started, 1);
+    tel__atomic_u64* half = b->words + ((ticket & TEL__METRIC_HALF_BIT) ? b->stride : 0);
+    uint64_t old = tel__atomic_load_u64(&half[TEL__HALF_MIN]);
+    while (v < tel__atomic_double(old) && !tel__atomic_cas_u64(&half[TEL__HALF_MIN], &old, tel__atomic_bits(v))) { }
+    old = tel__atomic_load_u64(&half[TEL__HALF_MAX]);
+    while (v > tel__atomic_double(old) && !tel__atomic_cas_u64(&half[TEL__HALF_MAX], &old, tel__atomic_bits(v))) { }
+    tel__atomic_add_double(&half[TEL__HALF_SUM], v);
+    tel__atomic_add_u64(&half[TEL__HALF_BUCKETS + tel__metric_bucket(b->bounds, b->padded, v)], 1);
+    tel__atomic_add_u64(&half[TEL__HALF_N], 1);
+}
+
+TEL__FN void tel__metric_words_read(const tel__atomic_u64* half, tel__metric_sum* out, uint32_t bucket_count) {
+    uint32_t i;
+    out->n = tel__atomic_load_acquire_u64(&half[TEL__HALF_N]);
+    out->sum = tel__atomic_double(tel__atomic_load_u64(&half[TEL__HALF_SUM]));
+    out->min = tel__atomic_double(tel__atomic_load_u64(&half[TEL__HALF_MIN]));
+    out->max = tel__atomic_double(tel__atomic_load_u64(&half[TEL__HALF_MAX]));
+    for (i = 0; i < bucket_count; i++) { out->buckets[i] = tel__atomic_load_u64(&half[TEL__HALF_BUCKETS + i]); }
+}
+
+TEL__FN void tel__metric_words_merge(tel__atomic_u64* half, const tel__metric_sum* from, uint32_t bucket_count) {
+    uint64_t sum = 0;
+    uint32_t i;
+    tel__metric_sum now;
+    now.min = tel__atomic_double(tel__atomic_load_u64(&half[TEL__HALF_MIN]));
+    now.max = tel__atomic_double(tel__atomic_load_u64(&half[TEL__HALF_MAX]));
+    now.sum = tel__atomic_double(tel__atomic_load_u64(&half[TEL__HALF_SUM])) + from->sum;
+    tel__atomic_store_u64(&half[TEL__HALF_SUM], tel__atomic_bits(now.sum));
+    if (from->min < now.min) { tel__atomic_store_u64(&half[TEL__HALF_MIN], tel__atomic_bits(from->min)); }
+    if (from->max > now.max) { tel__atomic_store_u64(&half[TEL__HALF_MAX], tel__atomic_bits(from->max)); }
+    for (i = 0; i < bucket_count; i++) {
+        tel__atomic_u64* bucket = &half[TEL__HALF_BUCKETS + i];
+        tel__atomic_store_u64(bucket, tel__atomic_load_u64(bucket) + from->buckets[i]);
+        sum += from->buckets[i];
+    }
+    tel__atomic_store_u64(&half[TEL__HALF_N], tel__atomic_load_u64(&half[TEL__HALF_N]) + sum);
+}
+
+/* Moves what the common block has to `left`: turns the halves, waits for the records that began in the old one,
+   and empties it. Under m->mutex. A record that stays unfinished for long is taken up next time. */
+TEL__FN void tel__metric_common_move(tel__metric_series* s, tel__metric_sum* scratch, uint32_t bucket_count) {
+    tel__metric_block* b = s->common;
+    uint64_t ticket = tel__atomic_load_u64(&b->started), begun;
+    tel__atomic_u64* half;
+    int tries;
+    if (!(ticket & ~TEL__METRIC_HALF_BIT)) { return; }
+    while (!tel__atomic_cas_u64(&b->started, &ticket, (ticket & TEL__METRIC_HALF_BIT) ^ TEL__METRIC_HALF_BIT)) { }
+    begun = ticket & ~TEL__METRIC_HALF_BIT;
+    half = b->words + ((ticket & TEL__METRIC_HALF_BIT) ? b->stride : 0);
+    for (tries = 0; tries < 100000 && tel__atomic_load_acquire_u64(&half[TEL__HALF_N]) < begun; tries++) {
+        tel__thread_yield();
+    }
+    tel__metric_words_read(half, scratch, bucket_count);
+    tel__metric_words_merge(s->left->words, scratch, bucket_count);
+    tel__metric_half_clear(half, b->stride);
+}
+
+/* ---- making metrics and series (under m->mutex) ---- */
+
+TEL__FN bool tel__metric_name_valid(const char* name) {
+    size_t i;
+    if (!name || !((name[0] >= 'A' && name[0] <= 'Z') || (name[0] >= 'a' && name[0] <= 'z'))) { return false; }
+    for (i = 0; name[i]; i++) {
+        char c = name[i];
+        bool ok = (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
+                  c == '_' || c == '.' || c == '-' || c == '/';
+        if (!ok || i == 255) { return false; }
+    }
+    return true;
+}
+
+/* Order of names as Prometheus will show them: what is not a letter or digit counts as '_'. */
+TEL__FN int tel__metric_name_order(const char* a, const char* b) {
+    for (;; a++, b++) {
+        char x = *a == '.' || *a == '-' || *a == '/' ? '_' : *a;
+        char y = *b == '.' || *b == '-' || *b == '/' ? '_' : *b;
+        if (x != y || !x) { return (int)(unsigned char)x - (int)(unsigned char)y; }
+    }
+}
+
+static const double tel__metric_default_bounds[] = {
+    0, 5, 10, 25, 50, 75, 100, 250, 500, 750, 1000, 2500, 5000, 7500, 10000
+};
+static const double tel__metric_second_bounds[] = {
+    0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10
+};
+
+TEL__FN bool tel__metric_bounds_valid(const double* b, size_t n) {
+    size_t i;
+    if (n > TEL__METRIC_MAX_BOUNDS) { return false; }
+    for (i = 0; i < n; i++) {
+        if (!(b[i] >= -DBL_MAX && b[i] <= DBL_MAX) || (i > 0 && b[i] <= b[i - 1])) { return false; }
+    }
+    return true;
+}
+
+TEL__FN bool tel__metric_bounds_make(tel__metrics* m, tel__metric* metric, const tel_metric_options* o) {
+    const double* b = o ? o->bounds : NULL;
+    size_t n = o ? o->bound_count : 0, i;
+    double infinite = DBL_MAX;
+    infinite *= 2;
+    if (b && !tel__metric_bounds_valid(b, n)) {
+        tel__diag_report(m->diag, TEL__DIAG_BOUNDS, "%s", metric->name);
+        b = NULL;
+    }
+    if (o && o->exponential) { tel__diag_report(m->diag, TEL__DIAG_EXPONENTIAL, "%s", metric->name); }
+    if (!b) {
+        bool seconds = strcmp(metric->unit, "s") == 0;
+        b = seconds ? tel__metric_second_bounds : tel__metric_default_bounds;
+        n = seconds ? TEL__ARRAY_SIZE(tel__metric_second_bounds) : TEL__ARRAY_SIZE(tel__metric_default_bounds);
+    }
+    metric->bound_count = (uint32_t)n;
+    metric->padded = (uint32_t)TEL__ROUND(n, 8);
+    if (n == 0) { return true; }
+    metric->bounds = (double*)tel__memory_alloc_raw(m->memory, metric->padded * sizeof(double));
+    if (!metric->bounds) { return false; }
+    for (i = 0; i < metric->padded; i++) { metric->bounds[i] = i < n ? b[i] : infinite; }
+    return true;
+}
+
+TEL__FN void tel__metric_free(tel__metrics* m, tel__metric* metric) {
+    if (!metric) { return; }
+    tel__memory_free(m->memory, metric->name, metric->name_size + 1);
+    tel__memory_free(m->memory, metric->unit, metric->unit_size + 1);
+    tel__memory_free(m->memory, metric->description, metric->description_size + 1);
+    if (metric->bounds) { tel__memory_free(m->memory, metric->bounds, metric->padded * sizeof(double)); }
+    tel__memory_free(m->memory, metric, sizeof *metric);
+}
+
+/* What an instrument says of itself. */
+typedef struct tel__metric_about {
+    const char *name, *unit, *description;
+    const tel_metric_options* options;
+    const tel_scope* scope;
+    tel__metric_kind kind;
+    bool real, observed;
+} tel__metric_about;
+
+TEL__FN tel__metric* tel__metric_make(tel__metrics* m, const tel__metric_about* about, const char* name) {
+    tel__metric* metric = m->sealed ? NULL : (tel__metric*)tel__memory_alloc(m->memory, sizeof *metric);
+    if (!metric) { return NULL; }
+    metric->kind = about->kind;
+    metric->real = about->real;
+    metric->observed = about->observed;
+    metric->scope_key = about->scope;
+    metric->scope = tel__attr_scope_find(m->scopes, about->scope);
+    metric->name_size = strlen(name);
+    metric->unit_size = about->unit ? strlen(about->unit) : 0;
+    metric->description_size = about->description ? strlen(about->description) : 0;
+    metric->name = tel__memory_copy(m->memory, name, metric->name_size);
+    metric->unit = tel__memory_copy(m->memory, about->unit, metric->unit_size);
+    metric->description = tel__memory_copy(m->memory, about->description, metric->description_size);
+    metric->id = m->base + tel__atomic_load_u32(&m->metric_by_id.count);
+    if (!metric->name || !metric->unit || !metric->description ||
+        (about->kind == TEL__METRIC_HISTOGRAM && !tel__metric_bounds_make(m, metric, about->options)) ||
+        !tel__metric_list_add(&m->metric_by_id, m->memory, metric)) {
+        tel__metric_free(m, metric);
+        return NULL;
+    }
+    return metric;
+}
+
+TEL__FN bool tel__metric_same_nocase(const char* a, const char* b) {
+    for (; *a && *b; a++, b++) {
+        char x = *a >= 'A' && *a <= 'Z' ? (char)(*a + 32) : *a, y = *b >= 'A' && *b <= 'Z' ? (char)(*b + 32) : *b;
+        if (x != y) { return false; }
+    }
+    return *a == *b;
+}
+
+/* The metric of an instrument, made when it is the first of its kind (Metrics SDK, "Duplicate instrument
+   registration"). */
+TEL__FN tel__metric* tel__metric_of(tel__metrics* m, const tel__metric_about* about) {
+    tel__metric *at, *made, **place;
+    const char* name = about->name;
+    bool clash = false, other_case = false;
+    for (at = m->metrics; at; at = at->next) {
+        if (at->scope_key != about->scope || !tel__metric_same_nocase(at->name, about->name)) { continue; }
+        other_case = other_case || strcmp(at->name, about->name) != 0;
+        name = at->name;
+        if (at->kind == about->kind && at->real == about->real && at->observed == about->observed &&
+            strcmp(at->unit, about->unit ? about->unit : "") == 0) { break; }
+        clash = true;
+    }
+    if (other_case) { tel__diag_report(m->diag, TEL__DIAG_INSTRUMENT_CASE, "%s, %s", about->name, name); }
+    if (at) { return at; }
+    if (clash) { tel__diag_report(m->diag, TEL__DIAG_INSTRUMENT_CLASH, "%s", about->name); }
+    made = tel__metric_make(m, about, name);
+    if (!made) { return NULL; }
+    for (place = &m->metrics; *place && tel__metric_name_order((*place)->name, made->name) <= 0; ) {
+        place = &(*place)->next;
+    }
+    made->next = *place;
+    *place = made;
+    return made;
+}
+
+TEL__FN void tel__metric_series_free(tel__metrics* m, tel__metric_series* s) {
+    tel__metric_block_free(m->memory, s->metric, s->left);
+    tel__metric_block_free(m->memory, s->metric, s->common);
+    tel__memory_free(m->memory, s->memo.data, s->memo.size);
+    tel__memory_free(m->memory, s->bound, sizeof *s->bound);
+    tel__memory_free(m->memory, s, s->size);
+}
+
+/* A series with canonical attributes, complete but not yet in the table. */
+TEL__FN tel__metric_series* tel__metric_series_make(tel__metrics* m, tel__metric* metric, tel_attrs attrs) {
+    size_t size = sizeof(tel__metric_series) + attrs.count * sizeof(tel_attr) +
+                  tel__attr_text_size(attrs.items, attrs.count);
+    tel__metric_series* s = m->sealed ? NULL : (tel__metric_series*)tel__memory_alloc(m->memory, size);
+    if (!s) { return NULL; }
+    s->metric = metric;
+    s->size = size;
+    s->attrs = (tel_attr*)(s + 1);
+    s->attr_count = (uint32_t)attrs.count;
+    tel__attr_copy_list(attrs.items, attrs.count, s->attrs, (char*)(s->attrs + attrs.count));
+    s->hash = tel__metric_hash(metric, s->attrs, attrs.count);
+    s->id = m->base + tel__atomic_load_u32(&m->by_id.count);
+    s->start_unix = tel__clock_now_unix(m->clock);
+    if (metric->kind == TEL__METRIC_HISTOGRAM) {
+        s->left = tel__metric_block_make(m->memory, metric);
+        s->common = tel__metric_block_make(m->memory, metric);
+    }
+    if ((metric->kind == TEL__METRIC_HISTOGRAM && (!s->left || !s->common)) || !tel__metric_table_room(m) ||
+        (s->id & TEL__METRIC_REAL) || !tel__metric_list_add(&m->by_id, m->memory, s)) {
+        tel__metric_series_free(m, s);
+        return NULL;
+    }
+    return s;
+}
+
+TEL__FN tel__metric_series* tel__metric_series_add(tel__metrics* m, tel__metric* metric, tel_attrs attrs) {
+    tel__metric_series* s = tel__metric_series_make(m, metric, attrs);
+    if (!s) { return NULL; }
+    if (metric->last) { metric->last->next = s; } else { metric->first = s; }
+    metric->last = s;
+    metric->series_count++;
+    tel__metric_table_put((tel__metric_table*)tel__atomic_load_ptr(&m->table), s);
+    return s;
+}
+
+/* Past the limit, and out of memory, everything goes to one more series (Metrics SDK, "Cardinality limits"). */
+TEL__FN tel__metric_series* tel__metric_overflow(tel__metrics* m, tel__metric* metric) {
+    tel_attr a = tel_bool("otel.metric.overflow", true);
+    if (!metric->overflow) { metric->overflow = tel__metric_series_add(m, metric, tel__attrs(&a, 1)); }
+    return metric->overflow;
+}
+
+/* The series that swallows what may not be recorded: 0 for numbers, 1 for histograms. */
+TEL__FN tel__metric_series* tel__metric_nowhere(tel__metrics* m, tel__metric_kind kind) {
+    return (tel__metric_series*)tel__metric_list_at(&m->by_id, kind == TEL__METRIC_HISTOGRAM ? 1 : 0);
+}
+
+/* Finds or makes the series of these attributes. Takes the mutex only to make one. Never NULL. */
+TEL__NOINLINE tel__metric_series* tel__metric_series_of(tel__metrics* m, tel__metric* metric, tel_attrs attrs) {
+    tel_attr items[TEL__ATTR_MAX];
+    uint8_t order[TEL__ATTR_MAX];
+    tel__metric_series* s;
+    bool cut;
+    size_t n;
+    uint64_t hash;
+    if (metric->hidden) { return tel__metric_nowhere(m, metric->kind); }
+    n = tel__attr_canonical(attrs, items, &cut);
+    hash = tel__metric_hash(metric, items, n);
+    if (cut) { tel__diag_note(m->diag, TEL__DIAG_ATTRIBUTES, metric->name); }
+    s = tel__metric_lookup(m, metric, tel__attrs(items, n), hash, order);
+    if (s) { return s; }
+    tel__thread_mutex_lock(&m->mutex);
+    s = tel__metric_lookup(m, metric, tel__attrs(items, n), hash, order);
+    if (!s && metric->series_count - (metric->overflow ? 1u : 0u) < m->max_series) {
+        s = tel__metric_series_add(m, metric, tel__attrs(items, n));
+        if (!s) { tel__diag_note(m->diag, TEL__DIAG_MEMORY, metric->name); }
+    } else if (!s) {
+        tel__diag_note(m->diag, TEL__DIAG_CARDINALITY, metric->name);
+    }
+    if (!s) {
+        s = tel__metric_overflow(m, metric);
+        tel__atomic_add_u64(s ? &m->overflowed : &m->lost, 1);
+    }
+    tel__thread_mutex_unlock(&m->mutex);
+    return s ? s : tel__metric_nowhere(m, metric->kind);
+}
+
+/* ---- instruments ---- */
+
+TEL__FN tel__metric* tel__metric_by_instrument(tel__metrics* m, const tel__metric_instrument* inst) {
+    uint32_t i = tel__atomic_load_u32((const tel__atomic_u32*)(const void*)&inst->tel__metric) - m->base;
+    return i < tel__atomic_load_acquire_u32(&m->metric_by_id.count)
+         ? (tel__metric*)tel__metric_list_at(&m->metric_by_id, i) : NULL;
+}
+
+/* The metric of an instrument; registers it when this is its first use with this instance. Never NULL. */
+TEL__NOINLINE tel__metric* tel__metric_resolve(tel__metrics* m, tel__metric_instrument* inst, tel__metric_kind kind) {
+    tel__metric* metric = inst ? tel__metric_by_instrument(m, inst) : NULL;
+    tel__metric_about about;
+    uint32_t hidden = kind == TEL__METRIC_HISTOGRAM ? 1 : 0;
+    if (metric) { return metric; }
+    metric = (tel__metric*)tel__metric_list_at(&m->metric_by_id, hidden);
+    if (!inst || !inst->name) { return metric; }
+    if (tel__metric_name_valid(inst->name)) {
+        memset(&about, 0, sizeof about);
+        about.name = inst->name;
+        about.unit = inst->unit && strlen(inst->unit) <= 63 ? inst->unit : NULL;
+        about.description = inst->description;
+        about.options = inst->options;
+        about.scope = inst->options ? inst->options->scope : NULL;
+        about.kind = kind;
+        about.real = kind == TEL__METRIC_GAUGE || kind == TEL__METRIC_HISTOGRAM || (inst->options && inst->options->real);
+        tel__thread_mutex_lock(&m->mutex);
+        metric = tel__metric_of(m, &about);
+        tel__thread_mutex_unlock(&m->mutex);
+        if (!metric) {
+            tel__diag_note(m->diag, TEL__DIAG_MEMORY, inst->name);
+            return (tel__metric*)tel__metric_list_at(&m->metric_by_id, hidden);
+        }
+        if (inst->unit && !about.unit) { tel__diag_report(m->diag, TEL__DIAG_INSTRUMENT_NAME, "unit of %s is over 63 characters and left out", inst->name); }
+    } else {
+        tel__diag_report(m->diag, TEL__DIAG_INSTRUMENT_NAME, "\"%.64s\"", inst->name);
+    }
+    tel__atomic_store_u32((tel__atomic_u32*)(void*)&inst->tel__metric, metric->id);
+    return metric;
+}
+
+TEL__FN uint32_t tel__metric_cell_id(const tel__metric_series* s) {
+    bool real = s->metric->real && (s->metric->kind == TEL__METRIC_COUNTER || s->metric->kind == TEL__METRIC_UPDOWN);
+    return s->id | (real ? TEL__METRIC_REAL : 0);
+}
+
+/* The series of an instrument used without attributes (or of a bound one), and its id in the instrument. */
+TEL__NOINLINE tel__metric_series* tel__metric_own_series(tel__metrics* m, tel__metric_instrument* inst, tel__metric_kind kind) {
+    tel__metric* metric = tel__metric_resolve(m, inst, kind);
+    uint32_t i = inst ? (tel__atomic_load_u32((const tel__atomic_u32*)(const void*)&inst->tel__cell) & ~TEL__METRIC_REAL) - m->base : UINT32_MAX;
+    tel__metric_series* s;
+    if (i < tel__atomic_load_acquire_u32(&m->by_id.count)) { return (tel__metric_series*)tel__metric_list_at(&m->by_id, i); }
+    s = tel__metric_series_of(m, metric, tel__attrs(NULL, 0));
+    if (inst && inst->name && s->metric == metric) {
+        tel__atomic_store_u32((tel__atomic_u32*)(void*)&inst->tel__cell, tel__metric_cell_id(s));
+    }
+    return s;
+}
+
+/* ---- cells ---- */
+
+TEL__FN tel__metric_cells* tel__metric_cells_add(tel__metrics* m) {
+    tel__metric_cells* k = (tel__metric_cells*)tel__memory_alloc_lines(m->memory, sizeof *k);
+    if (!k) { return NULL; }
+    k->base = m->base;
+    k->m = m;
+    tel__thread_mutex_lock(&m->mutex);
+    k->next = m->cells;
+    m->cells = k;
+    tel__thread_mutex_unlock(&m->mutex);
+    return k;
+}
+
+/* This thread's cell for a bound id; NULL: not bound here, no page yet, or nothing initialised. */
+TEL__INLINE tel__atomic_u64* tel__metric_cell(uint32_t id) {
+    const tel__metric_cells* k = tel__me.cells;
+    tel__atomic_u64* page;
+    uint32_t i;
+    if (TEL__UNLIKELY(!k)) { return NULL; }
+    i = id - k->base;
+    if (TEL__UNLIKELY(i >= tel__atomic_load_u32(&k->limit))) { return NULL; }
+    page = (tel__atomic_u64*)tel__atomic_load_ptr(&k->pages[i / TEL__METRIC_PAGE]);
+    return TEL__LIKELY(page != NULL) ? &page[i % TEL__METRIC_PAGE] : NULL;
+}
+
+TEL__FN bool tel__metric_pages_grow(tel__metric_cells* k, uint32_t i) {
+    tel__metrics* m = k->m;
+    uint32_t n = k->page_count ? k->page_count : 4;
+    tel__atomic_ptr* more;
+    while (n <= i / TEL__METRIC_PAGE) { n *= 2; }
+    more = (tel__atomic_ptr*)tel__memory_alloc(m->memory, n * sizeof *more);
+    if (!more) { return false; }
+    tel__thread_mutex_lock(&m->mutex);
+    if (k->pages) { memcpy(more, k->pages, k->page_count * sizeof *more); }
+    tel__memory_free(m->memory, k->pages, k->page_count * sizeof *more);
+    k->pages = more;
+    k->page_count = n;
+    tel__atomic_store_u32(&k->limit, n * TEL__METRIC_PAGE);
+    tel__thread_mutex_unlock(&m->mutex);
+    return true;
+}
+
+/* First touch of (thread, series): makes the cell. NULL: no memory, use the series itself. */
+TEL__NOINLINE tel__atomic_u64* tel__metric_touch(tel__metric_cells* k, const tel__metric_series* s) {
+    uint32_t i = s->id - k->base;
+    tel__atomic_u64* page;
+    if (i >= k->page_count * TEL__METRIC_PAGE && !tel__metric_pages_grow(k, i)) { return NULL; }
+    page = (tel__atomic_u64*)tel__atomic_load_ptr(&k->pages[i / TEL__METRIC_PAGE]);
+    if (!page) {
+        page = (tel__atomic_u64*)tel__memory_alloc_lines(k->m->memory, TEL__METRIC_PAGE * sizeof *page);
+        if (!page) { return NULL; }
+        tel__atomic_store_release_ptr(&k->pages[i / TEL__METRIC_PAGE], page);
+    }
+    page += i % TEL__METRIC_PAGE;
+    if (s->metric->kind == TEL__METRIC_HISTOGRAM && !tel__atomic_load_u64(page)) {
+        tel__metric_block* b = tel__metric_block_make(k->m->memory, s->metric);
+        if (!b) { return NULL; }
+        tel__atomic_store_release_u64(page, (uint64_t)(uintptr_t)b);
+    }
+    return page;
+}
+
+TEL__INLINE void tel__metric_bump(tel__atomic_u64* cell, int64_t n) {
+    tel__atomic_store_u64(cell, tel__atomic_load_u64(cell) + (uint64_t)n);
+}
+TEL__INLINE void tel__metric_bump_real(tel__atomic_u64* cell, double n) {
+    tel__atomic_store_u64(cell, tel__atomic_bits(tel__atomic_double(tel__atomic_load_u64(cell)) + n));
+}
+
+/* ---- recording into a series that is at hand ---- */
+
+TEL__FN void tel__metric_series_add_int(tel__metric_series* s, int64_t n) {
+    tel__atomic_u64* cell = tel__metric_cell(s->id);
+    if (TEL__UNLIKELY(!cell)) { cell = tel__me.cells ? tel__metric_touch(tel__me.cells, s) : NULL; }
+    if (TEL__LIKELY(cell != NULL)) { tel__metric_bump(cell, n); }
+    else { tel__atomic_add_u64(&s->shared, (uint64_t)n); }
+}
+
+TEL__FN void tel__metric_series_add_real(tel__metric_series* s, double n) {
+    tel__atomic_u64* cell = tel__metric_cell(s->id);
+    if (TEL__UNLIKELY(!cell)) { cell = tel__me.cells ? tel__metric_touch(tel__me.cells, s) : NULL; }
+    if (TEL__LIKELY(cell != NULL)) { tel__metric_bump_real(cell, n); }
+    else { tel__atomic_add_double(&s->shared, n); }
+}
+
+TEL__FN void tel__metric_series_record(tel__metric_series* s, double v) {
+    tel__atomic_u64* cell = tel__metric_cell(s->id);
+    if (TEL__UNLIKELY(!cell || !tel__atomic_load_u64(cell))) {
+        cell = tel__me.cells ? tel__metric_touch(tel__me.cells, s) : NULL;
+    }
+    if (TEL__LIKELY(cell != NULL)) {
+        tel__metric_block_record((tel__metric_block*)(uintptr_t)tel__atomic_load_u64(cell), v);
+    } else {
+        tel__metric_common_record(s->common, v);
+    }
+}
+
+TEL__FN void tel__metric_series_set(tel__metric_series* s, double v) {
+    tel__atomic_store_u64(&s->shared, tel__atomic_bits(v));
+    if (!tel__atomic_load_u32(&s->round)) { tel__atomic_store_release_u32(&s->round, 1); }
+}
+
+/* Adds to a counter or updown of either number type; what does not fit the type is said. */
+TEL__FN void tel__metric_series_add_any(tel__metrics* m, tel__metric_series* s, int64_t i, double d, bool is_real) {
+    const tel__metric* metric = s->metric;
+    if (is_real && !(d >= -DBL_MAX && d <= DBL_MAX)) { tel__diag_note(m->diag, TEL__DIAG_VALUE, metric->name); return; }
+    if (metric->kind == TEL__METRIC_COUNTER && (is_real ? d < 0 : i < 0)) {
+        tel__diag_note(m->diag, TEL__DIAG_VALUE, metric->name);
+        return;
+    }
+    if (metric->real) { tel__metric_series_add_real(s, is_real ? d : (double)i); return; }
+    if (is_real) {
+        if (!(d > -9.2e18 && d < 9.2e18)) { tel__diag_note(m->diag, TEL__DIAG_VALUE, metric->name); return; }
+        i = (int64_t)d;
+        if ((double)i != d) { tel__diag_note(m->diag, TEL__DIAG_FRACTION, metric->name); }
+    }
+    tel__metric_series_add_int(s, i);
+}
+
+TEL__INLINE bool tel__metric_recordable(double v) { return v >= 0 && v <= DBL_MAX; }
+
+/* ---- the call-site cache ---- */
+
+/* Where a call site's series would be remembered: by metric, numbers and the addresses of strings. */
+TEL__INLINE uint32_t tel__metric_site_index(uint32_t metric, tel_attrs attrs) {
+    uint64_t h = metric;
+    size_t i;
+    for (i = 0; i < attrs.count; i++) {
+        const tel_attr* a = &attrs.items[i];
+        uint64_t w = a->type == TEL_TYPE_STRING ? (uint64_t)(uintptr_t)a->as.s.data : tel__attr_word(a);
+        h = (h ^ w ^ (h >> 29)) * 0x9e3779b97f4a7c15u;
+    }
+    return (uint32_t)(h >> 58) % TEL__METRIC_CACHE;
+}
+
+TEL__INLINE bool tel__metric_site_same(const tel__metric_site* site, tel_attrs attrs) {
+    const tel__metric_series* s = site->series;
+    size_t i;
+    if (s->attr_count != attrs.count) { return false; }
+    for (i = 0; i < attrs.count; i++) {
+        const tel_attr* b = &s->attrs[site->order[i]];
+        if (!tel__attr_same_key(&attrs.items[i], b) || !tel__attr_same_value(&attrs.items[i], b)) { return false; }
+    }
+    return true;
+}
+
+/* Hash, probe, compare; remembers what it finds. NULL: unknown so far, or too long for this path. */
+TEL__FN tel__metric_series* tel__metric_probe(tel__metric_site* site, tel__metrics* m, const tel__metric* metric, tel_attrs attrs) {
+    uint8_t order[TEL__ATTR_MAX];
+    tel__metric_series* s;
+    if (attrs.count > TEL__ATTR_MAX || metric->hidden) { return NULL; }
+    s = tel__metric_lookup(m, metric, attrs, tel__metric_hash(metric, attrs.items, attrs.count), order);
+    if (s && attrs.count <= TEL__ARRAY_SIZE(site->order)) {
+        memcpy(site->order, order, sizeof site->order);
+        site->metric = metric->id;
+        site->series = s;
+    }
+    return s;
+}
+
+/* The series of an instrument and attributes, when both are known to this thread's instance; else NULL. */
+TEL__INLINE tel__metric_series* tel__metric_find(const tel__metric_instrument* inst, tel_attrs attrs) {
+    tel__metric_cells* k = tel__me.cells;
+    uint32_t id = tel__atomic_load_u32((const tel__atomic_u32*)(const void*)&inst->tel__metric), i;
+    tel__metric_site* site;
+    if (TEL__UNLIKELY(!k || !tel__atomic_load_u32(&k->limit))) { return NULL; }
+    site = &k->sites[tel__metric_site_index(id, attrs)];
+    if (TEL__LIKELY(site->metric == id && site->series && tel__metric_site_same(site, attrs))) { return site->series; }
+    i = id - k->base;
+    if (i >= tel__atomic_load_acquire_u32(&k->m->metric_by_id.count)) { return NULL; }
+    return tel__metric_probe(site, k->m, (const tel__metric*)tel__metric_list_at(&k->m->metric_by_id, i), attrs);
+}
+
+/* ---- bound instruments ---- */
+
+static const tel__metric_instrument tel__metric_unbound = { NULL, NULL, NULL, NULL, 0, 0 };
+
+/* What bind returns when there is nothing to bind to. No call writes to an instrument without a name. */
+TEL__FN tel__metric_instrument* tel__metric_bind_nothing(void) {
+    union { const tel__metric_instrument* in; tel__metric_instrument* out; } u;
+    u.in = &tel__metric_unbound;
+    return u.out;
+}
+
+TEL__FN tel__metric_instrument* tel__metric_bind(tel__metrics* m, tel__metric_instrument* inst, tel__metric_kind kind, tel_attrs attrs) {
+    tel__metric* metric = tel__metric_resolve(m, inst, kind);
+    tel__metric_series* s = tel__metric_series_of(m, metric, attrs);
+    tel__metric_instrument* b;
+    tel__thread_mutex_lock(&m->mutex);
+    b = s->bound;
+    if (!b) {
+        b = (tel__metric_instrument*)tel__memory_alloc(m->memory, sizeof *b);
+        if (b) {
+            b->name = s->metric->name ? s->metric->name : "";
+            b->unit = s->metric->unit;
+            b->description = s->metric->description;
+            b->options = NULL;
+            b->tel__metric = s->metric->id;
+            b->tel__cell = tel__metric_cell_id(s);
+            s->bound = b;
+        }
+    }
+    tel__thread_mutex_unlock(&m->mutex);
+    return b ? b : tel__metric_bind_nothing();
+}
+
+/* ---- the end of a thread ---- */
+
+TEL__FN void tel__metric_fold_block(tel__metrics* m, tel__metric_series* s, tel__metric_block* b) {
+    uint32_t n = s->metric->bound_count + 1;
+    uint64_t* buckets = (uint64_t*)tel__memory_alloc_raw(m->memory, n * sizeof *buckets);
+    tel__metric_sum sum;
+    int half;
+    if (!buckets) {
+        /* No memory for a copy: the counts go over one by one. */
+        for (half = 0; half < 2; half++) {
+            uint32_t i;
+            tel__atomic_u64* w = b->words + (size_t)half * b->stride;
+            for (i = 0; i < n; i++) {
+                tel__metric_sum one;
+                uint64_t count = tel__atomic_load_u64(&w[TEL__HALF_BUCKETS + i]);
+                memset(&one, 0, sizeof one);
+                one.sum = i == 0 ? tel__atomic_double(tel__atomic_load_u64(&w[TEL__HALF_SUM])) : 0;
+                one.min = tel__atomic_double(tel__atomic_load_u64(&w[TEL__HALF_MIN]));
+                one.max = tel__atomic_double(tel__atomic_load_u64(&w[TEL__HALF_MAX]));
+                one.buckets = &count;
+                tel__metric_words_merge(s->left->words, &one, 0);
+                tel__atomic_add_u64(&s->left->words[TEL__HALF_BUCKETS + i], count);
+                tel__atomic_add_u64(&s->left->words[TEL__HALF_N], count);
+            }
+        }
+        return;
+    }
+    sum.buckets = buckets;
+    for (half = 0; half < 2; half++) {
+        tel__metric_words_read(b->words + (size_t)half * b->stride, &sum, n);
+        tel__metric_words_merge(s->left->words, &sum, n);
+    }
+    tel__memory_free(m->memory, buckets, n * sizeof *buckets);
+}
+
+TEL__FN void tel__metric_fold_cell(tel__metrics* m, uint32_t i, uint64_t word) {
+    tel__metric_series* s = i < tel__atomic_load_u32(&m->by_id.count)
+                          ? (tel__metric_series*)tel__metric_list_at(&m->by_id, i) : NULL;
+    if (!s || !word) { return; }
+    if (s->metric->kind == TEL__METRIC_HISTOGRAM) {
+        tel__metric_fold_block(m, s, (tel__metric_block*)(uintptr_t)word);
+        tel__metric_block_free(m->memory, s->metric, (tel__metric_block*)(uintptr_t)word);
+    } else if (s->metric->real) {
+        s->base = tel__atomic_bits(tel__atomic_double(s->base) + tel__atomic_double(word));
+    } else {
+        s->base += word;
+    }
+}
+
+/* Hands a thread's part over to the series and frees it: by the thread itself as it ends, or after it. */
+TEL__FN void tel__metric_cells_end(tel__metric_cells* k) {
+    tel__metrics* m = k->m;
+    tel__metric_cells** at;
+    uint32_t p, i;
+    tel__thread_mutex_lock(&m->mutex);
+    for (at = &m->cells; *at && *at != k; at = &(*at)->next) { }
+    if (*at) { *at = k->next; }
+    for (p = 0; p < k->page_count; p++) {
+        tel__atomic_u64* page = (tel__atomic_u64*)tel__atomic_load_ptr(&k->pages[p]);
+        for (i = 0; page && i < TEL__METRIC_PAGE; i++) {
+            tel__metric_fold_cell(m, p * TEL__METRIC_PAGE + i, tel__atomic_load_u64(&page[i]));
+        }
+        if (page) { tel__memory_free_lines(m->memory, page, TEL__METRIC_PAGE * sizeof *page); }
+    }
+    tel__thread_mutex_unlock(&m->mutex);
+    tel__memory_free(m->memory, k->pages, k->page_count * sizeof *k->pages);
+    tel__memory_free_lines(m->memory, k, sizeof *k);
+}
+
+/* ---- collection ---- */
+
+typedef struct tel__metric_visit {
+    tel__metric*        metric;         /* where the next chunk begins */
+    tel__metric_series* series;
+    bool                begun;
+    uint64_t            now;
+} tel__metric_visit;
+
+TEL__FN uint64_t tel__metric_thread_word(const tel__metric_cells* k, uint32_t i) {
+    const tel__atomic_u64* page;
+    if (i >= k->page_count * TEL__METRIC_PAGE) { return 0; }
+    page = (const tel__atomic_u64*)tel__atomic_load_acquire_ptr(&k->pages[i / TEL__METRIC_PAGE]);
+    return page ? tel__atomic_load_acquire_u64(&page[i % TEL__METRIC_PAGE]) : 0;
+}
+
+TEL__FN void tel__metric_read_sum(tel__metrics* m, tel__metric_series* s, tel_point* p) {
+    uint32_t i = s->id - m->base;
+    const tel__metric_cells* k;
+    uint64_t word = tel__atomic_load_u64(&s->shared);
+    if (s->metric->observed || s->metric->kind == TEL__METRIC_GAUGE) {
+        p->d = s->metric->real ? tel__atomic_double(word) : (double)(int64_t)word;
+        p->i = s->metric->real ? 0 : (int64_t)word;
+    } else if (s->metric->real) {
+        p->d = tel__atomic_double(word) + tel__atomic_double(s->base);
+        for (k = m->cells; k; k = k->next) { p->d += tel__atomic_double(tel__metric_thread_word(k, i)); }
+    } else {
+        word += s->base;
+        for (k = m->cells; k; k = k->next) { word += tel__metric_thread_word(k, i); }
+        p->i = (int64_t)word;
+        p->d = (double)p->i;
+    }
+}
+
+TEL__FN bool tel__metric_read_histogram(tel__metrics* m, tel__metric_series* s, tel_point* p) {
+    uint32_t n = s->metric->bound_count + 1, i = s->id - m->base;
+    uint64_t* words = (uint64_t*)tel__memory_take(&m->arena, 2 * n * sizeof *words);
+    tel__metric_sum sum, scratch;
+    const tel__metric_cells* k;
+    if (!words) { return false; }
+    sum.buckets = words;
+    scratch.buckets = words + n;
+    tel__metric_common_move(s, &scratch, n);
+    tel__metric_words_read(s->left->words, &sum, n);
+    for (k = m->cells; k; k = k->next) {
+        uint64_t word = tel__metric_thread_word(k, i);
+        if (word) { tel__metric_block_add((tel__metric_block*)(uintptr_t)word, &sum, &scratch, n); }
+    }
+    p->count = sum.n;
+    p->d = sum.sum;
+    p->min = sum.min;
+    p->max = sum.max;
+    p->bounds = s->metric->bounds;
+    p->bound_count = s->metric->bound_count;
+    p->buckets = sum.buckets;
+    return true;
+}
+
+TEL__FN bool tel__metric_visible(const tel__metrics* m, const tel__metric_series* s) {
+    if (s->metric->observed) { return tel__atomic_load_u32(&s->round) == m->round; }
+    return s->metric->kind != TEL__METRIC_GAUGE || tel__atomic_load_acquire_u32(&s->round) != 0;
+}
+
+TEL__FN bool tel__metric_read(tel__metrics* m, tel__metric_series* s, uint64_t now, tel_point* p) {
+    memset(p, 0, sizeof *p);
+    p->attrs = tel__attrs(s->attrs, s->attr_count);
+    p->start_unix_ns = s->start_unix < now ? s->start_unix : now;
+    p->unix_ns = now;
+    p->tel__memo = &s->memo;
+    if (s->metric->kind == TEL__METRIC_HISTOGRAM) { return tel__metric_read_histogram(m, s, p); }
+    tel__metric_read_sum(m, s, p);
+    return true;
+}
+
+TEL__FN tel_text tel__metric_text(const char* data, size_t size) { tel_text t; t.data = data; t.size = size; return t; }
+
+TEL__FN void tel__metric_describe(const tel__metrics* m, const tel__metric* metric, tel_metric_view* v) {
+    memset(v, 0, sizeof *v);
+    v->scope = tel__attr_scope_view(m->scopes, metric->scope);
+    v->name = tel__metric_text(metric->name, metric->name_size);
+    v->unit = tel__metric_text(metric->unit, metric->unit_size);
+    v->description = tel__metric_text(metric->description, metric->description_size);
+    v->kind = metric->kind == TEL__METRIC_HISTOGRAM ? TEL_HISTOGRAM
+            : metric->kind == TEL__METRIC_GAUGE ? TEL_GAUGE : TEL_SUM;
+    v->monotonic = metric->kind == TEL__METRIC_COUNTER;
+    v->cumulative = true;
+    v->integer = !metric->real;
+}
+
+/* Fills one metric's view from visit->series on, at most `room` points. false: no memory. */
+TEL__FN bool tel__metric_fill(tel__metrics* m, tel__metric_visit* visit, tel_metric_view* v, uint32_t room) {
+    const tel__metric* metric = visit->metric;
+    uint32_t most = metric->series_count < room ? metric->series_count : room;
+    tel_point* points = (tel_point*)tel__memory_take(&m->arena, (size_t)most * sizeof *points + 1);
+    if (!points) { return false; }
+    tel__metric_describe(m, metric, v);
+    v->points = points;
+    for (; visit->series && v->point_count < most; visit->series = visit->series->next) {
+        if (!tel__metric_visible(m, visit->series)) { continue; }
+        if (!tel__metric_read(m, visit->series, visit->now, &points[v->point_count])) { return false; }
+        v->point_count++;
+    }
+    return true;
+}
+
+#define TEL__METRIC_VIEWS 256u
+
+/* The next batch of a collection: views in the arena, until the next call. false: no memory. */
+TEL__FN bool tel__metric_next_chunk(tel__metrics* m, tel__metric_visit* visit, tel_batch* batch) {
+    tel_metric_view* views;
+    uint32_t points = 0;
+    bool ok = true;
+    tel__memory_rewind(&m->arena);
+    views = (tel_metric_view*)tel__memory_take(&m->arena, TEL__METRIC_VIEWS * sizeof *views);
+    batch->metrics = views;
+    batch->metric_count = 0;
+    if (!views) { return false; }
+    tel__thread_mutex_lock(&m->mutex);
+    if (!visit->begun) {
+        visit->begun = true;
+        visit->metric = m->metrics;
+        visit->series = m->metrics ? m->metrics->first : NULL;
+    }
+    while (ok && visit->metric && points < TEL__METRIC_CHUNK && batch->metric_count < TEL__METRIC_VIEWS) {
+        tel_metric_view* v = &views[batch->metric_count];
+        ok = tel__metric_fill(m, visit, v, TEL__METRIC_CHUNK - points);
+        points += (uint32_t)v->point_count;
+        if (ok && v->point_count) { batch->metric_count++; }
+        if (!visit->series) {
+            visit->metric = visit->metric->next;
+            visit->series = visit->metric ? visit->metric->first : NULL;
+        }
+    }
+    tel__thread_mutex_unlock(&m->mutex);
+    return ok;
+}
+
+/* Calls every observer once. The list only grows during this; removal waits for m->collecting. */
+TEL__FN void tel__metric_observe_all(tel__metrics* m) {
+    uint32_t i, n = tel__atomic_load_acquire_u32(&m->metric_by_id.count);
+    m->round++;
+    for (i = 0; i < n; i++) {
+        tel_observation o;
+        o.m = m;
+        o.metric = (tel__metric*)tel__metric_list_at(&m->metric_by_id, i);
+        if (o.metric->observe) { o.metric->observe(&o, o.metric->observe_user_data); }
+    }
+}
+
+/* One collection. emit gets every batch (at least one, perhaps empty); its first failure ends it. The callbacks run
+   with m->collecting held and m->mutex free. */
+TEL__FN tel_result tel__metric_collect(tel__metrics* m, const tel_batch* frame,
+                                       tel_result (*emit)(const tel_batch* batch, void* user_data), void* user_data) {
+    tel__metric_visit visit;
+    tel_batch batch = *frame;
+    tel_result r = TEL_OK;
+    memset(&visit, 0, sizeof visit);
+    tel__thread_mutex_lock(&m->collecting);
+    tel__metric_observe_all(m);
+    visit.now = tel__clock_now_unix(m->clock);
+    do {
+        if (!tel__metric_next_chunk(m, &visit, &batch)) { r = TEL_ERR_MEMORY; break; }
+        r = emit(&batch, user_data);
+    } while (r == TEL_OK && visit.metric);
+    tel__memory_rewind(&m->arena);
+    tel__thread_mutex_unlock(&m->collecting);
+    return r;
+}
+
+/* ---- observers ---- */
+
+/* TEL_ERR_ARGUMENT: no function, or a name that is not valid or already observed with another function. */
+TEL__FN tel_result tel__metric_observer_add(tel__metrics* m, const tel_observer_desc* d, bool real) {
+    tel__metric_about about;
+    tel__metric* metric;
+    tel_result r = TEL_OK;
+    if (!d || !d->func || !tel__metric_name_valid(d->name)) {
+        tel__diag_report(m->diag, TEL__DIAG_OBSERVER, "\"%.64s\" has no function or no valid name", d && d->name ? d->name : "");
+        return TEL_ERR_ARGUMENT;
+    }
+    memset(&about, 0, sizeof about);
+    about.name = d->name;
+    about.unit = d->unit;
+    about.description = d->description;
+    about.scope = d->scope;
+    about.observed = true;
+    about.real = real;
+    about.kind = d->kind == TEL_OBSERVE_COUNTER ? TEL__METRIC_COUNTER
+               : d->kind == TEL_OBSERVE_UPDOWN ? TEL__METRIC_UPDOWN : TEL__METRIC_GAUGE;
+    tel__thread_mutex_lock(&m->collecting);
+    tel__thread_mutex_lock(&m->mutex);
+    metric = tel__metric_of(m, &about);
+    if (!metric) { r = TEL_ERR_MEMORY; }
+    else if (metric->observe && metric->observe != d->func) { r = TEL_ERR_ARGUMENT; }
+    else { metric->observe_user_data = d->user_data; metric->observe = d->func; }
+    tel__thread_mutex_unlock(&m->mutex);
+    tel__thread_mutex_unlock(&m->collecting);
+    if (r == TEL_ERR_ARGUMENT) { tel__diag_report(m->diag, TEL__DIAG_OBSERVER, "\"%s\" is observed already", d->name); }
+    return r;
+}
+
+TEL__FN tel_result tel__metric_observer_remove(tel__metrics* m, const char* name) {
+    tel__metric* at;
+    tel_result r = TEL_ERR_ARGUMENT;
+    if (!name) { return r; }
+    tel__thread_mutex_lock(&m->collecting);
+    tel__thread_mutex_lock(&m->mutex);
+    for (at = m->metrics; at; at = at->next) {
+        if (at->observe && strcmp(at->name, name) == 0) { at->observe = NULL; r = TEL_OK; }
+    }
+    tel__thread_mutex_unlock(&m->mutex);
+    tel__thread_mutex_unlock(&m->collecting);
+    return r;
+}
+
+/* One observation; a number that is not finite is dropped, of the same set twice the last counts. */
+TEL__FN void tel__metric_observe(tel_observation* o, double d, int64_t i, tel_attrs attrs) {
+    tel__metric_series* s;
+    bool bad = o->metric->real && (d != d || (o->metric->kind == TEL__METRIC_COUNTER && d < 0));
+    if (bad) { tel__diag_note(o->m->diag, TEL__DIAG_VALUE, o->metric->name); return; }
+    s = tel__metric_series_of(o->m, o->metric, attrs);
+    tel__atomic_store_u64(&s->shared, o->metric->real ? tel__atomic_bits(d) : (uint64_t)i);
+    tel__atomic_store_u32(&s->round, o->m->round);
+}
+
+/* ---- life ---- */
+
+TEL__FN tel_result tel__metric_init(tel__metrics* m, tel__memory* memory, tel__diag* diag, tel__clock* clock,
+                                     tel__attr_scopes* scopes, uint32_t base, uint32_t max_series) {
+    tel__metric_about about;
+    int i;
+    memset(m, 0, sizeof *m);
+    m->memory = memory;
+    m->diag = diag;
+    m->clock = clock;
+    m->scopes = scopes;
+    m->base = base;
+    m->max_series = max_series;
+    m->arena.memory = memory;
+    tel__thread_mutex_init(&m->mutex);
+    tel__thread_mutex_init(&m->collecting);
+    memset(&about, 0, sizeof about);
+    for (i = 0; i < 2; i++) {
+        tel__metric* metric;
+        about.kind = i ? TEL__METRIC_HISTOGRAM : TEL__METRIC_COUNTER;
+        metric = tel__metric_make(m, &about, "");
+        if (!metric) { return TEL_ERR_MEMORY; }
+        metric->hidden = true;
+        if (!tel__metric_series_make(m, metric, tel__attrs(NULL, 0))) { return TEL_ERR_MEMORY; }
+    }
+    return TEL_OK;
+}
+
+/* Frees everything. No other thread may still record. */
+TEL__FN void tel__metric_close(tel__metrics* m) {
+    tel__metric_table* t = (tel__metric_table*)tel__atomic_load_ptr(&m->table);
+    uint32_t i;
+    while (m->cells) { tel__metric_cells_end(m->cells); }
+    for (i = 0; i < tel__atomic_load_u32(&m->by_id.count); i++) {
+        tel__metric_series_free(m, (tel__metric_series*)tel__metric_list_at(&m->by_id, i));
+    }
+    for (i = 0; i < tel__atomic_load_u32(&m->metric_by_id.count); i++) {
+        tel__metric_free(m, (tel__metric*)tel__metric_list_at(&m->metric_by_id, i));
+    }
+    while (t) {
+        tel__metric_table* before = t->before;
+        tel__memory_free(m->memory, t, tel__metric_table_size(t->mask));
+        t = before;
+    }
+    tel__metric_list_free(&m->by_id, m->memory);
+    tel__metric_list_free(&m->metric_by_id, m->memory);
+    tel__memory_release(&m->arena);
+    tel__thread_mutex_destroy(&m->mutex);
+    tel__thread_mutex_destroy(&m->collecting);
+}
+
+/* In the child of fork, where only this thread lives: every sum starts at zero, now. */
+TEL__FN void tel__metric_restart(tel__metrics* m) {
+    uint32_t i, n = tel__atomic_load_u32(&m->by_id.count);
+    while (m->cells) { tel__metric_cells_end(m->cells); }
+    for (i = 0; i < n; i++) {
+        tel__metric_series* s = (tel__metric_series*)tel__metric_list_at(&m->by_id, i);
+        s->base = 0;
+        if (s->metric->kind != TEL__METRIC_GAUGE) { tel__atomic_store_u64(&s->shared, 0); }
+        s->start_unix = tel__clock_now_unix(m->clock);
+        if (s->left) { tel__metric_half_clear(s->left->words, s->left->stride); }
+        if (s->common) {
+            tel__metric_half_clear(s->common->words, s->common->stride);
+            tel__metric_half_clear(s->common->words + s->common->stride, s->common->stride);
+            tel__atomic_store_u64(&s->common->started, 0);
+        }
+    }
+}
+
+/* ==== R12 >>spans =====================================================================================
+   Live spans, the sampler, and the context that is current on a thread. A span collects what is set on it
+   in a slot of a pool; its end packs the slot into the ring of the thread that ends it.
+
+   Uses      R04-R06, R08-R10.                 Used by   R13-R15, R21, R22.
+   Threads   one span from one thread at a time; everything else any. A tracer belongs to one thread.
+   Holds     a slot is live while its generation equals that of the span that holds it; an end adds one, so
+             old handles miss. Blocks of one span are linked from its slot and belong to the span's user. The
+             packed items of all blocks, put together, are whole items; only an item larger than a block goes
+             over from one block to the next, and then it begins a block. total is the sum of used over the
+             blocks and never exceeds limit, so a span always fits a ring that is empty.
+             The stack of contexts is the thread's own; a scoped span on it keeps its handle, so whoever pops
+             below it can end it.
+   Tests     tests/rooms/spans.c   fuzz: none   bench: span
+*/
+#define TEL__SPAN_BLOCK  512u
+#define TEL__SPAN_STACK  256u
+#define TEL__SPAN_CACHE  16u
+#define TEL__SPAN_MOST   128u           /* attributes, events, links; attributes of each (Trace SDK, "Span Limits") */
+#define TEL__SPAN_KEY    255u
+
+#define TEL__SPAN_START_UNIX    1u      /* record.head.c: the start is unix time, not ticks */
+#define TEL__SPAN_END_UNIX      2u
+#define TEL__SPAN_PARENT_REMOTE 4u
+
+/* What is in the ring, followed by packed items. */
+typedef struct tel__span_record {
+    tel__ring_head head;                /* a: kind, b: status, c: flags above */
+    uint8_t  trace_id[16], span_id[8], parent_id[8];
+    uint64_t start, end;
+    uint32_t scope, trace_flags;
+    uint32_t dropped_attrs, dropped_events, dropped_links, reserved;
+} tel__span_record;
+
+typedef struct tel__span_block {
+    uint32_t next;                      /* index + 1; 0: last */
+    uint32_t used;
+    char     data[TEL__SPAN_BLOCK - 8];
+} tel__span_block;
+
+/* The first block of a span. */
+typedef struct tel__span_slot {
+    uint32_t next, used;
+    uint32_t tail;                      /* index + 1 of the block being filled; 0: this one */
+    uint32_t total;
+    uint16_t attrs, events, links, parts;
+    tel__span_record record;
+    char     data[TEL__SPAN_BLOCK - 24 - sizeof(tel__span_record)];
+} tel__span_slot;
+
+typedef struct tel__span_sampler {
+    bool     parent_based;
+    uint64_t threshold;                 /* sample when the low 56 bits of the trace id are not below it */
+} tel__span_sampler;
+
+typedef struct tel__spans {
+    tel__memory*      memory;
+    tel__diag*        diag;
+    tel__clock*       clock;
+    tel__attr_scopes* scopes;
+    tel__span_sampler sampler;
+    tel__memory_slots slots;
+    tel__span_block*  blocks;
+    tel__atomic_u32*  generations;
+    uint32_t          limit;            /* bytes of packed items per span */
+} tel__spans;
+
+typedef struct tel__span_tracer {
+    tel__id_generator generator;
+    tel__spans*       shared;
+    const tel__clock* clock;
+    tel__ring_thread* thread;
+    tel__atomic_u32   closed;           /* the instance is gone */
+    uint32_t          depth;            /* of stack */
+    uint32_t          cached;
+    uint32_t          cache[TEL__SPAN_CACHE];
+    tel_span          stack[TEL__SPAN_STACK];   /* tel__slot 0: attached, not a scoped span */
+} tel__span_tracer;
+
+TEL__INLINE bool tel__span_valid(const tel_context* c) {
+    uint64_t a, b, s;
+    memcpy(&a, c->trace_id, 8);
+    memcpy(&b, c->trace_id + 8, 8);
+    memcpy(&s, c->span_id, 8);
+    return (a | b) != 0 && s != 0;
+}
+
+/* ---- pool ---- */
+
+TEL__FN tel_result tel__span_init(tel__spans* p, tel__memory* memory, tel__diag* diag, tel__clock* clock,
+                                  tel__attr_scopes* scopes, uint32_t count, uint32_t ring_bytes, uint32_t epoch) {
+    uint32_t i;
+    memset(p, 0, sizeof *p);
+    p->memory = memory;
+    p->diag = diag;
+    p->clock = clock;
+    p->scopes = scopes;
+    p->limit = ring_bytes / 4 - (uint32_t)sizeof(tel__span_record);
+    p->slots.count = count;
+    p->blocks = (tel__span_block*)tel__memory_alloc_raw(memory, (size_t)count * TEL__SPAN_BLOCK);
+    p->slots.next = (tel__atomic_u32*)tel__memory_alloc_raw(memory, count * sizeof(tel__atomic_u32));
+    p->generations = (tel__atomic_u32*)tel__memory_alloc_raw(memory, count * sizeof(tel__atomic_u32));
+    if (!p->blocks || !p->slots.next || !p->generations) { return TEL_ERR_MEMORY; }
+    for (i = 0; i < count; i++) { tel__atomic_store_u32(&p->generations[i], epoch * 0x01000193u); }
+    return TEL_OK;
+}
+
+TEL__FN void tel__span_free(tel__spans* p) {
+    tel__memory_free(p->memory, p->blocks, (size_t)p->slots.count * TEL__SPAN_BLOCK);
+    tel__memory_free(p->memory, p->slots.next, p->slots.count * sizeof(tel__atomic_u32));
+    tel__memory_free(p->memory, p->generations, p->slots.count * sizeof(tel__atomic_u32));
+}
+
+TEL__FN tel__span_tracer* tel__span_tracer_add(tel__spans* p, tel__ring_thread* thread) {
+    tel__span_tracer* t = (tel__span_tracer*)tel__memory_alloc_raw(p->memory, sizeof *t);
+    if (!t) { return NULL; }
+    memset(t, 0, offsetof(tel__span_tracer, stack));
+    tel__id_seed(&t->generator);
+    t->shared = p;
+    t->clock = p->clock;
+    t->thread = thread;
+    return t;
+}
+
+TEL__FN void tel__span_tracer_end(tel__span_tracer* t) {
+    while (t->cached) { tel__memory_slot_put(&t->shared->slots, t->cache[--t->cached]); }
+    tel__memory_free(t->shared->memory, t, sizeof *t);
+}
+
+TEL__INLINE uint32_t tel__span_block_take(tel__span_tracer* t) {
+    return TEL__LIKELY(t->cached) ? t->cache[--t->cached] : tel__memory_slot_take(&t->shared->slots);
+}
+
+TEL__INLINE void tel__span_block_put(tel__span_tracer* t, uint32_t i) {
+    if (TEL__UNLIKELY(t->cached == TEL__SPAN_CACHE)) {
+        while (t->cached > TEL__SPAN_CACHE / 2) { tel__memory_slot_put(&t->shared->slots, t->cache[--t->cached]); }
+    }
+    t->cache[t->cached++] = i;
+}
+
+/* The slot of a span that is live; NULL: not recorded, dropped or ended. */
+TEL__INLINE tel__span_slot* tel__span_slot_of(const tel__spans* p, const tel_span* s) {
+    uint32_t i = s->tel__slot - 1;
+    if (i >= p->slots.count || tel__atomic_load_u32(&p->generations[i]) != s->tel__generation) { return NULL; }
+    return (tel__span_slot*)(void*)&p->blocks[i];
+}
+
+/* ---- writing into a slot ---- */
+
+/* The block being filled, as data, used and capacity. */
+typedef struct tel__span_tail { char* data; uint32_t* used; uint32_t capacity; } tel__span_tail;
+
+TEL__INLINE tel__span_tail tel__span_tail_of(tel__spans* p, tel__span_slot* slot) {
+    tel__span_tail tail;
+    if (TEL__LIKELY(slot->tail == 0)) {
+        tail.data = slot->data;
+        tail.used = &slot->used;
+        tail.capacity = (uint32_t)sizeof slot->data;
+    } else {
+        tel__span_block* b = &p->blocks[slot->tail - 1];
+        tail.data = b->data;
+        tail.used = &b->used;
+        tail.capacity = (uint32_t)sizeof b->data;
+    }
+    return tail;
+}
+
+/* Links one more block; false: the pool is empty. */
+TEL__NOINLINE bool tel__span_chain(tel__span_tracer* t, tel__span_slot* slot) {
+    tel__spans* p = t->shared;
+    uint32_t i = tel__span_block_take(t);
+    if (i == TEL__MEMORY_NO_SLOT) { return false; }
+    p->blocks[i].next = 0;
+    p->blocks[i].used = 0;
+    if (slot->tail) { p->blocks[slot->tail - 1].next = i + 1; } else { slot->next = i + 1; }
+    slot->tail = i + 1;
+    return true;
+}
+
+TEL__FN void tel__span_unchain(tel__span_tracer* t, uint32_t first) {
+    while (first) {
+        uint32_t i = first - 1;
+        first = t->shared->blocks[i].next;
+        tel__span_block_put(t, i);
+    }
+}
+
+/* Copies bytes on, from block to block. */
+TEL__FN bool tel__span_stream(tel__span_tracer* t, tel__span_slot* slot, const char* data, size_t n) {
+    while (n) {
+        tel__span_tail tail = tel__span_tail_of(t->shared, slot);
+        size_t part = tail.capacity - *tail.used < n ? tail.capacity - *tail.used : n;
+        memcpy(tail.data + *tail.used, data, part);
+        *tail.used += (uint32_t)part;
+        data += part;
+        n -= part;
+        if (n && !tel__span_chain(t, slot)) { return false; }
+    }
+    return true;
+}
+
+/* Room for one item that fits a block, contiguous; NULL: the pool is empty. */
+TEL__INLINE char* tel__span_room(tel__span_tracer* t, tel__span_slot* slot, uint32_t size) {
+    tel__span_tail tail = tel__span_tail_of(t->shared, slot);
+    char* at;
+    if (TEL__UNLIKELY(tail.capacity - *tail.used < size)) {
+        if (!tel__span_chain(t, slot)) { return NULL; }
+        tail = tel__span_tail_of(t->shared, slot);
+    }
+    at = tail.data + *tail.used;
+    *tail.used += size;
+    slot->total += size;
+    return at;
+}
+
+/* An item larger than a block: begins a block of its own and goes on in the next ones; all or nothing. */
+TEL__NOINLINE bool tel__span_append_long(tel__span_tracer* t, tel__span_slot* slot, tel__attr_what what,
+                                         const char* key, size_t key_size, tel_text value) {
+    static const char zeros[16] = { 0 };
+    tel__attr_item head;
+    uint32_t tail = slot->tail, size = (uint32_t)tel__attr_item_size(TEL_TYPE_STRING, key_size, value.size);
+    uint32_t pad = size - (uint32_t)(sizeof head + key_size + 1 + value.size);
+    head.what = (uint8_t)what;
+    head.type = (uint8_t)TEL_TYPE_STRING;
+    head.key_size = (uint16_t)key_size;
+    head.value_size = (uint32_t)value.size;
+    if (tel__span_chain(t, slot) && tel__span_stream(t, slot, (const char*)&head, sizeof head) &&
+        tel__span_stream(t, slot, key, key_size) && tel__span_stream(t, slot, zeros, 1) &&
+        tel__span_stream(t, slot, value.data, value.size) && tel__span_stream(t, slot, zeros, pad)) {
+        slot->total += size;
+        return true;
+    }
+    if (tail) {
+        tel__span_unchain(t, t->shared->blocks[tail - 1].next);
+        t->shared->blocks[tail - 1].next = 0;
+    } else {
+        tel__span_unchain(t, slot->next);
+        slot->next = 0;
+    }
+    slot->tail = tail;
+    return false;
+}
+
+/* Appends one item; false: too large, or the pool is empty. Nothing is written then. */
+TEL__INLINE bool tel__span_append(tel__span_tracer* t, tel__span_slot* slot, tel__attr_what what, uint8_t type,
+                                  const char* key, size_t key_size, uint64_t number, tel_text value) {
+    size_t size = tel__attr_item_size(type, key_size, value.size);
+    char* at;
+    if (TEL__UNLIKELY(key_size > TEL__SPAN_KEY || value.size > t->shared->limit ||
+                      size > t->shared->limit - slot->total)) { return false; }
+    if (TEL__UNLIKELY(size > sizeof(((tel__span_block*)0)->data))) {
+        return tel__span_append_long(t, slot, what, key, key_size, value);
+    }
+    at = tel__span_room(t, slot, (uint32_t)size);
+    if (TEL__UNLIKELY(!at)) { return false; }
+    tel__attr_write_item(at, what, type, key, key_size, number, value.data, value.size);
+    return true;
+}
+
+/* The item of this kind and key that is not gone, NULL when there is none. An item's head and key are
+   contiguous even when its value goes over several blocks. */
+TEL__FN tel__attr_item* tel__span_find(tel__spans* p, tel__span_slot* slot, tel__attr_what what,
+                                       const char* key, size_t key_size) {
+    char* data = slot->data;
+    uint32_t used = slot->used, next = slot->next, at = 0;
+    for (;;) {
+        while (at < used) {
+            tel__attr_item* item = (tel__attr_item*)(void*)(data + at);
+            if (item->what == what && item->key_size == key_size) {
+                const char* have = data + at + sizeof *item + (tel__attr_has_number(item->type) ? 8 : 0);
+                if (tel__attr_same_bytes(have, key, key_size)) { return item; }
+            }
+            at += (uint32_t)tel__attr_item_size(item->type, item->key_size, item->value_size);
+        }
+        at -= used;                     /* what a long item still has in the next block */
+        if (!next) { return NULL; }
+        data = p->blocks[next - 1].data;
+        used = p->blocks[next - 1].used;
+        next = p->blocks[next - 1].next;
+    }
+}
+
+/* ---- verbs on a slot ---- */
+
+TEL__FN void tel__span_put_attr(tel__span_tracer* t, tel__span_slot* slot, const tel_attr* a) {
+    size_t key_size = tel__attr_key_size(a);
+    tel_text value = { "", 0 };
+    tel__attr_item* old;
+    if (key_size == 0 || a->type == TEL_TYPE_NONE) { return; }
+    if (a->type == TEL_TYPE_STRING) { value = tel__attr_string(a); }
+    old = slot->attrs ? tel__span_find(t->shared, slot, TEL__ITEM_ATTR, a->key, key_size) : NULL;
+    if (old && tel__attr_has_number(old->type) && tel__attr_has_number((uint8_t)a->type)) {
+        uint64_t number = tel__attr_word(a);
+        old->type = (uint8_t)a->type;
+        memcpy(old + 1, &number, 8);
+        return;
+    }
+    if ((!old && slot->attrs >= TEL__SPAN_MOST) ||
+        !tel__span_append(t, slot, TEL__ITEM_ATTR, (uint8_t)a->type, a->key, key_size, tel__attr_word(a), value)) {
+        slot->record.dropped_attrs++;
+        return;
+    }
+    if (old) { old->what = TEL__ITEM_GONE; } else { slot->attrs++; }
+}
+
+/* The attributes of the event or link just appended; what does not fit is counted by a number of its own. */
+TEL__FN void tel__span_put_parts(tel__span_tracer* t, tel__span_slot* slot, tel_attrs attrs) {
+    uint32_t kept = 0, lost = 0;
+    size_t i;
+    for (i = 0; i < attrs.count; i++) {
+        const tel_attr* a = &attrs.items[i];
+        size_t key_size = tel__attr_key_size(a);
+        tel_text value = { "", 0 };
+        if (key_size == 0 || a->type == TEL_TYPE_NONE) { continue; }
+        if (a->type == TEL_TYPE_STRING) { value = tel__attr_string(a); }
+        if (kept < TEL__SPAN_MOST && tel__span_append(t, slot, TEL__ITEM_PART, (uint8_t)a->type, a->key, key_size,
+                                                      tel__attr_word(a), value)) { kept++; }
+        else { lost++; }
+    }
+    if (lost) {
+        tel_text none = { "", 0 };
+        tel__span_append(t, slot, TEL__ITEM_PART, (uint8_t)TEL_TYPE_INT, "", 0, lost, none);
+    }
+}
+
+TEL__FN void tel__span_put_event(tel__span_tracer* t, tel__span_slot* slot, const char* name, tel_attrs attrs) {
+    tel_text none = { "", 0 };
+    size_t size = name ? strlen(name) : 0;
+    if (size > TEL__SPAN_KEY) { size = tel__text_utf8_cut(name, size, TEL__SPAN_KEY); }
+    if (slot->events >= TEL__SPAN_MOST ||
+        !tel__span_append(t, slot, TEL__ITEM_EVENT, (uint8_t)TEL_TYPE_INT, name, size, tel__clock_ticks(t->clock), none)) {
+        slot->record.dropped_events++;
+        return;
+    }
+    slot->events++;
+    tel__span_put_parts(t, slot, attrs);
+}
+
+TEL__FN void tel__span_put_link(tel__span_tracer* t, tel__span_slot* slot, const tel_context* to, tel_attrs attrs) {
+    tel_text value;
+    value.data = (const char*)to;
+    value.size = sizeof *to;
+    if (!tel__span_valid(to) && attrs.count == 0) { return; }
+    if (slot->links >= TEL__SPAN_MOST ||
+        !tel__span_append(t, slot, TEL__ITEM_LINK, (uint8_t)TEL_TYPE_STRING, "", 0, 0, value)) {
+        slot->record.dropped_links++;
+        return;
+    }
+    slot->links++;
+    tel__span_put_parts(t, slot, attrs);
+}
+
+/* Replaces the span's one text of this kind (name, status message); NULL takes it away. */
+TEL__FN void tel__span_put_text(tel__span_tracer* t, tel__span_slot* slot, tel__attr_what what, const char* cstr) {
+    tel__attr_item* old = tel__span_find(t->shared, slot, what, "", 0);
+    tel_text value;
+    value.data = cstr ? cstr : "";
+    value.size = strlen(value.data);
+    if (!cstr || tel__span_append(t, slot, what, (uint8_t)TEL_TYPE_STRING, "", 0, 0, value)) {
+        if (old) { old->what = TEL__ITEM_GONE; }
+    }
+}
+
+TEL__FN void tel__span_put_status(tel__span_tracer* t, tel__span_slot* slot, tel_span_status_code code, const char* message) {
+    tel_span_status_code now = (tel_span_status_code)slot->record.head.b;
+    if (now == TEL_STATUS_OK || (code != TEL_STATUS_OK && code != TEL_STATUS_ERROR)) { return; }
+    slot->record.head.b = (uint8_t)code;
+    tel__span_put_text(t, slot, TEL__ITEM_MESSAGE, code == TEL_STATUS_ERROR ? message : NULL);
+}
+
+/* ---- start and end ---- */
+
+TEL__INLINE bool tel__span_in_ratio(const tel__span_sampler* s, const uint8_t trace_id[16]) {
+    uint64_t low = 0;
+    int i;
+    if (TEL__LIKELY(s->threshold == 0)) { return true; }
+    for (i = 9; i < 16; i++) { low = low << 8 | trace_id[i]; }
+    return low >= s->threshold;
+}
+
+/* Fills in a new context under parent (NULL: a root) and says whether it is sampled. The random flag goes on as
+   it came (Trace Context Level 2, "Random Trace ID Flag"). */
+TEL__INLINE bool tel__span_context(tel__span_tracer* t, const tel_context* parent, tel_context* out) {
+    const tel__span_sampler* s = &t->shared->sampler;
+    bool sampled;
+    if (parent) {
+        memcpy(out->trace_id, parent->trace_id, 16);
+        sampled = s->parent_based ? (parent->flags & 1u) != 0 : tel__span_in_ratio(s, out->trace_id);
+        out->flags = (uint8_t)((parent->flags & 2u) | (sampled ? 1u : 0u));
+    } else {
+        tel__id_trace(&t->generator, out->trace_id);
+        sampled = tel__span_in_ratio(s, out->trace_id);
+        out->flags = sampled ? 3 : 2;
+    }
+    tel__id_span(&t->generator, out->span_id);
+    out->remote = 0;
+    out->tel__reserved = 0;
+    out->tel__extra = 0;
+    return sampled;
+}
+
+TEL__NOINLINE void tel__span_pool_empty(tel__span_tracer* t) {
+    tel__ring_count(&t->thread->books.recorded[TEL__BOOK_SPANS]);
+    tel__ring_count(&t->thread->books.dropped[TEL__BOOK_SPANS]);
+    tel__diag_note(t->shared->diag, TEL__DIAG_SPAN_POOL, NULL);
+}
+
+/* Takes a slot for a sampled span and begins its record; the name is its first item. */
+TEL__INLINE tel__span_slot* tel__span_open(tel__span_tracer* t, tel_span* s, const tel_context* parent, const char* name,
+                                           tel_span_kind kind) {
+    tel__spans* p = t->shared;
+    uint32_t i = tel__span_block_take(t);
+    tel__span_slot* slot;
+    tel__span_record* r;
+    tel_text text;
+    if (TEL__UNLIKELY(i == TEL__MEMORY_NO_SLOT)) { tel__span_pool_empty(t); return NULL; }
+    slot = (tel__span_slot*)(void*)&p->blocks[i];
+    s->tel__slot = i + 1;
+    s->tel__generation = tel__atomic_load_u32(&p->generations[i]);
+    memset(slot, 0, offsetof(tel__span_slot, data));
+    r = &slot->record;
+    r->head.kind = TEL__RING_SPAN;
+    r->head.a = (uint8_t)kind;
+    memcpy(r->trace_id, s->context.trace_id, 16);
+    memcpy(r->span_id, s->context.span_id, 8);
+    if (parent) {
+        memcpy(r->parent_id, parent->span_id, 8);
+        r->head.c = parent->remote ? TEL__SPAN_PARENT_REMOTE : 0;
+    }
+    r->trace_flags = s->context.flags;
+    text.data = name ? name : "";
+    text.size = strlen(text.data);
+    if (TEL__UNLIKELY(text.size > p->limit / 2)) { text.size = tel__text_utf8_cut(text.data, text.size, p->limit / 2); }
+    tel__span_append(t, slot, TEL__ITEM_NAME, (uint8_t)TEL_TYPE_STRING, "", 0, 0, text);
+    tel__ring_count(&t->thread->books.started);
+    r->start = tel__clock_ticks(t->clock);
+    return slot;
+}
+
+TEL__INLINE const tel_context* tel__span_current(const tel__span_tracer* t) {
+    const tel_context* c = t->depth ? &t->stack[t->depth - 1].context : NULL;
+    return c && tel__span_valid(c) ? c : NULL;
+}
+
+TEL__INLINE tel_span tel__span_begin(tel__span_tracer* t, const tel_context* parent, const char* name) {
+    tel_span s;
+    s.tel__slot = s.tel__generation = 0;
+    if (tel__span_context(t, parent, &s.context)) { tel__span_open(t, &s, parent, name, TEL_SPAN_INTERNAL); }
+    return s;
+}
+
+TEL__FN tel_span tel__span_begin_desc(tel__span_tracer* t, const tel_span_desc* d) {
+    const tel_context* parent = d->root ? NULL : d->parent ? d->parent : tel__span_current(t);
+    tel__span_slot* slot;
+    tel_span s;
+    size_t i;
+    s.tel__slot = s.tel__generation = 0;
+    if (parent && !tel__span_valid(parent)) { parent = NULL; }
+    if (!tel__span_context(t, parent, &s.context)) { return s; }
+    slot = tel__span_open(t, &s, parent, d->name, d->kind);
+    if (!slot) { return s; }
+    slot->record.scope = tel__attr_scope_find(t->shared->scopes, d->scope);
+    for (i = 0; i < d->attrs.count; i++) { tel__span_put_attr(t, slot, &d->attrs.items[i]); }
+    for (i = 0; i < d->link_count; i++) { tel__span_put_link(t, slot, &d->links[i].context, d->links[i].attrs); }
+    if (d->start_unix_ns) {
+        slot->record.start = d->start_unix_ns;
+        slot->record.head.c |= TEL__SPAN_START_UNIX;
+    }
+    return s;
+}
+
+/* Copies the chained blocks behind the first one. */
+TEL__NOINLINE void tel__span_pack_chain(const tel__spans* p, const tel__span_slot* slot, char* to) {
+    uint32_t i;
+    for (i = slot->next; i; i = p->blocks[i - 1].next) {
+        memcpy(to, p->blocks[i - 1].data, p->blocks[i - 1].used);
+        to += p->blocks[i - 1].used;
+    }
+}
+
+/* Packs the slot into this thread's ring and gives it back. end 0: now. */
+TEL__INLINE void tel__span_finish(tel__span_tracer* t, tel_span* s, uint64_t end_unix_ns) {
+    tel__spans* p = t->shared;
+    tel__span_slot* slot = tel__span_slot_of(p, s);
+    uint32_t size, generation;
+    char* to;
+    if (TEL__UNLIKELY(!slot)) { return; }
+    if (TEL__LIKELY(end_unix_ns == 0)) { slot->record.end = tel__clock_ticks(t->clock); }
+    else { slot->record.end = end_unix_ns; slot->record.head.c |= TEL__SPAN_END_UNIX; }
+    size = (uint32_t)sizeof(tel__span_record) + slot->total;
+    to = tel__ring_begin(t->thread, size, TEL__BOOK_SPANS);
+    if (TEL__LIKELY(to != NULL)) {
+        memcpy(to + sizeof(uint32_t), (char*)&slot->record + sizeof(uint32_t), sizeof(tel__span_record) - sizeof(uint32_t));
+        memcpy(to + sizeof(tel__span_record), slot->data, slot->used);
+        if (TEL__UNLIKELY(slot->next != 0)) { tel__span_pack_chain(p, slot, to + sizeof(tel__span_record) + slot->used); }
+        tel__ring_commit(t->thread->ring, to, size);
+    }
+    tel__ring_count(&t->thread->books.ended);
+    generation = s->tel__generation + 1;
+    tel__atomic_store_u32(&p->generations[s->tel__slot - 1], generation);
+    if (TEL__UNLIKELY(slot->next != 0)) { tel__span_unchain(t, slot->next); }
+    if (TEL__LIKELY(generation != UINT32_MAX)) { tel__span_block_put(t, s->tel__slot - 1); }
+}
+
+/* ---- the current context ---- */
+
+TEL__INLINE tel_token tel__span_push(tel__span_tracer* t, const tel_span* s) {
+    tel_token token;
+    token.tel__thread = t->thread->id;
+    token.tel__depth = t->depth < TEL__SPAN_STACK ? t->depth : TEL__SPAN_STACK;
+    if (TEL__LIKELY(t->depth < TEL__SPAN_STACK)) { t->stack[t->depth++] = *s; }
+    return token;
+}
+
+/* Pops down to the token's depth. What lies above it was left without its end: scoped spans are ended here
+   and counted as leaked. */
+TEL__INLINE void tel__span_pop(tel__span_tracer* t, tel_token token) {
+    if (TEL__LIKELY(token.tel__thread == t->thread->id && token.tel__depth + 1 == t->depth)) { t->depth--; return; }
+    if (token.tel__thread == t->thread->id && token.tel__depth == TEL__SPAN_STACK) { return; }
+    tel__diag_note(t->shared->diag, TEL__DIAG_DETACH, NULL);
+    if (token.tel__thread != t->thread->id) { return; }
+    while (t->depth > token.tel__depth) {
+        tel_span* s = &t->stack[--t->depth];
+        if (t->depth > token.tel__depth && tel__span_slot_of(t->shared, s)) {
+            tel__ring_count(&t->thread->books.leaked);
+            tel__span_finish(t, s, 0);
+        }
+    }
+}
+
+/* In the child of fork, where only this thread lives: all live spans belong to the parent and end there. */
+TEL__FN void tel__span_restart(tel__spans* p) {
+    uint32_t i;
+    for (i = 0; i < p->slots.count; i++) {
+        tel__atomic_store_u32(&p->generations[i], tel__atomic_load_u32(&p->generations[i]) + 1);
+    }
+    tel__atomic_store_u64(&p->slots.head, 0);
+    tel__atomic_store_u32(&p->slots.fresh, 0);
+}
+
+/* ---- reading a record back ---- */
+
+/* An attribute into a list without a key twice: the last value, the first place. */
+TEL__FN void tel__span_view_attr(tel_attr* items, size_t* count, const tel_attr* a) {
+    size_t i;
+    for (i = 0; i < *count && !tel__attr_same_key(&items[i], a); i++) { }
+    items[i] = *a;
+    if (i == *count) { (*count)++; }
+}
+
+/* How much a record holds, for the sizes of its view. */
+typedef struct tel__span_census { size_t attrs, events, links; } tel__span_census;
+
+TEL__FN tel__span_census tel__span_count_items(tel__attr_reader r) {
+    tel__span_census n = { 0, 0, 0 };
+    tel__attr_got got;
+    while (tel__attr_next(&r, &got)) {
+        n.attrs += got.what == TEL__ITEM_ATTR || got.what == TEL__ITEM_PART;
+        n.events += got.what == TEL__ITEM_EVENT;
+        n.links += got.what == TEL__ITEM_LINK;
+    }
+    return n;
+}
+
+typedef struct tel__span_reading {
+    tel_span_view*  view;
+    tel_attr*       attrs;              /* next free place for the attributes of events and links */
+    tel_event_view* events;
+    tel_link*       links;
+    tel_attrs*      owner;              /* of the parts that follow */
+    uint32_t*       owner_lost;
+    const tel__clock* clock;
+} tel__span_reading;
+
+TEL__FN void tel__span_read_item(tel__span_reading* g, const tel__attr_got* got, tel_attr* own) {
+    tel_span_view* v = g->view;
+    switch (got->what) {
+    case TEL__ITEM_ATTR:
+        tel__span_view_attr(own, &v->attrs.count, &got->attr);
+        break;
+    case TEL__ITEM_PART:
+        if (got->attr.tel__key_size == 0) {
+            if (g->owner_lost) { *g->owner_lost = (uint32_t)got->number; }
+        } else if (g->owner) {
+            tel_attr* list = g->attrs - g->owner->count;
+            size_t before = g->owner->count;
+            tel__span_view_attr(list, &g->owner->count, &got->attr);
+            g->attrs += g->owner->count - before;
+        }
+        break;
+    case TEL__ITEM_EVENT: {
+        tel_event_view* e = &g->events[v->event_count++];
+        memset(e, 0, sizeof *e);
+        e->name.data = got->attr.key;
+        e->name.size = got->attr.tel__key_size;
+        e->unix_ns = tel__clock_unix_at(g->clock, got->number);
+        e->attrs = tel__attrs(g->attrs, 0);
+        g->owner = &e->attrs;
+        g->owner_lost = &e->dropped_attrs;
+        break;
+    }
+    case TEL__ITEM_LINK: {
+        tel_link* l = &g->links[v->link_count++];
+        memcpy(&l->context, got->string.data, sizeof l->context);
+        l->attrs = tel__attrs(g->attrs, 0);
+        g->owner = &l->attrs;
+        g->owner_lost = NULL;
+        break;
+    }
+    case TEL__ITEM_NAME: v->name = got->string; break;
+    case TEL__ITEM_MESSAGE: v->status_message = got->string; break;
+    default: break;
+    }
+}
+
+/* Turns a record into a view whose texts point into the record and whose lists lie in the arena. */
+TEL__FN bool tel__span_read(const tel__span_record* r, const tel__clock* clock, const tel__attr_scopes* scopes,
+                            tel__memory_arena* arena, tel_span_view* v) {
+    tel__attr_reader items;
+    tel__attr_got got;
+    tel__span_census n;
+    tel__span_reading g;
+    tel_attr* own;
+    items.at = (const char*)(r + 1);
+    items.end = (const char*)r + r->head.size;
+    n = tel__span_count_items(items);
+    memset(v, 0, sizeof *v);
+    memset(&g, 0, sizeof g);
+    own = (tel_attr*)tel__memory_take(arena, (2 * n.attrs + 1) * sizeof(tel_attr));
+    g.events = (tel_event_view*)tel__memory_take(arena, n.events * sizeof(tel_event_view) + 1);
+    g.links = (tel_link*)tel__memory_take(arena, n.links * sizeof(tel_link) + 1);
+    if (!own || !g.events || !g.links) { return false; }
+    g.view = v;
+    g.attrs = own + n.attrs;
+    g.clock = clock;
+    v->scope = tel__attr_scope_view(scopes, r->scope);
+    memcpy(v->context.trace_id, r->trace_id, 16);
+    memcpy(v->context.span_id, r->span_id, 8);
+    v->context.flags = (uint8_t)r->trace_flags;
+    memcpy(v->parent_span_id, r->parent_id, 8);
+    v->parent_remote = (r->head.c & TEL__SPAN_PARENT_REMOTE) != 0;
+    v->kind = (tel_span_kind)r->head.a;
+    v->status = (tel_span_status_code)r->head.b;
+    v->start_unix_ns = r->head.c & TEL__SPAN_START_UNIX ? r->start : tel__clock_unix_at(clock, r->start);
+    v->end_unix_ns = r->head.c & TEL__SPAN_END_UNIX ? r->end : tel__clock_unix_at(clock, r->end);
+    if (v->end_unix_ns < v->start_unix_ns) { v->end_unix_ns = v->start_unix_ns; }
+    v->dropped_attrs = r->dropped_attrs;
+    v->dropped_events = r->dropped_events;
+    v->dropped_links = r->dropped_links;
+    v->name.data = v->status_message.data = "";
+    v->attrs.items = own;
+    v->events = g.events;
+    v->links = g.links;
+    while (tel__attr_next(&items, &got)) { tel__span_read_item(&g, &got, own); }
+    return true;
+}
+
+/* ==== R13 >>propagation ===============================================================================
+   Carries a context between processes: the W3C `traceparent` header, read from and written to whatever
+   the caller's headers are. A header is what a stranger sent: one that breaks a rule counts as absent,
+   and the caller starts a new trace.
+
+   Uses      R07 text, R12 spans.              Used by   R22.
+   Threads   pure functions of their arguments, from any thread; the carrier runs on the calling thread.
+   Holds     *out is all zero or a valid remote context, never between; of the flags only sampled and
+             random enter or leave; what goes out is version 00 in lowercase, whatever came in.
+   Tests     tests/rooms/propagation.c   fuzz: tests/fuzz/traceparent.c   bench: propagation.parse
+*/
+
+/* version "-" trace-id "-" parent-id "-" flags: the whole of version 00, the known part of later ones.
+   W3C Trace Context Level 2, "Traceparent Header Field Values". */
+enum {
+    TEL__PROPAGATION_TRACE_AT  = 3,
+    TEL__PROPAGATION_SPAN_AT   = 36,
+    TEL__PROPAGATION_FLAGS_AT  = 53,
+    TEL__PROPAGATION_LENGTH    = 55,
+    TEL__PROPAGATION_FLAG_MASK = 0x03       /* sampled, random: the ones we understand and pass on */
+};
+
+/* Uppercase is no hex here: the specification makes such a header invalid. */
+TEL__FN int tel__propagation_nibble(char c) {
+    if (c >= '0' && c <= '9') { return c - '0'; }
+    if (c >= 'a' && c <= 'f') { return c - 'a' + 10; }
+    return -1;
+}
+
+TEL__FN bool tel__propagation_hex(const char* text, uint8_t* out, size_t bytes) {
+    size_t i;
+    for (i = 0; i < bytes; i++) {
+        int high = tel__propagation_nibble(text[2 * i]);
+        int low = tel__propagation_nibble(text[2 * i + 1]);
+        if (high < 0 || low < 0) { return false; }
+        out[i] = (uint8_t)(high * 16 + low);
+    }
+    return true;
+}
+
+/* The shape: dashes in place, a version we may read, and the length that this version allows. Version 00
+   is exactly 55 characters; a later one may go on after a dash; ff is forbidden for ever. */
+TEL__FN bool tel__propagation_shape(tel_text t) {
+    uint8_t version = 0xff;
+    if (t.size < TEL__PROPAGATION_LENGTH) { return false; }
+    if (t.data[TEL__PROPAGATION_TRACE_AT - 1] != '-' || t.data[TEL__PROPAGATION_SPAN_AT - 1] != '-'
+        || t.data[TEL__PROPAGATION_FLAGS_AT - 1] != '-') { return false; }
+    if (!tel__propagation_hex(t.data, &version, 1) || version == 0xff) { return false; }
+    if (t.size == TEL__PROPAGATION_LENGTH) { return true; }
+    return version != 0 && t.data[TEL__PROPAGATION_LENGTH] == '-';
+}
+
+/* TEL_OK and a remote context, or TEL_ERR_FORMAT and all zero. Blanks and tabs around the value are the
+   transport's, not the value's. Flags of later versions keep the meaning of version 00. */
+TEL__FN tel_result tel__propagation_parse(tel_text text, tel_context* out) {
+    tel_context c;
+    uint8_t flags = 0;
+    memset(out, 0, sizeof *out);
+    memset(&c, 0, sizeof c);
+    if (!text.data) { return TEL_ERR_FORMAT; }
+    if (text.size == SIZE_MAX) { text = tel__text_of(text.data); }
+    text = tel__text_trim(text);
+    if (!tel__propagation_shape(text)
+        || !tel__propagation_hex(text.data + TEL__PROPAGATION_TRACE_AT, c.trace_id, sizeof c.trace_id)
+        || !tel__propagation_hex(text.data + TEL__PROPAGATION_SPAN_AT, c.span_id, sizeof c.span_id)
+        || !tel__propagation_hex(text.data + TEL__PROPAGATION_FLAGS_AT, &flags, 1)
+        || !tel__span_valid(&c)) {
+        return TEL_ERR_FORMAT;
+    }
+    c.flags = (uint8_t)(flags & TEL__PROPAGATION_FLAG_MASK);
+    c.remote = 1;
+    *out = c;
+    return TEL_OK;
+}
+
+/* Writes 55 characters and a NUL, for any context: whether it is valid is the caller's question. */
+TEL__FN void tel__propagation_format(const tel_context* c, char out[TEL_TRACEPARENT_SIZE]) {
+    uint8_t flags = (uint8_t)(c->flags & TEL__PROPAGATION_FLAG_MASK);
+    char* p = out;
+    *p++ = '0';
+    *p++ = '0';
+    *p++ = '-';
+    p = tel__text_write_hex(p, c->trace_id, sizeof c->trace_id);
+    *p++ = '-';
+    p = tel__text_write_hex(p, c->span_id, sizeof c->span_id);
+    *p++ = '-';
+    p = tel__text_write_hex(p, &flags, 1);
+    *p = '\0';
+}
+
+/* Sets every header of a valid context, or none. A header without ids would make the receiver start a new
+   trace and warn, so an invalid context is refused instead. */
+TEL__FN tel_result tel__propagation_inject(const tel_context* c, const tel_carrier* carrier) {
+    char text[TEL_TRACEPARENT_SIZE];
+    if (!c || !carrier || !carrier->set || !tel__span_valid(c)) { return TEL_ERR_ARGUMENT; }
+    tel__propagation_format(c, text);
+    carrier->set(carrier->user_data, "traceparent", text);
+    return TEL_OK;
+}
+
+/* Never fails: absent or malformed is all zero. Headers that depend on the trace (tracestate) are to be read
+   only after a traceparent that holds; those that do not (baggage) independently of it. */
+TEL__FN tel_context tel__propagation_extract(const tel_carrier* carrier) {
+    tel_context c;
+    memset(&c, 0, sizeof c);
+    if (carrier && carrier->get) {
+        (void)tel__propagation_parse(carrier->get(carrier->user_data, "traceparent"), &c);
+    }
+    return c;
+}
+/* ==== R14 >>logs ======================================================================================
+   Log records go straight into the ring: measured, reserved, written, committed.
+
+   Uses      R04, R08-R10, R12 spans.          Used by   R15, R22.
+   Threads   any; a record is written by its own thread.
+   Holds     a record carries the ids of the context given or current, whether sampled or not (Logs Data
+             Model, "Trace Context Fields").
+   Tests     tests/rooms/logs.c   fuzz: none   bench: log
+*/
+typedef struct tel__log_record {
+    tel__ring_head head;                /* a: severity */
+    uint8_t  trace_id[16], span_id[8];
+    uint64_t ticks, unix_ns;            /* unix_ns 0: the time is ticks */
+    uint32_t scope, trace_flags, dropped_attrs, reserved;
+} tel__log_record;
+
+/* The parts of a record, measured. */
+typedef struct tel__log_parts {
+    tel_text body, event_name;
+    const char* format;                 /* instead of body.data: printed into the record */
+    va_list* args;
+    const tel_attr* attrs;
+    size_t   attr_count;
+    uint32_t dropped;
+} tel__log_parts;
+
+/* Copies attributes with their sizes measured; what is over the limit is counted. */
+TEL__FN size_t tel__log_measure(tel_attrs attrs, tel_attr* out, size_t* bytes, uint32_t* dropped) {
+    size_t n = 0, i;
+    for (i = 0; i < attrs.count; i++) {
+        tel_attr a = attrs.items[i];
+        size_t key_size = tel__attr_key_size(&a);
+        if (key_size == 0 || a.type == TEL_TYPE_NONE) { continue; }
+        if (a.type == TEL_TYPE_STRING) { a.as.s = tel__attr_string(&a); }
+        if (n == TEL__SPAN_MOST || key_size > TEL__SPAN_KEY || (a.type == TEL_TYPE_STRING && a.as.s.size > 0xffffffu)) {
+            (*dropped)++;
+            continue;
+        }
+        a.tel__key_size = (uint32_t)key_size;
+        *bytes += tel__attr_item_size((uint8_t)a.type, key_size, a.type == TEL_TYPE_STRING ? a.as.s.size : 0);
+        out[n++] = a;
+    }
+    return n;
+}
+
+TEL__INLINE char* tel__log_put_text(char* to, tel__attr_what what, tel_text text) {
+    if (!text.data) { return to; }
+    tel__attr_write_item(to, what, (uint8_t)TEL_TYPE_STRING, "", 0, 0, text.data, text.size);
+    return to + tel__attr_item_size(TEL_TYPE_STRING, 0, text.size);
+}
+
+/* The body of tel_logf: printed in place; the size was measured by a first print. */
+TEL__FN char* tel__log_print(char* to, const tel__log_parts* parts) {
+    tel_text empty = { "", 0 };
+    tel__attr_item* item = (tel__attr_item*)(void*)to;
+    tel__log_put_text(to, TEL__ITEM_NAME, empty);
+    item->value_size = (uint32_t)parts->body.size;
+    vsnprintf(to + sizeof *item + 1, parts->body.size + 1, parts->format, *parts->args);
+    return to + tel__attr_item_size(TEL_TYPE_STRING, 0, parts->body.size);
+}
+
+/* Reserves, writes and commits one record. bytes: all packed items. */
+TEL__INLINE void tel__log_write(tel__span_tracer* t, const tel__log_record* head, const tel__log_parts* parts, size_t bytes) {
+    uint32_t size = bytes < 0x3fffffffu ? (uint32_t)(sizeof *head + bytes) : UINT32_MAX;
+    char* record = tel__ring_begin(t->thread, size, TEL__BOOK_LOGS);
+    char* to;
+    size_t i;
+    if (TEL__UNLIKELY(!record)) { return; }
+    memcpy(record + sizeof(uint32_t), (const char*)head + sizeof(uint32_t), sizeof *head - sizeof(uint32_t));
+    to = record + sizeof *head;
+    to = parts->format ? tel__log_print(to, parts) : tel__log_put_text(to, TEL__ITEM_NAME, parts->body);
+    to = tel__log_put_text(to, TEL__ITEM_MESSAGE, parts->event_name);
+    for (i = 0; i < parts->attr_count; i++) {
+        const tel_attr* a = &parts->attrs[i];
+        size_t value_size = a->type == TEL_TYPE_STRING ? a->as.s.size : 0;
+        tel__attr_write_item(to, TEL__ITEM_ATTR, (uint8_t)a->type, a->key, a->tel__key_size, tel__attr_word(a),
+                             a->as.s.data, value_size);
+        to += tel__attr_item_size((uint8_t)a->type, a->tel__key_size, value_size);
+    }
+    tel__ring_commit(t->thread->ring, record, size);
+}
+
+TEL__INLINE void tel__log_head(tel__span_tracer* t, tel__log_record* r, tel_severity sev, const tel_context* c) {
+    memset(r, 0, sizeof *r);
+    r->head.kind = TEL__RING_LOG;
+    r->head.a = (uint8_t)(sev < 0 || sev > 24 ? 0 : sev);
+    if (c) {
+        memcpy(r->trace_id, c->trace_id, 16);
+        memcpy(r->span_id, c->span_id, 8);
+        r->trace_flags = c->flags;
+    }
+    r->ticks = tel__clock_ticks(t->clock);
+}
+
+TEL__INLINE size_t tel__log_text_bytes(tel_text t) {
+    return t.data ? tel__attr_item_size(TEL_TYPE_STRING, 0, t.size) : 0;
+}
+
+TEL__INLINE tel_text tel__log_text(const char* cstr) {
+    tel_text t;
+    t.data = cstr;
+    t.size = cstr ? strlen(cstr) : 0;
+    return t;
+}
+
+TEL__NOINLINE void tel__log_attrs(tel__span_tracer* t, tel__log_record* r, tel__log_parts* parts, size_t bytes, tel_attrs attrs) {
+    tel_attr items[TEL__SPAN_MOST];
+    parts->attr_count = tel__log_measure(attrs, items, &bytes, &r->dropped_attrs);
+    parts->attrs = items;
+    tel__log_write(t, r, parts, bytes);
+}
+
+TEL__INLINE void tel__log_add(tel__span_tracer* t, tel_severity sev, tel_text body, tel_attrs attrs) {
+    tel__log_record r;
+    tel__log_parts parts;
+    size_t bytes;
+    tel__log_head(t, &r, sev, tel__span_current(t));
+    memset(&parts, 0, sizeof parts);
+    parts.body = body;
+    bytes = tel__log_text_bytes(body);
+    if (attrs.count) { tel__log_attrs(t, &r, &parts, bytes, attrs); }
+    else { tel__log_write(t, &r, &parts, bytes); }
+}
+
+TEL__FN void tel__log_add_desc(tel__span_tracer* t, const tel_log_desc* d) {
+    tel__log_record r;
+    tel__log_parts parts;
+    const tel_context* c = d->context ? d->context : tel__span_current(t);
+    tel__log_head(t, &r, d->severity, c && tel__span_valid(c) ? c : NULL);
+    r.scope = tel__attr_scope_find(t->shared->scopes, d->scope);
+    r.unix_ns = d->unix_ns;
+    memset(&parts, 0, sizeof parts);
+    parts.body = tel__log_text(d->body);
+    parts.event_name = tel__log_text(d->event_name);
+    tel__log_attrs(t, &r, &parts, tel__log_text_bytes(parts.body) + tel__log_text_bytes(parts.event_name), d->attrs);
+}
+
+/* printf form: a body of up to 511 bytes is printed once, a longer one a second time, into the ring. */
+TEL__FN void tel__log_add_format(tel__span_tracer* t, tel_severity sev, const char* format, va_list args) TEL__PRINTF(3, 0);
+TEL__FN void tel__log_add_format(tel__span_tracer* t, tel_severity sev, const char* format, va_list args) {
+    char text[512];
+    va_list again;
+    int n;
+    va_copy(again, args);
+    n = vsnprintf(text, sizeof text, format, args);
+    if (n >= 0 && (size_t)n < sizeof text) {
+        tel_text body;
+        body.data = text;
+        body.size = (size_t)n;
+        tel__log_add(t, sev, body, tel__attrs(NULL, 0));
+    } else if (n >= 0) {
+        tel__log_record r;
+        tel__log_parts parts;
+        tel__log_head(t, &r, sev, tel__span_current(t));
+        memset(&parts, 0, sizeof parts);
+        parts.format = format;
+        parts.args = &again;
+        parts.body.size = (size_t)n;
+        tel__log_write(t, &r, &parts, tel__attr_item_size(TEL_TYPE_STRING, 0, (size_t)n));
+    }
+    va_end(again);
+}
+
+/* Turns a record into a view, as tel__span_read does. */
+TEL__FN bool tel__log_read(const tel__log_record* r, const tel__clock* clock, const tel__attr_scopes* scopes,
+                           tel__memory_arena* arena, tel_log_view* v) {
+    tel__attr_reader items;
+    tel__attr_got got;
+    tel_attr* own;
+    items.at = (const char*)(r + 1);
+    items.end = (const char*)r + r->head.size;
+    own = (tel_attr*)tel__memory_take(arena, (tel__span_count_items(items).attrs + 1) * sizeof(tel_attr));
+    memset(v, 0, sizeof *v);
+    if (!own) { return false; }
+    v->scope = tel__attr_scope_view(scopes, r->scope);
+    v->observed_unix_ns = tel__clock_unix_at(clock, r->ticks);
+    v->unix_ns = r->unix_ns ? r->unix_ns : v->observed_unix_ns;
+    v->severity = (tel_severity)r->head.a;
+    memcpy(v->context.trace_id, r->trace_id, 16);
+    memcpy(v->context.span_id, r->span_id, 8);
+    v->context.flags = (uint8_t)r->trace_flags;
+    v->dropped_attrs = r->dropped_attrs;
+    v->attrs.items = own;
+    while (tel__attr_next(&items, &got)) {
+        if (got.what == TEL__ITEM_NAME) { v->body = got.string; }
+        else if (got.what == TEL__ITEM_MESSAGE) { v->event_name = got.string; }
+        else if (got.what == TEL__ITEM_ATTR) { tel__span_view_attr(own, &v->attrs.count, &got.attr); }
+    }
+    return true;
+}
+
+/* ==== R15 >>pipeline ==================================================================================
+   Moves what was recorded to the sinks: drains rings into stages, seals a stage when it is large or old
+   enough, offers it to every sink until the sink has taken it or its time is over, and collects metrics when
+   they are due. Also the delivery queue with a worker, for sinks that send over a network.
+
+   Uses      R02-R04, R06-R12, R14.            Used by   R19, R21, R22.
+   Threads   round, flush: any, one at a time: whoever sets `busy` works. drain: any, under p->stage. Books: any.
+   Holds     p->stage (a mutex) guards the consumer end of every ring, the open stages and the lists of pending
+             stages; nothing is called back and nothing blocks under it, so an ending thread may drain its own
+             ring. p->mutex guards busy, stop and the thread's sleep. Order: p->mutex, then p->stage.
+             A stage is a run of packed records of one signal, immutable once sealed; refs counts the sinks it
+             is pending for. For each sink and signal: offered = accepted + dropped_full + dropped_failed + pending, and
+             what was accepted is the sink's to account for (stats_fn).
+             Delivery: a payload is queued, in flight, delivered or dropped, and counted as one of these
+             under its mutex. Its object outlives a worker that cannot be stopped in time: whoever is last
+             frees it.
+   Tests     tests/rooms/pipeline.c   fuzz: none   bench: none
+*/
+#define TEL__PIPELINE_SINKS     16u
+#define TEL__PIPELINE_PENDING   256u             /* stages waiting per sink and signal */
+#define TEL__PIPELINE_BYTES     (1u << 20)      /* a stage this large is sealed */
+#define TEL__PIPELINE_TICK_MIN  1000000u        /* ns between two looks at the rings */
+#define TEL__PIPELINE_TICK_MAX  20000000u
+
+typedef struct tel__pipeline_stage {
+    struct tel__pipeline_stage* next;
+    char*    data;
+    size_t   capacity, size;
+    uint32_t count, refs;
+    int      signal;                    /* TEL__BOOK_SPANS, TEL__BOOK_LOGS */
+    uint64_t first_mono;                /* when its first record came in */
+} tel__pipeline_stage;
+
+typedef struct tel__pipeline_queue {
+    tel__pipeline_stage* at[TEL__PIPELINE_PENDING];
+    uint32_t first, count;
+    uint64_t records;
+} tel__pipeline_queue;
+
+/* Books by index of tel_stats: 0 metric points, 1 spans, 2 logs. */
+typedef struct tel__pipeline_sink {
+    tel_sink            sink;
+    tel__pipeline_queue pending[2];
+    tel__atomic_u64     accepted[3], dropped_full[3], dropped_failed[3], waiting[3];
+    uint64_t            retry_at, backoff_ns, give_up_at;   /* of the oldest pending stage; 0: not tried yet */
+} tel__pipeline_sink;
+
+typedef struct tel__pipeline_limits { uint32_t delay_ms, batch, queue, timeout_ms; } tel__pipeline_limits;
+
+typedef struct tel__pipeline {
+    tel__memory*       memory;
+    tel__diag*         diag;
+    tel__clock*        clock;
+    tel__ring_registry* registry;
+    tel__metrics*      metrics;
+    tel__attr_scopes*  scopes;
+    tel_attrs          resource;
+    tel__pipeline_limits limits[2];
+    uint32_t           metric_interval_ms, metric_timeout_ms;
+    tel__pipeline_sink* sinks;
+    uint32_t           sink_count;
+    tel__thread_mutex  mutex, stage;
+    tel__thread_cond   cond;
+    bool               busy, stop, running;
+    tel__thread_handle thread;
+    tel__pipeline_stage* open[2];
+    tel__memory_arena  arena;
+    tel__atomic_u64    points;          /* collected for push sinks */
+    tel__atomic_u64    staged[2];
+    uint64_t           next_collect, tick_ns, said_dropped[2];
+    uint32_t           fill;            /* of the fullest ring at the last drain, in 256ths */
+} tel__pipeline;
+
+/* ---- stages (under p->stage) ---- */
+
+TEL__FN void tel__pipeline_stage_drop(tel__pipeline* p, tel__pipeline_stage* s) {
+    if (s->refs > 1) { s->refs--; return; }
+    tel__memory_free(p->memory, s->data, s->capacity);
+    tel__memory_free(p->memory, s, sizeof *s);
+}
+
+/* Room for `want` more bytes in the open stage; false: no memory. */
+TEL__FN bool tel__pipeline_stage_room(tel__pipeline* p, int signal, size_t want) {
+    tel__pipeline_stage* s = p->open[signal];
+    size_t capacity = 16384;
+    char* data;
+    if (!s) {
+        s = (tel__pipeline_stage*)tel__memory_alloc(p->memory, sizeof *s);
+        if (!s) { return false; }
+        s->signal = signal;
+        s->first_mono = tel__clock_mono_ns();
+        p->open[signal] = s;
+    }
+    if (s->capacity - s->size >= want) { return true; }
+    while (capacity < s->size + want) { capacity *= 2; }
+    data = (char*)tel__memory_alloc_raw(p->memory, capacity);
+    if (!data) { return false; }
+    if (s->size) { memcpy(data, s->data, s->size); }
+    tel__memory_free(p->memory, s->data, s->capacity);
+    s->data = data;
+    s->capacity = capacity;
+    return true;
+}
+
+TEL__FN void tel__pipeline_queue_push(tel__pipeline* p, tel__pipeline_sink* k, tel__pipeline_stage* s) {
+    tel__pipeline_queue* q = &k->pending[s->signal];
+    uint32_t limit = p->limits[s->signal].queue;
+    if (q->count == TEL__PIPELINE_PENDING || (q->records && q->records + s->count > limit)) {
+        tel__atomic_add_u64(&k->dropped_full[1 + s->signal], s->count);
+        return;
+    }
+    q->at[(q->first + q->count++) % TEL__PIPELINE_PENDING] = s;
+    q->records += s->count;
+    tel__atomic_add_u64(&k->waiting[1 + s->signal], s->count);
+    s->refs++;
+}
+
+TEL__FN bool tel__pipeline_wants(const tel__pipeline_sink* k, int index) {
+    uint32_t signals = k->sink.signals ? k->sink.signals : (uint32_t)TEL_ALL_SIGNALS;
+    return (signals >> index & 1u) != 0;
+}
+
+/* Closes the open stage and puts it before every sink that wants its signal. */
+TEL__FN void tel__pipeline_seal(tel__pipeline* p, int signal) {
+    tel__pipeline_stage* s = p->open[signal];
+    uint32_t i;
+    if (!s || !s->count) { return; }
+    p->open[signal] = NULL;
+    s->refs = 1;
+    for (i = 0; i < p->sink_count; i++) {
+        if (tel__pipeline_wants(&p->sinks[i], 1 + signal)) { tel__pipeline_queue_push(p, &p->sinks[i], s); }
+    }
+    tel__atomic_store_u64(&p->staged[signal], 0);
+    tel__pipeline_stage_drop(p, s);
+}
+
+TEL__FN bool tel__pipeline_keep(tel__pipeline* p, const tel__ring_head* h, uint32_t size) {
+    int signal = h->kind == TEL__RING_SPAN ? TEL__BOOK_SPANS : TEL__BOOK_LOGS;
+    tel__pipeline_stage* s;
+    if (!tel__pipeline_stage_room(p, signal, size)) { return false; }
+    s = p->open[signal];
+    memcpy(s->data + s->size, h, size);
+    s->size += size;
+    s->count++;
+    tel__atomic_store_u64(&p->staged[signal], s->count);
+    if (s->count >= p->limits[signal].batch || s->size >= TEL__PIPELINE_BYTES) { tel__pipeline_seal(p, signal); }
+    return true;
+}
+
+/* Moves all that one ring holds into the stages. What finds no memory stays in the ring. */
+TEL__FN void tel__pipeline_drain_ring(tel__pipeline* p, tel__ring* r, tel__ring_books* books) {
+    uint32_t at = tel__atomic_load_u32(&r->tail), kept = at, fill;
+    const tel__ring_head* h;
+    if (!r->data) { return; }
+    fill = (uint32_t)((uint64_t)tel__ring_used(r) * 256 / r->size);
+    if (fill > p->fill) { p->fill = fill; }
+    while ((h = tel__ring_next(r, &at)) != NULL) {
+        int signal = h->kind == TEL__RING_SPAN ? TEL__BOOK_SPANS : TEL__BOOK_LOGS;
+        if (!tel__pipeline_keep(p, h, h->size)) {
+            tel__diag_note(p->diag, TEL__DIAG_MEMORY, NULL);
+            break;
+        }
+        kept = at;
+        tel__ring_count(&books->taken[signal]);
+    }
+    if (!h) { kept = at; }
+    tel__ring_release(r, kept);
+}
+
+/* What an ending thread does for itself. */
+TEL__FN void tel__pipeline_drain_thread(tel__pipeline* p, tel__ring_thread* t) {
+    tel__thread_mutex_lock(&p->stage);
+    tel__pipeline_drain_ring(p, &t->own, &t->books);
+    tel__thread_mutex_unlock(&p->stage);
+}
+
+/* Drains every ring. Threads may come and go meanwhile; the registry's mutex keeps the list still. */
+TEL__FN void tel__pipeline_drain(tel__pipeline* p, bool force) {
+    tel__ring_thread* t;
+    uint64_t now = tel__clock_mono_ns();
+    int i;
+    tel__thread_mutex_lock(&p->stage);
+    p->fill = 0;
+    tel__thread_mutex_lock(&p->registry->mutex);
+    for (t = p->registry->threads; t; t = t->next) { tel__pipeline_drain_ring(p, &t->own, &t->books); }
+    tel__pipeline_drain_ring(p, &p->registry->shared, &p->registry->ended);
+    tel__thread_mutex_unlock(&p->registry->mutex);
+    for (i = 0; i < 2; i++) {
+        uint64_t delay = (uint64_t)p->limits[i].delay_ms * 1000000u;
+        if (p->open[i] && (force || now >= p->open[i]->first_mono + delay)) { tel__pipeline_seal(p, i); }
+    }
+    tel__thread_mutex_unlock(&p->stage);
+}
+
+/* ---- offering to a sink (by whoever is busy) ---- */
+
+/* Calls export_fn; what the sink records meanwhile is ignored. */
+TEL__FN tel_result tel__pipeline_call(const tel_sink* sink, const tel_batch* batch) {
+    tel__thread_local saved = tel__thread_quiet_begin();
+    tel_result r = sink->export_fn(batch, sink->user_data);
+    tel__thread_quiet_end(saved);
+    return r;
+}
+
+TEL__FN void tel__pipeline_frame(const tel__pipeline* p, tel_batch* batch, uint32_t timeout_ms) {
+    memset(batch, 0, sizeof *batch);
+    batch->resource = p->resource;
+    batch->deadline_unix_ns = tel__clock_unix_ns() + (uint64_t)timeout_ms * 1000000u;
+}
+
+/* The views of a stage, in the arena; false: no memory. */
+TEL__FN bool tel__pipeline_views(tel__pipeline* p, const tel__pipeline_stage* s, tel_batch* batch) {
+    const char* at = s->data;
+    size_t each = s->signal == TEL__BOOK_SPANS ? sizeof(tel_span_view) : sizeof(tel_log_view);
+    void* views;
+    uint32_t i;
+    tel__memory_rewind(&p->arena);
+    views = tel__memory_take(&p->arena, s->count * each);
+    if (!views) { return false; }
+    for (i = 0; i < s->count; i++) {
+        bool ok;
+        if (s->signal == TEL__BOOK_SPANS) {
+            const tel__span_record* r = (const tel__span_record*)(const void*)at;
+            ok = tel__span_read(r, p->clock, p->scopes, &p->arena, (tel_span_view*)views + i);
+        } else {
+            const tel__log_record* r = (const tel__log_record*)(const void*)at;
+            ok = tel__log_read(r, p->clock, p->scopes, &p->arena, (tel_log_view*)views + i);
+        }
+        if (!ok) { return false; }
+        at += ((const tel__ring_head*)(const void*)at)->size;
+    }
+    if (s->signal == TEL__BOOK_SPANS) { batch->spans = (const tel_span_view*)views; batch->span_count = s->count; }
+    else { batch->logs = (const tel_log_view*)views; batch->log_count = s->count; }
+    return true;
+}
+
+TEL__FN void tel__pipeline_pop(tel__pipeline* p, tel__pipeline_sink* k, int signal) {
+    tel__pipeline_queue* q = &k->pending[signal];
+    tel__pipeline_stage* s = q->at[q->first];
+    tel__thread_mutex_lock(&p->stage);
+    q->first = (q->first + 1) % TEL__PIPELINE_PENDING;
+    q->count--;
+    q->records -= s->count;
+    tel__atomic_add_u64(&k->waiting[1 + signal], (uint64_t)0 - s->count);
+    tel__pipeline_stage_drop(p, s);
+    tel__thread_mutex_unlock(&p->stage);
+}
+
+TEL__FN tel__pipeline_stage* tel__pipeline_oldest(tel__pipeline* p, tel__pipeline_sink* k, int signal) {
+    tel__pipeline_stage* s;
+    tel__thread_mutex_lock(&p->stage);
+    s = k->pending[signal].count ? k->pending[signal].at[k->pending[signal].first] : NULL;
+    tel__thread_mutex_unlock(&p->stage);
+    return s;
+}
+
+/* Offers the oldest pending stage of a signal. true: it is off the list, one way or the other. */
+TEL__FN bool tel__pipeline_offer(tel__pipeline* p, tel__pipeline_sink* k, int signal, tel__pipeline_stage* s) {
+    uint64_t now = tel__clock_mono_ns();
+    tel_batch batch;
+    tel_result r;
+    tel__pipeline_frame(p, &batch, p->limits[signal].timeout_ms);
+    r = tel__pipeline_views(p, s, &batch) ? tel__pipeline_call(&k->sink, &batch) : TEL_ERR_MEMORY;
+    if (!k->give_up_at) { k->give_up_at = now + (uint64_t)p->limits[signal].timeout_ms * 1000000u; }
+    if ((r == TEL_ERR_IO || r == TEL_ERR_TIMEOUT) && now < k->give_up_at) {
+        k->backoff_ns = k->backoff_ns ? k->backoff_ns * 2 : 5000000u;
+        if (k->backoff_ns > (uint64_t)5 * 1000000000u) { k->backoff_ns = (uint64_t)5 * 1000000000u; }
+        k->retry_at = now + k->backoff_ns;
+        return false;
+    }
+    tel__atomic_add_u64(r == TEL_OK ? &k->accepted[1 + signal] : &k->dropped_failed[1 + signal], s->count);
+    if (r != TEL_OK) {
+        tel__diag_report(p->diag, TEL__DIAG_SINK_FAILED, "%s: %s, %u %s dropped", k->sink.name, tel__diag_result(r),
+                         (unsigned)s->count, signal == TEL__BOOK_SPANS ? "spans" : "log records");
+    }
+    k->retry_at = k->backoff_ns = k->give_up_at = 0;
+    tel__pipeline_pop(p, k, signal);
+    return true;
+}
+
+/* Offers a sink all that is pending for it; stops at the first stage it cannot take now. */
+TEL__FN void tel__pipeline_serve(tel__pipeline* p, tel__pipeline_sink* k, bool force) {
+    int signal;
+    if (!force && k->retry_at && tel__clock_mono_ns() < k->retry_at) { return; }
+    for (signal = 0; signal < 2; signal++) {
+        tel__pipeline_stage* s;
+        while ((s = tel__pipeline_oldest(p, k, signal)) != NULL) {
+            if (!tel__pipeline_offer(p, k, signal, s)) { return; }
+        }
+    }
+}
+
+/* ---- metrics ---- */
+
+/* Hands one batch of a collection to every sink that is pushed metrics. A sink's failure is its own. */
+TEL__FN tel_result tel__pipeline_emit(const tel_batch* batch, void* user_data) {
+    tel__pipeline* p = (tel__pipeline*)user_data;
+    uint64_t points = 0;
+    uint32_t i;
+    for (i = 0; i < batch->metric_count; i++) { points += batch->metrics[i].point_count; }
+    if (!points) { return TEL_OK; }
+    tel__atomic_add_u64(&p->points, points);
+    for (i = 0; i < p->sink_count; i++) {
+        tel__pipeline_sink* k = &p->sinks[i];
+        tel_result r;
+        if (!tel__pipeline_wants(k, 0)) { continue; }
+        r = tel__pipeline_call(&k->sink, batch);
+        tel__atomic_add_u64(r == TEL_OK ? &k->accepted[0] : &k->dropped_failed[0], points);
+        if (r != TEL_OK) { tel__diag_report(p->diag, TEL__DIAG_SINK_FAILED, "%s: %s, metrics dropped", k->sink.name, tel__diag_result(r)); }
+    }
+    return TEL_OK;
+}
+
+TEL__FN bool tel__pipeline_pushes_metrics(const tel__pipeline* p) {
+    uint32_t i;
+    for (i = 0; i < p->sink_count; i++) { if (tel__pipeline_wants(&p->sinks[i], 0)) { return true; } }
+    return false;
+}
+
+TEL__FN void tel__pipeline_metrics(tel__pipeline* p, bool force) {
+    uint64_t now = tel__clock_mono_ns(), interval = (uint64_t)p->metric_interval_ms * 1000000u;
+    tel_batch frame;
+    if (!force && now < p->next_collect) { return; }
+    p->next_collect = now + interval;
+    if (!tel__pipeline_pushes_metrics(p)) { return; }
+    tel__pipeline_frame(p, &frame, p->metric_timeout_ms);
+    if (tel__metric_collect(p->metrics, &frame, tel__pipeline_emit, p) != TEL_OK) {
+        tel__diag_report(p->diag, TEL__DIAG_MEMORY, "metrics were not collected");
+    }
+}
+
+/* ---- rounds ---- */
+
+/* Becomes the one who works; false: not by the deadline. */
+TEL__FN bool tel__pipeline_enter(tel__pipeline* p, uint64_t deadline) {
+    bool entered;
+    tel__thread_mutex_lock(&p->mutex);
+    while (p->busy && tel__clock_mono_ns() < deadline) { tel__thread_cond_wait(&p->cond, &p->mutex, deadline); }
+    entered = !p->busy;
+    if (entered) { p->busy = true; }
+    tel__thread_mutex_unlock(&p->mutex);
+    return entered;
+}
+
+TEL__FN void tel__pipeline_leave(tel__pipeline* p) {
+    tel__thread_mutex_lock(&p->mutex);
+    p->busy = false;
+    tel__thread_cond_broadcast(&p->cond);
+    tel__thread_mutex_unlock(&p->mutex);
+}
+
+TEL__FN void tel__pipeline_say_drops(tel__pipeline* p) {
+    tel__ring_books sum = tel__ring_totals(p->registry);
+    uint64_t spans = tel__atomic_load_u64(&sum.dropped[0]), logs = tel__atomic_load_u64(&sum.dropped[1]);
+    if (spans > p->said_dropped[0] || logs > p->said_dropped[1]) {
+        tel__diag_report(p->diag, TEL__DIAG_DROPPED, "%llu spans and %llu log records so far: rings full "
+                         "(tel_desc.ring_bytes), records too large, or span pool empty (max_live_spans)",
+                         (unsigned long long)spans, (unsigned long long)logs);
+        p->said_dropped[0] = spans;
+        p->said_dropped[1] = logs;
+    }
+}
+
+/* One round by the one who works. */
+TEL__FN void tel__pipeline_round(tel__pipeline* p, bool force) {
+    uint32_t i;
+    tel__clock_sync(p->clock);
+    tel__pipeline_drain(p, force);
+    for (i = 0; i < p->sink_count; i++) { tel__pipeline_serve(p, &p->sinks[i], force); }
+    tel__pipeline_metrics(p, force);
+    tel__memory_rewind(&p->arena);
+    tel__pipeline_say_drops(p);
+    tel__diag_flush(p->diag);
+}
+
+/* The next pause: short while rings fill, long while they are empty. A ring has to survive one of them. */
+TEL__FN uint64_t tel__pipeline_pause(tel__pipeline* p) {
+    if (p->fill > 48) { p->tick_ns /= 2; }
+    else if (p->fill < 12) { p->tick_ns += p->tick_ns / 4; }
+    if (p->tick_ns < TEL__PIPELINE_TICK_MIN) { p->tick_ns = TEL__PIPELINE_TICK_MIN; }
+    if (p->tick_ns > TEL__PIPELINE_TICK_MAX) { p->tick_ns = TEL__PIPELINE_TICK_MAX; }
+    return p->tick_ns;
+}
+
+TEL__FN void tel__pipeline_run(void* arg) {
+    tel__pipeline* p = (tel__pipeline*)arg;
+    tel__thread_mutex_lock(&p->mutex);
+    while (!p->stop) {
+        uint64_t until = tel__clock_mono_ns() + tel__pipeline_pause(p);
+        while (!p->stop && tel__thread_cond_wait(&p->cond, &p->mutex, until)) { }
+        if (p->stop || p->busy) { continue; }
+        p->busy = true;
+        tel__thread_mutex_unlock(&p->mutex);
+        tel__pipeline_round(p, false);
+        tel__thread_mutex_lock(&p->mutex);
+        p->busy = false;
+        tel__thread_cond_broadcast(&p->cond);
+    }
+    p->running = false;
+    tel__thread_cond_broadcast(&p->cond);
+    tel__thread_mutex_unlock(&p->mutex);
+}
+
+TEL__FN bool tel__pipeline_start(tel__pipeline* p) {
+    p->stop = false;
+    p->running = true;
+    if (!tel__thread_start(&p->thread, tel__pipeline_run, p)) { p->running = false; }
+    return p->running;
+}
+
+/* Ends the export thread; false: it is inside a sink and did not come back by the deadline. Then it is let
+   go, and p must stay. */
+TEL__FN bool tel__pipeline_stop(tel__pipeline* p, uint64_t deadline) {
+    bool ended;
+    tel__thread_mutex_lock(&p->mutex);
+    p->stop = true;
+    tel__thread_cond_broadcast(&p->cond);
+    while (p->running && tel__clock_mono_ns() < deadline) { tel__thread_cond_wait(&p->cond, &p->mutex, deadline); }
+    ended = !p->running;
+    tel__thread_mutex_unlock(&p->mutex);
+    if (ended) { tel__thread_join(&p->thread); } else { tel__thread_detach(&p->thread); }
+    return ended;
+}
+
+TEL__FN bool tel__pipeline_pending(const tel__pipeline* p) {
+    uint32_t i;
+    int signal;
+    for (i = 0; i < p->sink_count; i++) {
+        for (signal = 1; signal < 3; signal++) {
+            if (tel__atomic_load_u64(&p->sinks[i].waiting[signal])) { return true; }
+        }
+    }
+    return false;
+}
+
+/* Lets every sink deliver what it accepted. A dead one spends the time, but the others work meanwhile. */
+TEL__FN tel_result tel__pipeline_flush_sinks(tel__pipeline* p, uint64_t deadline) {
+    tel_result worst = TEL_OK;
+    uint32_t i;
+    for (i = 0; i < p->sink_count; i++) {
+        const tel_sink* sink = &p->sinks[i].sink;
+        tel__thread_local saved;
+        tel_result r;
+        if (!sink->flush_fn) { continue; }
+        saved = tel__thread_quiet_begin();
+        r = sink->flush_fn(tel__clock_left_ms(deadline), sink->user_data);
+        tel__thread_quiet_end(saved);
+        if (r != TEL_OK) { worst = r; }
+    }
+    return worst;
+}
+
+/* Drains, collects, offers and waits until all sinks have delivered, or the deadline. */
+TEL__FN tel_result tel__pipeline_flush(tel__pipeline* p, uint64_t deadline) {
+    tel_result r;
+    if (!tel__pipeline_enter(p, deadline)) { return TEL_ERR_TIMEOUT; }
+    tel__pipeline_round(p, true);
+    for (;;) {
+        uint64_t now = tel__clock_mono_ns();
+        uint32_t i;
+        r = tel__pipeline_flush_sinks(p, deadline);
+        if (!tel__pipeline_pending(p)) { break; }
+        if (now >= deadline) { r = TEL_ERR_TIMEOUT; break; }
+        tel__thread_sleep_ns(deadline - now < 2000000u ? deadline - now : 2000000u);
+        for (i = 0; i < p->sink_count; i++) { tel__pipeline_serve(p, &p->sinks[i], false); }
+    }
+    tel__memory_rewind(&p->arena);
+    tel__pipeline_leave(p);
+    return r;
+}
+
+/* ---- life ---- */
+
+TEL__FN void tel__pipeline_sync_init(tel__pipeline* p) {
+    tel__thread_mutex_init(&p->mutex);
+    tel__thread_mutex_init(&p->stage);
+    tel__thread_cond_init(&p->cond);
+}
+
+TEL__FN tel_result tel__pipeline_init(tel__pipeline* p, const tel_sink* sinks, size_t count) {
+    size_t i;
+    tel__pipeline_sync_init(p);
+    p->arena.memory = p->memory;
+    p->tick_ns = TEL__PIPELINE_TICK_MAX;
+    p->next_collect = tel__clock_mono_ns() + (uint64_t)p->metric_interval_ms * 1000000u;
+    if (!count) { return TEL_OK; }
+    p->sinks = (tel__pipeline_sink*)tel__memory_alloc(p->memory, count * sizeof *p->sinks);
+    if (!p->sinks) { return TEL_ERR_MEMORY; }
+    p->sink_count = (uint32_t)count;
+    for (i = 0; i < count; i++) {
+        p->sinks[i].sink = sinks[i];
+        if (!p->sinks[i].sink.name) { p->sinks[i].sink.name = "sink"; }
+    }
+    return TEL_OK;
+}
+
+/* Forgets everything that is staged or pending. */
+TEL__FN void tel__pipeline_discard(tel__pipeline* p) {
+    uint32_t i;
+    int signal;
+    for (signal = 0; signal < 2; signal++) {
+        if (p->open[signal]) { p->open[signal]->refs = 1; tel__pipeline_stage_drop(p, p->open[signal]); }
+        p->open[signal] = NULL;
+        tel__atomic_store_u64(&p->staged[signal], 0);
+        for (i = 0; i < p->sink_count; i++) {
+            while (p->sinks[i].pending[signal].count) { tel__pipeline_pop(p, &p->sinks[i], signal); }
+        }
+    }
+}
+
+TEL__FN void tel__pipeline_free(tel__pipeline* p, size_t sink_slots) {
+    tel__pipeline_discard(p);
+    tel__memory_release(&p->arena);
+    tel__memory_free(p->memory, p->sinks, sink_slots * sizeof *p->sinks);
+    tel__thread_mutex_destroy(&p->mutex);
+    tel__thread_mutex_destroy(&p->stage);
+    tel__thread_cond_destroy(&p->cond);
+}
+
+/* One sink's books, with what it says of the things it accepted. */
+TEL__FN void tel__pipeline_sink_stats(tel__pipeline_sink* k, tel_sink_stats* out) {
+    tel_sink_stats later;
+    int i;
+    memset(out, 0, sizeof *out);
+    memset(&later, 0, sizeof later);
+    if (k->sink.stats_fn) { k->sink.stats_fn(&later, k->sink.user_data); }
+    snprintf(out->name, sizeof out->name, "%s", k->sink.name);
+    for (i = 0; i < 3; i++) {
+        uint64_t accepted = tel__atomic_load_u64(&k->accepted[i]);
+        uint64_t gone = later.queued[i] + later.dropped_full[i] + later.dropped_failed[i];
+        out->delivered[i] = accepted > gone ? accepted - gone : 0;
+        out->queued[i] = later.queued[i] + tel__atomic_load_u64(&k->waiting[i]);
+        out->dropped_full[i] = later.dropped_full[i] + tel__atomic_load_u64(&k->dropped_full[i]);
+        out->dropped_failed[i] = later.dropped_failed[i] + tel__atomic_load_u64(&k->dropped_failed[i]);
+    }
+}
+
+/* ---- delivery: payloads, a worker, retries ---- */
+
+typedef struct tel__pipeline_payload {
+    struct tel__pipeline_payload* next;
+    int      signal;                    /* index of tel_stats */
+    uint64_t items;
+    size_t   size, capacity, charged;   /* charged: what the queue counts for it, whatever becomes of data */
+    char*    data;
+    bool     packed;                    /* data is compressed */
+} tel__pipeline_payload;
+
+/* What one attempt to send came to. */
+typedef struct tel__pipeline_sent {
+    tel_result result;                  /* TEL_ERR_IO, TEL_ERR_TIMEOUT: try again; other failures: final */
+    uint64_t   retry_after_ms;          /* UINT64_MAX: the receiver did not say */
+    uint64_t   rejected;                /* with TEL_OK: items that the receiver did not take */
+} tel__pipeline_sent;
+
+typedef struct tel__pipeline_delivery {
+    tel__memory*       memory;
+    tel__thread_mutex  mutex;
+    tel__thread_cond   cond;
+    tel__pipeline_payload *first, *last;
+    bool               flying, worker, abandoned, no_thread;
+    tel__atomic_u32    stop;
+    tel__thread_handle thread;
+    size_t             bytes, max_bytes;
+    uint64_t           queued[3], dropped[3];
+    uint32_t           timeout_ms[3];
+    tel__id_generator  jitter;
+    tel__pipeline_sent (*send_fn)(struct tel__pipeline_delivery* d, tel__pipeline_payload* payload, uint64_t deadline);
+    void             (*free_fn)(struct tel__pipeline_delivery* d);   /* of what user_data holds, and d itself */
+    void*              user_data;
+} tel__pipeline_delivery;
+
+TEL__FN void tel__pipeline_delivery_init(tel__pipeline_delivery* d) {
+    tel__thread_mutex_init(&d->mutex);
+    tel__thread_cond_init(&d->cond);
+    tel__id_seed(&d->jitter);
+}
+
+/* Sleeps unless stopped; false: stopped. Under d->mutex. */
+TEL__FN bool tel__pipeline_delivery_sleep(tel__pipeline_delivery* d, uint64_t until) {
+    while (!tel__atomic_load_u32(&d->stop) && tel__thread_cond_wait(&d->cond, &d->mutex, until)) { }
+    return !tel__atomic_load_u32(&d->stop);
+}
+
+/* Sends one payload until it is delivered, refused, or out of time: exponential backoff with jitter, or what
+   the receiver asked for (OTLP specification, "Failures"). Without d->mutex. Returns the items lost. */
+TEL__FN uint64_t tel__pipeline_deliver(tel__pipeline_delivery* d, tel__pipeline_payload* payload) {
+    uint32_t timeout = d->timeout_ms[payload->signal];
+    uint64_t deadline = tel__clock_deadline(timeout ? timeout : TEL_FOREVER);
+    uint64_t pause = 1000000000u;
+    for (;;) {
+        tel__pipeline_sent sent = d->send_fn(d, payload, deadline);
+        uint64_t now = tel__clock_mono_ns(), wait;
+        bool awake;
+        if (sent.result == TEL_OK) { return sent.rejected < payload->items ? sent.rejected : payload->items; }
+        if (sent.result != TEL_ERR_IO && sent.result != TEL_ERR_TIMEOUT) { return payload->items; }
+        wait = pause * (80 + tel__id_next(&d->jitter) % 41) / 100;
+        if (sent.retry_after_ms != UINT64_MAX) { wait = sent.retry_after_ms < 3600000u ? sent.retry_after_ms * 1000000u : deadline; }
+        if (now >= deadline || wait >= deadline - now || tel__atomic_load_u32(&d->stop)) { return payload->items; }
+        pause = pause * 3 / 2 < (uint64_t)5 * 1000000000u ? pause * 3 / 2 : (uint64_t)5 * 1000000000u;
+        tel__thread_mutex_lock(&d->mutex);
+        awake = tel__pipeline_delivery_sleep(d, now + wait);
+        tel__thread_mutex_unlock(&d->mutex);
+        if (!awake) { return payload->items; }
+    }
+}
+
+TEL__FN void tel__pipeline_payload_free(tel__memory* memory, tel__pipeline_payload* payload) {
+    tel__memory_free(memory, payload->data, payload->capacity);
+    tel__memory_free(memory, payload, sizeof *payload);
+}
+
+/* Takes the oldest payload, delivers it, and settles its books. Under d->mutex, which it gives up meanwhile. */
+TEL__FN void tel__pipeline_delivery_next(tel__pipeline_delivery* d) {
+    tel__pipeline_payload* payload = d->first;
+    uint64_t lost;
+    d->first = payload->next;
+    if (!d->first) { d->last = NULL; }
+    d->flying = true;
+    tel__thread_mutex_unlock(&d->mutex);
+    lost = tel__pipeline_deliver(d, payload);
+    tel__thread_mutex_lock(&d->mutex);
+    d->flying = false;
+    d->bytes -= payload->charged;
+    d->queued[payload->signal] -= payload->items;
+    d->dropped[payload->signal] += lost;
+    tel__pipeline_payload_free(d->memory, payload);
+    tel__thread_cond_broadcast(&d->cond);
+}
+
+TEL__FN void tel__pipeline_delivery_run(void* arg) {
+    tel__pipeline_delivery* d = (tel__pipeline_delivery*)arg;
+    bool orphan;
+    tel__thread_mutex_lock(&d->mutex);
+    while (!tel__atomic_load_u32(&d->stop)) {
+        if (d->first) { tel__pipeline_delivery_next(d); }
+        else { tel__thread_cond_wait(&d->cond, &d->mutex, UINT64_MAX); }
+    }
+    d->worker = false;
+    orphan = d->abandoned;
+    tel__thread_cond_broadcast(&d->cond);
+    tel__thread_mutex_unlock(&d->mutex);
+    if (orphan) {
+        tel__memory* memory = d->memory;
+        d->free_fn(d);
+        tel__atomic_add_u32(&memory->pins, (uint32_t)-1);
+    }
+}
+
+/* Whether one more payload may be queued: a queue with nothing in it takes any. */
+TEL__FN bool tel__pipeline_delivery_room(tel__pipeline_delivery* d) {
+    bool room;
+    tel__thread_mutex_lock(&d->mutex);
+    room = d->bytes < d->max_bytes;
+    tel__thread_mutex_unlock(&d->mutex);
+    return room;
+}
+
+/* Takes over a payload. The worker starts with the first one (in the child of a fork: again); without a
+   worker it is sent here and now. */
+TEL__FN void tel__pipeline_delivery_push(tel__pipeline_delivery* d, tel__pipeline_payload* payload) {
+    tel__thread_mutex_lock(&d->mutex);
+    payload->next = NULL;
+    if (d->last) { d->last->next = payload; } else { d->first = payload; }
+    d->last = payload;
+    payload->charged = payload->capacity;
+    d->bytes += payload->charged;
+    d->queued[payload->signal] += payload->items;
+    if (!d->worker && !d->no_thread) {
+        d->worker = true;
+        d->worker = tel__thread_start(&d->thread, tel__pipeline_delivery_run, d);
+    }
+    if (d->worker) { tel__thread_cond_broadcast(&d->cond); }
+    else { while (d->first) { tel__pipeline_delivery_next(d); } }
+    tel__thread_mutex_unlock(&d->mutex);
+}
+
+TEL__FN tel_result tel__pipeline_delivery_flush(tel__pipeline_delivery* d, uint32_t timeout_ms) {
+    uint64_t deadline = tel__clock_deadline(timeout_ms);
+    bool left;
+    tel__thread_mutex_lock(&d->mutex);
+    while ((d->first || d->flying) && tel__clock_mono_ns() < deadline) { tel__thread_cond_wait(&d->cond, &d->mutex, deadline); }
+    left = d->first || d->flying;
+    tel__thread_mutex_unlock(&d->mutex);
+    return left ? TEL_ERR_TIMEOUT : TEL_OK;
+}
+
+TEL__FN void tel__pipeline_delivery_discard(tel__pipeline_delivery* d) {
+    while (d->first) {
+        tel__pipeline_payload* payload = d->first;
+        d->first = payload->next;
+        d->bytes -= payload->charged;
+        d->queued[payload->signal] -= payload->items;
+        d->dropped[payload->signal] += payload->items;
+        tel__pipeline_payload_free(d->memory, payload);
+    }
+    d->last = NULL;
+}
+
+TEL__FN void tel__pipeline_delivery_free(tel__pipeline_delivery* d) {
+    tel__thread_mutex_destroy(&d->mutex);
+    tel__thread_cond_destroy(&d->cond);
+}
+
+/* Drops what is left, stops the worker and frees all by free_fn. A worker that does not come back within 300 ms
+   (a resolver, a post_fn that blocks) is left to itself and frees all when it does. */
+TEL__FN void tel__pipeline_delivery_close(tel__pipeline_delivery* d) {
+    uint64_t deadline = tel__clock_deadline(300);
+    bool gone;
+    tel__thread_mutex_lock(&d->mutex);
+    tel__pipeline_delivery_discard(d);
+    tel__atomic_store_u32(&d->stop, 1);
+    tel__thread_cond_broadcast(&d->cond);
+    while (d->worker && tel__clock_mono_ns() < deadline) { tel__thread_cond_wait(&d->cond, &d->mutex, deadline); }
+    gone = !d->worker;
+    d->abandoned = !gone;
+    if (!gone) { tel__atomic_add_u32(&d->memory->pins, 1); }
+    tel__thread_mutex_unlock(&d->mutex);
+    if (!gone) { tel__thread_detach(&d->thread); return; }
+    tel__thread_join(&d->thread);
+    d->free_fn(d);
+}
+
+TEL__FN void tel__pipeline_delivery_stats(tel__pipeline_delivery* d, tel_sink_stats* out) {
+    int i;
+    tel__thread_mutex_lock(&d->mutex);
+    for (i = 0; i < 3; i++) {
+        out->queued[i] = d->queued[i];
+        out->dropped_failed[i] = d->dropped[i];
+    }
+    tel__thread_mutex_unlock(&d->mutex);
+}
+
+/* In the child of fork: the queue is the parent's business, the worker is not here. The payload that was in
+   flight stays allocated. */
+TEL__FN void tel__pipeline_delivery_fork(tel__pipeline_delivery* d) {
+    tel__thread_mutex_init(&d->mutex);
+    tel__thread_cond_init(&d->cond);
+    tel__pipeline_delivery_discard(d);
+    memset(d->queued, 0, sizeof d->queued);
+    memset(d->dropped, 0, sizeof d->dropped);
+    d->bytes = 0;
+    d->flying = d->worker = d->thread.started = false;
+    tel__id_seed(&d->jitter);
+}
+
+/* ==== R16 >>otlp ======================================================================================
+   Encodes one signal of a batch as one OTLP JSON document: the body of an Export request, and a line of
+   an OTLP file. Reads the small answer that a receiver gives. One walker goes over the batch and speaks
+   in fields of the OTLP messages; the functions that write a field are the only ones that know JSON.
+
+   Uses      R01 platform, R07 text, the batch views of P8.          Used by   R19.
+   Threads   any; everything lives in the arguments and on the stack.
+   Holds     names, numbers and wire types in the table are those of opentelemetry-proto 1.11; nothing is
+             read of a batch but its views; a document that lost a byte is reported, never passed on as
+             whole; an answer of any bytes is read in one pass without recursion or allocation.
+   Tests     tests/rooms/otlp.c, tests/peers/otlp_schema.py   fuzz: otlp_response   bench: otlp.span
+*/
+
+/* ---- Fields -------------------------------------------------------------------------------------- */
+
+/* X(message, JSON name, protobuf number, protobuf wire type). JSON has no use for the last two: they stand
+   here so that a protobuf emitter needs no second walker and no second table, and a test compares all four
+   columns with the .proto files. The envelopes of the three signals come first, six rows each. */
+#define TEL__OTLP_FIELDS(X)                                                                               \
+    X(TracesData, resourceSpans, 1, 2) X(ResourceSpans, resource, 1, 2)                                   \
+    X(ResourceSpans, scopeSpans, 2, 2) X(ScopeSpans, scope, 1, 2) X(ScopeSpans, spans, 2, 2)              \
+    X(ScopeSpans, schemaUrl, 3, 2)                                                                        \
+    X(MetricsData, resourceMetrics, 1, 2) X(ResourceMetrics, resource, 1, 2)                              \
+    X(ResourceMetrics, scopeMetrics, 2, 2) X(ScopeMetrics, scope, 1, 2) X(ScopeMetrics, metrics, 2, 2)    \
+    X(ScopeMetrics, schemaUrl, 3, 2)                                                                      \
+    X(LogsData, resourceLogs, 1, 2) X(ResourceLogs, resource, 1, 2) X(ResourceLogs, scopeLogs, 2, 2)      \
+    X(ScopeLogs, scope, 1, 2) X(ScopeLogs, logRecords, 2, 2) X(ScopeLogs, schemaUrl, 3, 2)                \
+    X(Resource, attributes, 1, 2)                                                                         \
+    X(InstrumentationScope, name, 1, 2) X(InstrumentationScope, version, 2, 2)                            \
+    X(InstrumentationScope, attributes, 3, 2) X(KeyValue, key, 1, 2) X(KeyValue, value, 2, 2)             \
+    X(AnyValue, stringValue, 1, 2) X(AnyValue, boolValue, 2, 0) X(AnyValue, intValue, 3, 0)               \
+    X(AnyValue, doubleValue, 4, 1)                                                                        \
+    X(Span, traceId, 1, 2) X(Span, spanId, 2, 2) X(Span, parentSpanId, 4, 2) X(Span, name, 5, 2)          \
+    X(Span, kind, 6, 0) X(Span, startTimeUnixNano, 7, 1) X(Span, endTimeUnixNano, 8, 1)                   \
+    X(Span, attributes, 9, 2) X(Span, droppedAttributesCount, 10, 0) X(Span, events, 11, 2)               \
+    X(Span, droppedEventsCount, 12, 0) X(Span, links, 13, 2) X(Span, droppedLinksCount, 14, 0)            \
+    X(Span, status, 15, 2) X(Span, flags, 16, 5)                                                          \
+    X(Event, timeUnixNano, 1, 1) X(Event, name, 2, 2) X(Event, attributes, 3, 2)                          \
+    X(Event, droppedAttributesCount, 4, 0)                                                                \
+    X(Link, traceId, 1, 2) X(Link, spanId, 2, 2) X(Link, attributes, 4, 2) X(Link, flags, 6, 5)           \
+    X(Status, message, 2, 2) X(Status, code, 3, 0)                                                        \
+    X(Metric, name, 1, 2) X(Metric, description, 2, 2) X(Metric, unit, 3, 2) X(Metric, gauge, 5, 2)       \
+    X(Metric, sum, 7, 2) X(Metric, histogram, 9, 2) X(Gauge, dataPoints, 1, 2)                            \
+    X(Sum, dataPoints, 1, 2) X(Sum, aggregationTemporality, 2, 0) X(Sum, isMonotonic, 3, 0)               \
+    X(Histogram, dataPoints, 1, 2) X(Histogram, aggregationTemporality, 2, 0)                             \
+    X(NumberDataPoint, startTimeUnixNano, 2, 1) X(NumberDataPoint, timeUnixNano, 3, 1)                    \
+    X(NumberDataPoint, asDouble, 4, 1) X(NumberDataPoint, asInt, 6, 1)                                    \
+    X(NumberDataPoint, attributes, 7, 2)                                                                  \
+    X(HistogramDataPoint, startTimeUnixNano, 2, 1) X(HistogramDataPoint, timeUnixNano, 3, 1)              \
+    X(HistogramDataPoint, count, 4, 1) X(HistogramDataPoint, sum, 5, 1)                                   \
+    X(HistogramDataPoint, bucketCounts, 6, 2) X(HistogramDataPoint, explicitBounds, 7, 2)                 \
+    X(HistogramDataPoint, attributes, 9, 2) X(HistogramDataPoint, min, 11, 1)                             \
+    X(HistogramDataPoint, max, 12, 1)                                                                     \
+    X(LogRecord, timeUnixNano, 1, 1) X(LogRecord, severityNumber, 2, 0) X(LogRecord, severityText, 3, 2)  \
+    X(LogRecord, body, 5, 2) X(LogRecord, attributes, 6, 2) X(LogRecord, droppedAttributesCount, 7, 0)    \
+    X(LogRecord, flags, 8, 5) X(LogRecord, traceId, 9, 2) X(LogRecord, spanId, 10, 2)                     \
+    X(LogRecord, observedTimeUnixNano, 11, 1) X(LogRecord, eventName, 12, 2)
+
+#define TEL__OTLP_ENUM(message, name, number, wire) TEL__OTLP_##message##_##name,
+#define TEL__OTLP_ROW(message, name, number, wire) { "\"" #name "\":", (uint8_t)(sizeof #name + 2), number, wire },
+typedef enum tel__otlp_field_index { TEL__OTLP_FIELDS(TEL__OTLP_ENUM) TEL__OTLP_FIELD_COUNT } tel__otlp_field_index;
+typedef struct tel__otlp_field { const char* key; uint8_t key_size, number, wire; } tel__otlp_field;
+static const tel__otlp_field tel__otlp_fields[] = { TEL__OTLP_FIELDS(TEL__OTLP_ROW) };
+#undef TEL__OTLP_ENUM
+#undef TEL__OTLP_ROW
+#define TEL__OTLP(message, name) (&tel__otlp_fields[TEL__OTLP_##message##_##name])
+
+/* ---- Emitter ------------------------------------------------------------------------------------- */
+
+/* A cursor into the text under construction. It travels by value, so that the compiler may keep it in
+   registers between fields: through a pointer, each byte written could change it. `before` is what the
+   next member or element starts with: an opening bracket that nothing has followed yet, or a comma. So
+   a bracket is never written that must be taken back, which text handed on early would not allow. */
+typedef struct tel__otlp_emitter {
+    tel__text_out* out;
+    char* at;
+    char* end;
+    char before;
+} tel__otlp_emitter;
+
+TEL__INLINE void tel__otlp_load(tel__otlp_emitter* e) {
+    e->at = e->out->data + e->out->size;
+    e->end = e->out->data + e->out->capacity;
+}
+
+TEL__INLINE void tel__otlp_save(tel__otlp_emitter* e) {
+    e->out->size = (size_t)(e->at - e->out->data);
+}
+
+TEL__NOINLINE tel__otlp_emitter tel__otlp_grow(tel__otlp_emitter e, size_t size) {
+    tel__otlp_save(&e);
+    if (tel__text_reserve(e.out, size)) {
+        tel__otlp_load(&e);
+    } else {
+        e.end = e.at;
+    }
+    return e;
+}
+
+/* Whether size bytes may be written at the cursor. False leaves them counted as lost. */
+TEL__INLINE bool tel__otlp_room(tel__otlp_emitter* e, size_t size) {
+    if (TEL__LIKELY((size_t)(e->end - e->at) >= size)) { return true; }
+    *e = tel__otlp_grow(*e, size);
+    return (size_t)(e->end - e->at) >= size;
+}
+
+TEL__INLINE void tel__otlp_write_char(tel__otlp_emitter* e, char c) {
+    *e->at++ = c;
+}
+
+/* The name of a field, with what stands before it; afterwards there is room for size bytes more. */
+TEL__INLINE bool tel__otlp_name(tel__otlp_emitter* e, const tel__otlp_field* f, size_t size) {
+    if (!tel__otlp_room(e, 1u + f->key_size + size)) { return false; }
+    *e->at = e->before;
+    memcpy(e->at + 1, f->key, f->key_size);
+    e->at += 1 + f->key_size;
+    e->before = ',';
+    return true;
+}
+
+/* What follows is what an emitter consists of: the walker below writes through these functions only. In
+   protobuf begin and item write a tag and leave room for a length, end fills it in, and the list
+   brackets write nothing, which is why item repeats the field of its list. */
+
+TEL__INLINE void tel__otlp_begin(tel__otlp_emitter* e, const tel__otlp_field* f) {
+    if (tel__otlp_name(e, f, 0)) { e->before = '{'; }
+}
+
+TEL__INLINE void tel__otlp_begin_list(tel__otlp_emitter* e, const tel__otlp_field* f) {
+    if (tel__otlp_name(e, f, 0)) { e->before = '['; }
+}
+
+TEL__INLINE void tel__otlp_begin_item(tel__otlp_emitter* e, const tel__otlp_field* f) {
+    (void)f;
+    if (!tel__otlp_room(e, 1)) { return; }
+    tel__otlp_write_char(e, e->before);
+    e->before = '{';
+}
+
+TEL__INLINE void tel__otlp_close(tel__otlp_emitter* e, char open, char close) {
+    if (!tel__otlp_room(e, 2)) { return; }
+    if (e->before == open) { tel__otlp_write_char(e, open); }
+    tel__otlp_write_char(e, close);
+    e->before = ',';
+}
+TEL__INLINE void tel__otlp_end(tel__otlp_emitter* e)      { tel__otlp_close(e, '{', '}'); }
+TEL__INLINE void tel__otlp_end_list(tel__otlp_emitter* e) { tel__otlp_close(e, '[', ']'); }
+
+/* enum, uint32, fixed32 */
+TEL__INLINE void tel__otlp_put_u32(tel__otlp_emitter* e, const tel__otlp_field* f, uint32_t v) {
+    if (!tel__otlp_name(e, f, 20)) { return; }
+    e->at = tel__text_write_u64(e->at, v);
+}
+
+TEL__INLINE void tel__otlp_put_bool(tel__otlp_emitter* e, const tel__otlp_field* f, bool v) {
+    if (!tel__otlp_name(e, f, 5)) { return; }
+    memcpy(e->at, v ? "true" : "false", v ? 4 : 5);
+    e->at += v ? 4 : 5;
+}
+
+/* fixed64: a string in JSON, as are all 64-bit integers */
+TEL__INLINE void tel__otlp_put_u64(tel__otlp_emitter* e, const tel__otlp_field* f, uint64_t v) {
+    if (!tel__otlp_name(e, f, 22)) { return; }
+    tel__otlp_write_char(e, '"');
+    e->at = tel__text_write_u64(e->at, v);
+    tel__otlp_write_char(e, '"');
+}
+
+/* int64, sfixed64 */
+TEL__INLINE void tel__otlp_put_i64(tel__otlp_emitter* e, const tel__otlp_field* f, int64_t v) {
+    if (!tel__otlp_name(e, f, 22)) { return; }
+    tel__otlp_write_char(e, '"');
+    e->at = tel__text_write_i64(e->at, v);
+    tel__otlp_write_char(e, '"');
+}
+
+TEL__INLINE void tel__otlp_put_double(tel__otlp_emitter* e, const tel__otlp_field* f, double v) {
+    if (!tel__otlp_name(e, f, 0)) { return; }
+    tel__otlp_save(e);
+    tel__text_put_json_double(e->out, v);
+    tel__otlp_load(e);
+}
+
+/* A trace or span id: hexadecimal and not base64, the one exception that OTLP makes for bytes in JSON */
+TEL__INLINE void tel__otlp_put_id(tel__otlp_emitter* e, const tel__otlp_field* f, const uint8_t* id, size_t size) {
+    if (!tel__otlp_name(e, f, 2 + 2 * size)) { return; }
+    tel__otlp_write_char(e, '"');
+    e->at = tel__text_write_hex(e->at, id, size);
+    tel__otlp_write_char(e, '"');
+}
+
+TEL__INLINE void tel__otlp_put_string(tel__otlp_emitter* e, const tel__otlp_field* f, const char* data, size_t size) {
+    if (!tel__otlp_name(e, f, 0)) { return; }
+    tel__otlp_save(e);
+    tel__text_put_json_string(e->out, data, size);
+    tel__otlp_load(e);
+}
+
+/* repeated fixed64 */
+TEL__INLINE void tel__otlp_put_u64_list(tel__otlp_emitter* e, const tel__otlp_field* f, const uint64_t* v, size_t n) {
+    size_t i;
+    tel__otlp_begin_list(e, f);
+    for (i = 0; i < n && tel__otlp_room(e, 23); i++) {
+        tel__otlp_write_char(e, e->before);
+        tel__otlp_write_char(e, '"');
+        e->at = tel__text_write_u64(e->at, v[i]);
+        tel__otlp_write_char(e, '"');
+        e->before = ',';
+    }
+    tel__otlp_end_list(e);
+}
+
+/* repeated double */
+TEL__INLINE void tel__otlp_put_double_list(tel__otlp_emitter* e, const tel__otlp_field* f, const double* v, size_t n) {
+    size_t i;
+    tel__otlp_begin_list(e, f);
+    for (i = 0; i < n && tel__otlp_room(e, 1); i++) {
+        tel__otlp_write_char(e, e->before);
+        e->before = ',';
+        tel__otlp_save(e);
+        tel__text_put_json_double(e->out, v[i]);
+        tel__otlp_load(e);
+    }
+    tel__otlp_end_list(e);
+}
+
+/* ---- Walker: what all signals share ---------------------------------------------------------------- */
+
+/* Views that a program built by hand may hold NULL, or SIZE_MAX for "up to the NUL". */
+TEL__INLINE size_t tel__otlp_size(tel_text t) {
+    if (!t.data) { return 0; }
+    return TEL__LIKELY(t.size != SIZE_MAX) ? t.size : strlen(t.data);
+}
+
+/* A string that may be left out when empty, as proto3 allows for all that are not in a oneof. */
+TEL__INLINE void tel__otlp_put_text(tel__otlp_emitter* e, const tel__otlp_field* f, tel_text t) {
+    size_t size = tel__otlp_size(t);
+    if (size) { tel__otlp_put_string(e, f, t.data, size); }
+}
+
+TEL__INLINE void tel__otlp_put_count(tel__otlp_emitter* e, const tel__otlp_field* f, uint32_t n) {
+    if (n) { tel__otlp_put_u32(e, f, n); }
+}
+
+TEL__INLINE void tel__otlp_put_time(tel__otlp_emitter* e, const tel__otlp_field* f, uint64_t unix_ns) {
+    if (unix_ns) { tel__otlp_put_u64(e, f, unix_ns); }
+}
+
+TEL__INLINE bool tel__otlp_any_set(const uint8_t* id, size_t size) {
+    size_t i;
+    uint8_t all = 0;
+    for (i = 0; i < size; i++) { all = (uint8_t)(all | id[i]); }
+    return all != 0;
+}
+
+/* A member of a oneof is written even at its default: without it the value would be empty. An attribute
+   without a type is the empty value of the specification. */
+TEL__INLINE void tel__otlp_put_value(tel__otlp_emitter* e, const tel_attr* a) {
+    switch (a->type) {
+    case TEL_TYPE_BOOL:   tel__otlp_put_bool(e, TEL__OTLP(AnyValue, boolValue), a->as.b); break;
+    case TEL_TYPE_INT:    tel__otlp_put_i64(e, TEL__OTLP(AnyValue, intValue), a->as.i); break;
+    case TEL_TYPE_DOUBLE: tel__otlp_put_double(e, TEL__OTLP(AnyValue, doubleValue), a->as.d); break;
+    case TEL_TYPE_STRING:
+        tel__otlp_put_string(e, TEL__OTLP(AnyValue, stringValue), a->as.s.data, tel__otlp_size(a->as.s));
+        break;
+    default: break;
+    }
+}
+
+TEL__FN tel__otlp_emitter tel__otlp_put_attrs(tel__otlp_emitter e, const tel__otlp_field* f, tel_attrs attrs) {
+    size_t i;
+    if (!attrs.count) { return e; }
+    tel__otlp_begin_list(&e, f);
+    for (i = 0; i < attrs.count && !e.out->lost; i++) {
+        const tel_attr* a = &attrs.items[i];
+        size_t key_size = a->tel__key_size || !a->key ? a->tel__key_size : strlen(a->key);
+        tel__otlp_begin_item(&e, f);
+        tel__otlp_put_string(&e, TEL__OTLP(KeyValue, key), a->key, key_size);
+        tel__otlp_begin(&e, TEL__OTLP(KeyValue, value));
+        tel__otlp_put_value(&e, a);
+        tel__otlp_end(&e);
+        tel__otlp_end(&e);
+    }
+    tel__otlp_end_list(&e);
+    return e;
+}
+
+/* ---- Walker: spans --------------------------------------------------------------------------------- */
+
+/* Bits 0-7 are the W3C trace flags. Bit 8 says that bit 9 is known; bit 9, that the parent of a span, or
+   what a link points to, is in another process (trace.proto, SpanFlags). */
+TEL__INLINE uint32_t tel__otlp_flags(const tel_context* c, bool remote) {
+    return c->flags | 0x100u | (remote ? 0x200u : 0u);
+}
+
+TEL__FN tel__otlp_emitter tel__otlp_put_events(tel__otlp_emitter e, const tel_span_view* s) {
+    const tel__otlp_field* list = TEL__OTLP(Span, events);
+    size_t i;
+    tel__otlp_begin_list(&e, list);
+    for (i = 0; i < s->event_count && !e.out->lost; i++) {
+        const tel_event_view* event = &s->events[i];
+        tel__otlp_begin_item(&e, list);
+        tel__otlp_put_time(&e, TEL__OTLP(Event, timeUnixNano), event->unix_ns);
+        tel__otlp_put_text(&e, TEL__OTLP(Event, name), event->name);
+        e = tel__otlp_put_attrs(e, TEL__OTLP(Event, attributes), event->attrs);
+        tel__otlp_put_count(&e, TEL__OTLP(Event, droppedAttributesCount), event->dropped_attrs);
+        tel__otlp_end(&e);
+    }
+    tel__otlp_end_list(&e);
+    return e;
+}
+
+TEL__FN tel__otlp_emitter tel__otlp_put_links(tel__otlp_emitter e, const tel_span_view* s) {
+    const tel__otlp_field* list = TEL__OTLP(Span, links);
+    size_t i;
+    tel__otlp_begin_list(&e, list);
+    for (i = 0; i < s->link_count && !e.out->lost; i++) {
+        const tel_context* c = &s->links[i].context;
+        tel__otlp_begin_item(&e, list);
+        tel__otlp_put_id(&e, TEL__OTLP(Link, traceId), c->trace_id, sizeof c->trace_id);
+        tel__otlp_put_id(&e, TEL__OTLP(Link, spanId), c->span_id, sizeof c->span_id);
+        e = tel__otlp_put_attrs(e, TEL__OTLP(Link, attributes), s->links[i].attrs);
+        tel__otlp_put_u32(&e, TEL__OTLP(Link, flags), tel__otlp_flags(c, c->remote != 0));
+        tel__otlp_end(&e);
+    }
+    tel__otlp_end_list(&e);
+    return e;
+}
+
+TEL__FN tel__otlp_emitter tel__otlp_put_span(tel__otlp_emitter e, const tel_span_view* s) {
+    const tel_context* c = &s->context;
+    uint32_t kind = (uint32_t)s->kind;
+    tel__otlp_begin_item(&e, TEL__OTLP(ScopeSpans, spans));
+    tel__otlp_put_id(&e, TEL__OTLP(Span, traceId), c->trace_id, sizeof c->trace_id);
+    tel__otlp_put_id(&e, TEL__OTLP(Span, spanId), c->span_id, sizeof c->span_id);
+    if (tel__otlp_any_set(s->parent_span_id, sizeof s->parent_span_id)) {
+        tel__otlp_put_id(&e, TEL__OTLP(Span, parentSpanId), s->parent_span_id, sizeof s->parent_span_id);
+    }
+    tel__otlp_put_text(&e, TEL__OTLP(Span, name), s->name);
+    tel__otlp_put_u32(&e, TEL__OTLP(Span, kind), kind <= (uint32_t)TEL_SPAN_CONSUMER ? kind + 1 : 1);
+    tel__otlp_put_u64(&e, TEL__OTLP(Span, startTimeUnixNano), s->start_unix_ns);
+    tel__otlp_put_u64(&e, TEL__OTLP(Span, endTimeUnixNano), s->end_unix_ns);
+    e = tel__otlp_put_attrs(e, TEL__OTLP(Span, attributes), s->attrs);
+    tel__otlp_put_count(&e, TEL__OTLP(Span, droppedAttributesCount), s->dropped_attrs);
+    if (s->event_count) { e = tel__otlp_put_events(e, s); }
+    tel__otlp_put_count(&e, TEL__OTLP(Span, droppedEventsCount), s->dropped_events);
+    if (s->link_count) { e = tel__otlp_put_links(e, s); }
+    tel__otlp_put_count(&e, TEL__OTLP(Span, droppedLinksCount), s->dropped_links);
+    if (s->status != TEL_STATUS_UNSET) {
+        tel__otlp_begin(&e, TEL__OTLP(Span, status));
+        tel__otlp_put_text(&e, TEL__OTLP(Status, message), s->status_message);
+        tel__otlp_put_u32(&e, TEL__OTLP(Status, code), (uint32_t)s->status);
+        tel__otlp_end(&e);
+    }
+    tel__otlp_put_u32(&e, TEL__OTLP(Span, flags), tel__otlp_flags(c, s->parent_remote));
+    tel__otlp_end(&e);
+    return e;
+}
+
+/* ---- Walker: logs ---------------------------------------------------------------------------------- */
+
+/* The short name of a severity number, "" outside 1 to 24 (log data model, displaying severity). */
+TEL__FN tel_text tel__otlp_severity(uint32_t number) {
+    static const char names[6][6] = { "TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL" };
+    static const char more[18][7] = {
+        "TRACE2", "TRACE3", "TRACE4", "DEBUG2", "DEBUG3", "DEBUG4", "INFO2", "INFO3", "INFO4",
+        "WARN2", "WARN3", "WARN4", "ERROR2", "ERROR3", "ERROR4", "FATAL2", "FATAL3", "FATAL4"
+    };
+    uint32_t range = (number - 1) / 4, step = (number - 1) % 4;
+    if (number < 1 || number > 24) { return tel__text_of(""); }
+    return tel__text_of(step ? more[range * 3 + step - 1] : names[range]);
+}
+
+/* A body with data is written even when empty; data NULL is a record without a body. */
+TEL__FN tel__otlp_emitter tel__otlp_put_log(tel__otlp_emitter e, const tel_log_view* l) {
+    const tel_context* c = &l->context;
+    tel_text severity = tel__otlp_severity((uint32_t)l->severity);
+    tel__otlp_begin_item(&e, TEL__OTLP(ScopeLogs, logRecords));
+    tel__otlp_put_time(&e, TEL__OTLP(LogRecord, timeUnixNano), l->unix_ns);
+    tel__otlp_put_u64(&e, TEL__OTLP(LogRecord, observedTimeUnixNano), l->observed_unix_ns);
+    if (severity.size) {
+        tel__otlp_put_u32(&e, TEL__OTLP(LogRecord, severityNumber), (uint32_t)l->severity);
+        tel__otlp_put_string(&e, TEL__OTLP(LogRecord, severityText), severity.data, severity.size);
+    }
+    if (l->body.data) {
+        tel__otlp_begin(&e, TEL__OTLP(LogRecord, body));
+        tel__otlp_put_string(&e, TEL__OTLP(AnyValue, stringValue), l->body.data, tel__otlp_size(l->body));
+        tel__otlp_end(&e);
+    }
+    e = tel__otlp_put_attrs(e, TEL__OTLP(LogRecord, attributes), l->attrs);
+    tel__otlp_put_count(&e, TEL__OTLP(LogRecord, droppedAttributesCount), l->dropped_attrs);
+    if (tel__otlp_any_set(c->trace_id, sizeof c->trace_id)) {
+        tel__otlp_put_count(&e, TEL__OTLP(LogRecord, flags), c->flags);
+        tel__otlp_put_id(&e, TEL__OTLP(LogRecord, traceId), c->trace_id, sizeof c->trace_id);
+        if (tel__otlp_any_set(c->span_id, sizeof c->span_id)) {
+            tel__otlp_put_id(&e, TEL__OTLP(LogRecord, spanId), c->span_id, sizeof c->span_id);
+        }
+    }
+    tel__otlp_put_text(&e, TEL__OTLP(LogRecord, eventName), l->event_name);
+    tel__otlp_end(&e);
+    return e;
+}
+
+/* ---- Walker: metrics ------------------------------------------------------------------------------- */
+
+TEL__FN tel__otlp_emitter tel__otlp_put_numbers(tel__otlp_emitter e, const tel__otlp_field* list,
+                                                const tel_metric_view* m) {
+    size_t i;
+    tel__otlp_begin_list(&e, list);
+    for (i = 0; i < m->point_count && !e.out->lost; i++) {
+        const tel_point* p = &m->points[i];
+        tel__otlp_begin_item(&e, list);
+        e = tel__otlp_put_attrs(e, TEL__OTLP(NumberDataPoint, attributes), p->attrs);
+        tel__otlp_put_time(&e, TEL__OTLP(NumberDataPoint, startTimeUnixNano), p->start_unix_ns);
+        tel__otlp_put_u64(&e, TEL__OTLP(NumberDataPoint, timeUnixNano), p->unix_ns);
+        if (m->integer) {
+            tel__otlp_put_i64(&e, TEL__OTLP(NumberDataPoint, asInt), p->i);
+        } else {
+            tel__otlp_put_double(&e, TEL__OTLP(NumberDataPoint, asDouble), p->d);
+        }
+        tel__otlp_end(&e);
+    }
+    tel__otlp_end_list(&e);
+    return e;
+}
+
+/* Extremes of nothing, or unknown ones (NaN), are left out: min and max are optional fields. */
+TEL__FN tel__otlp_emitter tel__otlp_put_histograms(tel__otlp_emitter e, const tel_metric_view* m) {
+    const tel__otlp_field* list = TEL__OTLP(Histogram, dataPoints);
+    size_t i;
+    tel__otlp_begin_list(&e, list);
+    for (i = 0; i < m->point_count && !e.out->lost; i++) {
+        const tel_point* p = &m->points[i];
+        tel__otlp_begin_item(&e, list);
+        e = tel__otlp_put_attrs(e, TEL__OTLP(HistogramDataPoint, attributes), p->attrs);
+        tel__otlp_put_time(&e, TEL__OTLP(HistogramDataPoint, startTimeUnixNano), p->start_unix_ns);
+        tel__otlp_put_u64(&e, TEL__OTLP(HistogramDataPoint, timeUnixNano), p->unix_ns);
+        tel__otlp_put_u64(&e, TEL__OTLP(HistogramDataPoint, count), p->count);
+        tel__otlp_put_double(&e, TEL__OTLP(HistogramDataPoint, sum), p->d);
+        if (p->buckets) {
+            tel__otlp_put_u64_list(&e, TEL__OTLP(HistogramDataPoint, bucketCounts), p->buckets, p->bound_count + 1);
+        }
+        if (p->buckets && p->bound_count) {
+            tel__otlp_put_double_list(&e, TEL__OTLP(HistogramDataPoint, explicitBounds), p->bounds, p->bound_count);
+        }
+        if (p->count && p->min <= p->max) {
+            tel__otlp_put_double(&e, TEL__OTLP(HistogramDataPoint, min), p->min);
+            tel__otlp_put_double(&e, TEL__OTLP(HistogramDataPoint, max), p->max);
+        }
+        tel__otlp_end(&e);
+    }
+    tel__otlp_end_list(&e);
+    return e;
+}
+
+/* A metric of a kind that has no case below must be refused by tel__otlp_known: a Metric without data is
+   an error to strict receivers. */
+TEL__FN tel__otlp_emitter tel__otlp_put_metric(tel__otlp_emitter e, const tel_metric_view* m) {
+    uint32_t temporality = m->cumulative ? 2 : 1;       /* metrics.proto, AggregationTemporality */
+    tel__otlp_begin_item(&e, TEL__OTLP(ScopeMetrics, metrics));
+    tel__otlp_put_text(&e, TEL__OTLP(Metric, name), m->name);
+    tel__otlp_put_text(&e, TEL__OTLP(Metric, description), m->description);
+    tel__otlp_put_text(&e, TEL__OTLP(Metric, unit), m->unit);
+    if (m->kind == TEL_GAUGE) {
+        tel__otlp_begin(&e, TEL__OTLP(Metric, gauge));
+        e = tel__otlp_put_numbers(e, TEL__OTLP(Gauge, dataPoints), m);
+    } else if (m->kind == TEL_SUM) {
+        tel__otlp_begin(&e, TEL__OTLP(Metric, sum));
+        e = tel__otlp_put_numbers(e, TEL__OTLP(Sum, dataPoints), m);
+        tel__otlp_put_u32(&e, TEL__OTLP(Sum, aggregationTemporality), temporality);
+        if (m->monotonic) { tel__otlp_put_bool(&e, TEL__OTLP(Sum, isMonotonic), true); }
+    } else {
+        tel__otlp_begin(&e, TEL__OTLP(Metric, histogram));
+        e = tel__otlp_put_histograms(e, m);
+        tel__otlp_put_u32(&e, TEL__OTLP(Histogram, aggregationTemporality), temporality);
+    }
+    tel__otlp_end(&e);
+    tel__otlp_end(&e);
+    return e;
+}
+
+TEL__INLINE bool tel__otlp_known(const tel_metric_view* m) {
+    return m->point_count && (m->kind == TEL_SUM || m->kind == TEL_GAUGE || m->kind == TEL_HISTOGRAM);
+}
+
+/* ---- Walker: one document -------------------------------------------------------------------------- */
+
+/* The three signals have envelopes of one shape: six rows of the table from `names` on. */
+enum {
+    TEL__OTLP_RESOURCES, TEL__OTLP_RESOURCE, TEL__OTLP_SCOPES, TEL__OTLP_SCOPE, TEL__OTLP_ITEMS, TEL__OTLP_SCHEMA
+};
+
+typedef struct tel__otlp_document {
+    const tel_batch* batch;
+    tel_signal signal;
+    size_t count;
+    const tel__otlp_field* names;
+} tel__otlp_document;
+
+/* Items of one scope are found by counting first: so many of them, from here on. Past this many scopes
+   the work would grow with their square, and what is left goes out in runs of one scope. */
+#define TEL__OTLP_GROUPS 32
+typedef struct tel__otlp_group { const tel_scope_view* scope; size_t first, count; } tel__otlp_group;
+typedef struct tel__otlp_groups { tel__otlp_group list[TEL__OTLP_GROUPS]; size_t count; } tel__otlp_groups;
+
+/* False for an item that has no form in OTLP. */
+TEL__INLINE bool tel__otlp_item_scope(const tel__otlp_document* d, size_t i, const tel_scope_view** scope) {
+    switch (d->signal) {
+    case TEL_SPANS: *scope = d->batch->spans[i].scope; return true;
+    case TEL_LOGS:  *scope = d->batch->logs[i].scope; return true;
+    default:        *scope = d->batch->metrics[i].scope; return tel__otlp_known(&d->batch->metrics[i]);
+    }
+}
+
+TEL__INLINE tel__otlp_emitter tel__otlp_put_item(tel__otlp_emitter e, const tel__otlp_document* d, size_t i) {
+    switch (d->signal) {
+    case TEL_SPANS: return tel__otlp_put_span(e, &d->batch->spans[i]);
+    case TEL_LOGS:  return tel__otlp_put_log(e, &d->batch->logs[i]);
+    default:        return tel__otlp_put_metric(e, &d->batch->metrics[i]);
+    }
+}
+
+TEL__INLINE tel__otlp_group* tel__otlp_group_find(tel__otlp_groups* g, const tel_scope_view* scope) {
+    size_t i;
+    for (i = 0; i < g->count; i++) {
+        if (g->list[i].scope == scope) { return &g->list[i]; }
+    }
+    return NULL;
+}
+
+/* Fills the table in order of first appearance; true when it holds the scope of every item. */
+TEL__FN bool tel__otlp_group_all(const tel__otlp_document* d, tel__otlp_groups* g) {
+    tel__otlp_group* last = NULL;
+    bool whole = true;
+    size_t i;
+    for (i = 0, g->count = 0; i < d->count; i++) {
+        const tel_scope_view* scope;
+        if (!tel__otlp_item_scope(d, i, &scope)) { continue; }
+        if (!last || last->scope != scope) { last = tel__otlp_group_find(g, scope); }
+        if (!last && g->count < TEL__OTLP_GROUPS) {
+            last = &g->list[g->count++];
+            last->scope = scope;
+            last->first = i;
+            last->count = 0;
+        }
+        if (last) { last->count++; } else { whole = false; }
+    }
+    return whole;
+}
+
+TEL__FN tel__otlp_emitter tel__otlp_put_scope(tel__otlp_emitter e, const tel__otlp_field* f, const tel_scope_view* s) {
+    tel__otlp_begin(&e, f);
+    tel__otlp_put_text(&e, TEL__OTLP(InstrumentationScope, name), s->name);
+    tel__otlp_put_text(&e, TEL__OTLP(InstrumentationScope, version), s->version);
+    e = tel__otlp_put_attrs(e, TEL__OTLP(InstrumentationScope, attributes), s->attrs);
+    tel__otlp_end(&e);
+    return e;
+}
+
+/* group->count items of group->scope, looked for from group->first on; items of other scopes may lie between. */
+TEL__FN tel__otlp_emitter tel__otlp_put_group(tel__otlp_emitter e, const tel__otlp_document* d,
+                                              const tel__otlp_group* group) {
+    const tel__otlp_field* names = d->names;
+    size_t i, left = group->count;
+    tel__otlp_begin_item(&e, &names[TEL__OTLP_SCOPES]);
+    if (group->scope) { e = tel__otlp_put_scope(e, &names[TEL__OTLP_SCOPE], group->scope); }
+    tel__otlp_begin_list(&e, &names[TEL__OTLP_ITEMS]);
+    for (i = group->first; left && i < d->count && !e.out->lost; i++) {
+        const tel_scope_view* scope;
+        if (!tel__otlp_item_scope(d, i, &scope) || scope != group->scope) { continue; }
+        e = tel__otlp_put_item(e, d, i);
+        left--;
+    }
+    tel__otlp_end_list(&e);
+    if (group->scope) { tel__otlp_put_text(&e, &names[TEL__OTLP_SCHEMA], group->scope->schema_url); }
+    tel__otlp_end(&e);
+    return e;
+}
+
+/* The items whose scope found no place in the table, as runs of neighbours. */
+TEL__FN tel__otlp_emitter tel__otlp_put_rest(tel__otlp_emitter e, const tel__otlp_document* d, tel__otlp_groups* g) {
+    tel__otlp_group run;
+    size_t i;
+    for (i = 0, run.count = 0; i < d->count; i++) {
+        const tel_scope_view* scope;
+        if (!tel__otlp_item_scope(d, i, &scope)) { continue; }
+        if (run.count && run.scope == scope) { run.count++; continue; }
+        if (run.count) { e = tel__otlp_put_group(e, d, &run); }
+        run.scope = scope;
+        run.first = i;
+        run.count = tel__otlp_group_find(g, scope) ? 0 : 1;
+    }
+    if (run.count) { e = tel__otlp_put_group(e, d, &run); }
+    return e;
+}
+
+TEL__FN bool tel__otlp_open(tel__otlp_document* d, const tel_batch* batch, tel_signal signal) {
+    d->batch = batch;
+    d->signal = signal;
+    switch (signal) {
+    case TEL_SPANS:   d->names = TEL__OTLP(TracesData, resourceSpans);    d->count = batch->span_count;   return true;
+    case TEL_LOGS:    d->names = TEL__OTLP(LogsData, resourceLogs);       d->count = batch->log_count;    return true;
+    case TEL_METRICS: d->names = TEL__OTLP(MetricsData, resourceMetrics); d->count = batch->metric_count; return true;
+    default:          return false;
+    }
+}
+
+/* Appends one whole document for one signal: no newline, no blank between tokens, "{}" when the batch holds
+   nothing of it. Items of one scope share one scope object, wherever they lie in the batch. TEL_ERR_MEMORY
+   when the text is not whole, also because it was not before; a fixed buffer may be found full up to 64
+   bytes before its end, and one that hands its text on needs as many. TEL_ERR_ARGUMENT when signal is not
+   one signal. */
+TEL__FN tel_result tel__otlp_encode(const tel_batch* batch, tel_signal signal, tel__text_out* out) {
+    tel__otlp_document d;
+    tel__otlp_groups groups;
+    tel__otlp_emitter e;
+    size_t i;
+    bool whole;
+    if (!tel__otlp_open(&d, batch, signal)) { return TEL_ERR_ARGUMENT; }
+    if (!tel__text_reserve(out, 64)) { return TEL_ERR_MEMORY; }
+    whole = tel__otlp_group_all(&d, &groups);
+    e.out = out;
+    e.before = '{';
+    tel__otlp_load(&e);
+    if (groups.count) {
+        tel__otlp_begin_list(&e, &d.names[TEL__OTLP_RESOURCES]);
+        tel__otlp_begin_item(&e, &d.names[TEL__OTLP_RESOURCES]);
+        tel__otlp_begin(&e, &d.names[TEL__OTLP_RESOURCE]);
+        e = tel__otlp_put_attrs(e, TEL__OTLP(Resource, attributes), batch->resource);
+        tel__otlp_end(&e);
+        tel__otlp_begin_list(&e, &d.names[TEL__OTLP_SCOPES]);
+        for (i = 0; i < groups.count; i++) { e = tel__otlp_put_group(e, &d, &groups.list[i]); }
+        if (!whole) { e = tel__otlp_put_rest(e, &d, &groups); }
+        tel__otlp_end_list(&e);
+        tel__otlp_end(&e);
+        tel__otlp_end_list(&e);
+    }
+    tel__otlp_end(&e);
+    tel__otlp_save(&e);
+    return out->lost ? TEL_ERR_MEMORY : TEL_OK;
+}
+
+/* ---- The answer of a receiver ---------------------------------------------------------------------- */
+
+/* A strict JSON scanner (RFC 8259) over bytes that anybody may have sent. Strings stay as they are spelled;
+   the one that matters is decoded when all is read. Every function leaves the cursor behind what it took. */
+typedef struct tel__otlp_reader { const char* at; const char* end; } tel__otlp_reader;
+
+/* The first byte of the next token, 0 at the end. */
+TEL__FN char tel__otlp_read_peek(tel__otlp_reader* r) {
+    while (r->at < r->end && (*r->at == ' ' || *r->at == '\t' || *r->at == '\n' || *r->at == '\r')) { r->at++; }
+    return r->at < r->end ? *r->at : '\0';
+}
+
+TEL__FN bool tel__otlp_read_char(tel__otlp_reader* r, char c) {
+    if (tel__otlp_read_peek(r) != c) { return false; }
+    r->at++;
+    return true;
+}
+
+TEL__FN bool tel__otlp_read_word(tel__otlp_reader* r, const char* word) {
+    size_t size = strlen(word);
+    if ((size_t)(r->end - r->at) < size || memcmp(r->at, word, size) != 0) { return false; }
+    r->at += size;
+    return true;
+}
+
+/* The value of four hexadecimal digits, or -1. */
+TEL__FN int32_t tel__otlp_read_hex4(const char* p, const char* end) {
+    int32_t v = 0;
+    int i, digit;
+    if (end - p < 4) { return -1; }
+    for (i = 0; i < 4; i++, v = v * 16 + digit) {
+        digit = tel__text_hex_value(p[i]);
+        if (digit < 0) { return -1; }
+    }
+    return v;
+}
+
+/* What stands between the quotes, checked but still escaped. */
+TEL__FN bool tel__otlp_read_string(tel__otlp_reader* r, tel_text* raw) {
+    if (!tel__otlp_read_char(r, '"')) { return false; }
+    raw->data = r->at;
+    for (; r->at < r->end && *r->at != '"'; r->at++) {
+        if ((unsigned char)*r->at < 0x20) { return false; }
+        if (*r->at != '\\') { continue; }
+        r->at++;
+        if (r->at == r->end || !*r->at || !strchr("\"\\/bfnrtu", *r->at)) { return false; }
+        if (*r->at == 'u' && tel__otlp_read_hex4(r->at + 1, r->end) < 0) { return false; }
+    }
+    raw->size = (size_t)(r->at - raw->data);
+    return tel__otlp_read_char(r, '"');
+}
+
+TEL__FN bool tel__otlp_read_digits(tel__otlp_reader* r) {
+    const char* start = r->at;
+    while (r->at < r->end && *r->at >= '0' && *r->at <= '9') { r->at++; }
+    return r->at > start;
+}
+
+TEL__FN bool tel__otlp_read_number(tel__otlp_reader* r) {
+    (void)tel__otlp_read_word(r, "-");
+    if (!tel__otlp_read_word(r, "0") && !tel__otlp_read_digits(r)) { return false; }
+    if (tel__otlp_read_word(r, ".") && !tel__otlp_read_digits(r)) { return false; }
+    if (tel__otlp_read_word(r, "e") || tel__otlp_read_word(r, "E")) {
+        if (!tel__otlp_read_word(r, "+")) { (void)tel__otlp_read_word(r, "-"); }
+        return tel__otlp_read_digits(r);
+    }
+    return true;
+}
+
+/* Anything but an object or an array, as it is spelled; a string without its quotes. */
+TEL__FN bool tel__otlp_read_scalar(tel__otlp_reader* r, tel_text* raw) {
+    char first = tel__otlp_read_peek(r);
+    bool well;
+    if (first == '"') { return tel__otlp_read_string(r, raw); }
+    raw->data = r->at;
+    well = first == 'n' ? tel__otlp_read_word(r, "null") :
+           first == 't' ? tel__otlp_read_word(r, "true") :
+           first == 'f' ? tel__otlp_read_word(r, "false") : tel__otlp_read_number(r);
+    raw->size = (size_t)(r->at - raw->data);
+    return well;
+}
+
+TEL__FN bool tel__otlp_read_key(tel__otlp_reader* r, tel_text* key) {
+    return tel__otlp_read_string(r, key) && tel__otlp_read_char(r, ':');
+}
+
+/* Passes over one value of any kind, nested at most 32 deep; bit n of objects tells what encloses it. */
+TEL__FN bool tel__otlp_read_skip(tel__otlp_reader* r) {
+    uint32_t objects = 0, depth = 0;
+    tel_text raw;
+    for (;;) {
+        bool object = tel__otlp_read_char(r, '{');
+        if (object || tel__otlp_read_char(r, '[')) {
+            if (depth++ == 32) { return false; }
+            objects = objects << 1 | (object ? 1u : 0u);
+            if (tel__otlp_read_peek(r) != (object ? '}' : ']')) {
+                if (object && !tel__otlp_read_key(r, &raw)) { return false; }
+                continue;
+            }
+        } else if (!tel__otlp_read_scalar(r, &raw)) {
+            return false;
+        }
+        while (depth && !tel__otlp_read_char(r, ',')) {
+            if (!tel__otlp_read_char(r, objects & 1 ? '}' : ']')) { return false; }
+            objects >>= 1;
+            depth--;
+        }
+        if (!depth) { return true; }
+        if (objects & 1 && !tel__otlp_read_key(r, &raw)) { return false; }
+    }
+}
+
+/* One step through an object: 1 leaves the cursor on the value of key, 0 behind the end, -1 is malformed. */
+TEL__FN int tel__otlp_read_member(tel__otlp_reader* r, bool* first, tel_text* key) {
+    if (*first && !tel__otlp_read_char(r, '{')) { return -1; }
+    if (tel__otlp_read_char(r, '}')) { return 0; }
+    if (!*first && !tel__otlp_read_char(r, ',')) { return -1; }
+    *first = false;
+    return tel__otlp_read_key(r, key) ? 1 : -1;
+}
+
+typedef struct tel__otlp_answer { uint64_t rejected; tel_text message, status; bool partial; } tel__otlp_answer;
+
+/* An int64 may come as a number or as a string, and any field as null (proto3 JSON mapping). */
+TEL__FN bool tel__otlp_read_count(tel__otlp_reader* r, uint64_t* count) {
+    tel_text raw;
+    if (tel__otlp_read_peek(r) == 'n') { return tel__otlp_read_word(r, "null"); }
+    return tel__otlp_read_scalar(r, &raw) && tel__text_parse_u64(raw, INT64_MAX, count) == TEL_OK;
+}
+
+TEL__FN bool tel__otlp_read_partial(tel__otlp_reader* r, tel__otlp_answer* answer) {
+    tel_text key;
+    bool first = true, well = true;
+    int step = 0;
+    if (tel__otlp_read_peek(r) == 'n') { return tel__otlp_read_word(r, "null"); }
+    answer->partial = true;
+    while (well && (step = tel__otlp_read_member(r, &first, &key)) > 0) {
+        if (tel__text_equal(key, tel__text_of("rejectedSpans")) ||
+            tel__text_equal(key, tel__text_of("rejectedDataPoints")) ||
+            tel__text_equal(key, tel__text_of("rejectedLogRecords"))) {
+            well = tel__otlp_read_count(r, &answer->rejected);
+        } else if (tel__text_equal(key, tel__text_of("errorMessage")) && tel__otlp_read_peek(r) != 'n') {
+            well = tel__otlp_read_string(r, &answer->message);
+        } else {
+            well = tel__otlp_read_skip(r);
+        }
+    }
+    return well && step == 0;
+}
+
+TEL__FN bool tel__otlp_read_answer(tel__otlp_reader* r, tel__otlp_answer* answer) {
+    tel_text key;
+    bool first = true, well = true;
+    int step = 0;
+    if (!tel__otlp_read_peek(r) && r->at == r->end) { return true; }
+    while (well && (step = tel__otlp_read_member(r, &first, &key)) > 0) {
+        if (tel__text_equal(key, tel__text_of("partialSuccess"))) {
+            well = tel__otlp_read_partial(r, answer);
+        } else if (tel__text_equal(key, tel__text_of("message")) && tel__otlp_read_peek(r) == '"') {
+            well = tel__otlp_read_string(r, &answer->status);
+        } else {
+            well = tel__otlp_read_skip(r);
+        }
+    }
+    return well && step == 0 && !tel__otlp_read_peek(r) && r->at == r->end;
+}
+
+/* The code point behind "\u", with its second half where it is a surrogate; a lonely half is U+FFFD. */
+TEL__FN uint32_t tel__otlp_unescape_unicode(tel__otlp_reader* r) {
+    uint32_t c = (uint32_t)tel__otlp_read_hex4(r->at, r->end);
+    r->at += 4;
+    if (c < 0xD800 || c > 0xDFFF) { return c; }
+    if (c <= 0xDBFF && r->end - r->at >= 6 && r->at[0] == '\\' && r->at[1] == 'u') {
+        uint32_t low = (uint32_t)tel__otlp_read_hex4(r->at + 2, r->end);
+        if (low >= 0xDC00 && low <= 0xDFFF) {
+            r->at += 6;
+            return 0x10000 + ((c - 0xD800) << 10) + (low - 0xDC00);
+        }
+    }
+    return 0xFFFD;
+}
+
+/* The next character of a checked string as 1 to 4 bytes. Control characters become blanks, because the
+   text goes to a terminal or a log, and what is not UTF-8 a question mark. */
+TEL__FN size_t tel__otlp_unescape(tel__otlp_reader* r, char out[4]) {
+    size_t i, n, bad;
+    uint32_t c = (unsigned char)*r->at;
+    if (c >= 0x80) {
+        n = tel__text_utf8_one(r->at, (size_t)(r->end - r->at), &bad);
+        memcpy(out, n ? r->at : "?", n ? n : 1);
+        r->at += n ? n : bad;
+        return n ? n : 1;
+    }
+    r->at++;
+    if (c == '\\') {
+        c = (unsigned char)*r->at++;
+        c = c == 'u' ? tel__otlp_unescape_unicode(r) : c >= 'a' ? ' ' : c;     /* b f n r t; else itself */
+    }
+    if (c < 0x20 || (c >= 0x7F && c < 0xA0)) { c = ' '; }
+    n = c < 0x80 ? 1 : c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
+    for (i = n; --i > 0; c >>= 6) { out[i] = (char)(unsigned char)(0x80 | (c & 0x3F)); }
+    out[0] = (char)(unsigned char)(n == 1 ? c : (0xF0u << (4 - n) | c));
+    return n;
+}
+
+/* Fills message with as much of a checked string as fits, cut between characters and ended by NUL. */
+TEL__FN void tel__otlp_decode(tel_text raw, char* message, size_t capacity) {
+    tel__otlp_reader r;
+    char piece[4];
+    size_t size = 0;
+    if (!capacity) { return; }
+    r.at = raw.data;
+    r.end = raw.data + raw.size;
+    while (r.at < r.end) {
+        size_t n = tel__otlp_unescape(&r, piece);
+        if (size + n >= capacity) { break; }
+        memcpy(message + size, piece, n);
+        size += n;
+    }
+    message[size] = '\0';
+}
+
+/* Reads the body of an answer: *rejected items of the request were refused, and why (partialSuccess); when
+   there is no partialSuccess, message is that of a google.rpc.Status, which failures carry. An empty body
+   and {} are a full success. Never fails for what it does not know. On TEL_ERR_FORMAT (not JSON, nested
+   deeper than 32, a count that is not a count) *rejected is 0 and message is "". */
+TEL__FN tel_result tel__otlp_read_response(const char* json, size_t size, int64_t* rejected,
+                                           char* message, size_t message_capacity) {
+    tel__otlp_reader r;
+    tel__otlp_answer answer;
+    bool well;
+    memset(&answer, 0, sizeof answer);
+    answer.message = answer.status = tel__text_of("");
+    r.at = json ? json : "";
+    r.end = r.at + (json ? size : 0);
+    well = tel__otlp_read_answer(&r, &answer);
+    if (!well) { answer.rejected = 0; answer.message.size = answer.status.size = 0; }
+    *rejected = (int64_t)answer.rejected;
+    tel__otlp_decode(answer.partial ? answer.message : answer.status, message, message_capacity);
+    return well ? TEL_OK : TEL_ERR_FORMAT;
+}
+/* ==== R17 >>prometheus ================================================================================
+   Writes metric views as Prometheus text 0.0.4. One exposition is a stream: begin, any number of batches,
+   end. Names follow the OpenTelemetry document "Prometheus and OpenMetrics Compatibility" with its
+   default strategy: underscores, unit and type suffixes.
+
+   Uses      R06 memory, R07 text, R08 diag, R09 attrs.          Used by   R19, R22.
+   Threads   one render at a time over the same series: the caller serialises, for the memos' sake.
+   Holds     a family's lines are contiguous, under one HELP and one TYPE; a label name occurs once in a
+             sample; the +Inf bucket is _count; what stands in memo->data is complete and depends on
+             nothing but its series, its scope and the rules of this room.
+   Tests     tests/rooms/prometheus.c   fuzz: tests/fuzz/prometheus_names.c   bench: prometheus.scrape
+*/
+enum {
+    TEL__PROMETHEUS_NAME_MAX  = 512,        /* a family name with its suffixes; a longer one is dropped */
+    TEL__PROMETHEUS_UNIT_MAX  = 128,
+    TEL__PROMETHEUS_LABEL_MAX = 160,        /* labels of one series, those of its scope included */
+    TEL__PROMETHEUS_CLAIM_MAX = 1 << 17,    /* places for names and scopes in one exposition: 2 MiB */
+    TEL__PROMETHEUS_SHOWN     = 120         /* bytes of a foreign text in a diagnostic */
+};
+
+typedef enum tel__prometheus_type {
+    TEL__PROMETHEUS_NONE, TEL__PROMETHEUS_COUNTER, TEL__PROMETHEUS_GAUGE, TEL__PROMETHEUS_HISTOGRAM
+} tel__prometheus_type;
+
+/* What was said once and must not be said otherwise: a sample name belongs to one family; a family has one
+   metric from each scope. 64-bit hashes stand for the texts: when two clash a metric is dropped and reported,
+   and the exposition stays valid. */
+typedef struct tel__prometheus_claim { uint64_t key, value; } tel__prometheus_claim;
+
+/* One label before it is written. rank 0: one of the three otel_scope_ names, which yield to nobody. */
+typedef struct tel__prometheus_label {
+    tel_attr attr;
+    size_t   key, key_size;                 /* the sanitised key, in the render's `keys` */
+    uint32_t rank;
+} tel__prometheus_label;
+
+typedef struct tel__prometheus_labels {
+    tel__prometheus_label items[TEL__PROMETHEUS_LABEL_MAX];
+    size_t count;
+    bool histogram;
+} tel__prometheus_labels;
+
+typedef struct tel__prometheus_render {
+    tel__text_out* out;
+    tel__memory*   memory;
+    tel__diag*     diag;
+    tel__text_out  keys, labels, le;        /* scratch: sanitised keys, one label text, the le of one metric */
+    const double*  bounds;                  /* what `le` was made from; NULL: nothing yet in this view */
+    size_t         bound_count;
+    tel__prometheus_claim* claims;
+    size_t         claim_capacity, claim_count;
+    uint64_t       families;
+    char           name[TEL__PROMETHEUS_NAME_MAX + 8];      /* of the open family, with room for _bucket */
+    size_t         name_size;               /* 0: no family is open */
+    uint64_t       help;                    /* hash of its description */
+    tel__prometheus_type type;
+    bool           begun;                   /* the first batch was seen, target_info is settled */
+    uint64_t       written, dropped;        /* points */
+} tel__prometheus_render;
+
+TEL__FN void tel__prometheus_begin(tel__prometheus_render* r, tel__text_out* out, tel__memory* memory,
+                                   tel__diag* diag) {
+    memset(r, 0, sizeof *r);
+    r->out = out;
+    r->memory = memory;
+    r->diag = diag;
+    r->keys = r->labels = r->le = tel__text_heap(memory);
+}
+
+TEL__FN void tel__prometheus_end(tel__prometheus_render* r) {
+    if (r->claims) { tel__memory_free(r->memory, r->claims, r->claim_capacity * sizeof *r->claims); }
+    r->claims = NULL;
+    r->claim_capacity = r->claim_count = 0;
+    tel__text_heap_free(&r->keys);
+    tel__text_heap_free(&r->labels);
+    tel__text_heap_free(&r->le);
+}
+
+TEL__INLINE tel_text tel__prometheus_text(const char* data, size_t size) {
+    tel_text t;
+    t.data = data;
+    t.size = size;
+    return t;
+}
+
+TEL__INLINE tel_text tel__prometheus_open_name(const tel__prometheus_render* r) {
+    return tel__prometheus_text(r->name, r->name_size);
+}
+
+/* How much of a foreign text a diagnostic shows. */
+TEL__FN int tel__prometheus_shown(tel_text t) {
+    return t.size < TEL__PROMETHEUS_SHOWN ? (int)t.size : (int)TEL__PROMETHEUS_SHOWN;
+}
+
+/* ---- names ------------------------------------------------------------------------------------------ */
+
+typedef struct tel__prometheus_word { const char* ucum; const char* word; } tel__prometheus_word;
+
+/* The specification's table. KBy is no UCUM, but what the reference translator reads as kilobytes. */
+static const tel__prometheus_word tel__prometheus_units[] = {
+    { "1", "" }, { "%", "percent" }, { "d", "days" }, { "h", "hours" }, { "min", "minutes" }, { "s", "seconds" },
+    { "ms", "milliseconds" }, { "us", "microseconds" }, { "ns", "nanoseconds" }, { "By", "bytes" },
+    { "KiBy", "kibibytes" }, { "MiBy", "mebibytes" }, { "GiBy", "gibibytes" }, { "TiBy", "tebibytes" },
+    { "kBy", "kilobytes" }, { "KBy", "kilobytes" }, { "MBy", "megabytes" }, { "GBy", "gigabytes" },
+    { "TBy", "terabytes" }, { "m", "meters" }, { "V", "volts" }, { "A", "amperes" }, { "J", "joules" },
+    { "W", "watts" }, { "g", "grams" }, { "Cel", "celsius" }, { "Hz", "hertz" }, { NULL, NULL }
+};
+static const tel__prometheus_word tel__prometheus_per_units[] = {
+    { "s", "second" }, { "m", "minute" }, { "h", "hour" }, { "d", "day" }, { "w", "week" }, { "mo", "month" },
+    { "y", "year" }, { NULL, NULL }
+};
+
+TEL__INLINE bool tel__prometheus_legal(char c, bool colon) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || (colon && c == ':');
+}
+
+/* Appends t with every run outside [a-zA-Z0-9] (and ':' where allowed) as one '_', also across the seam.
+   Bytes do as well as code points, since a run of either is one '_'. Returns whether anything else came. */
+TEL__FN bool tel__prometheus_clean(tel__text_out* o, tel_text t, bool colon) {
+    char* p = tel__text_reserve(o, t.size);
+    char last = p && o->size ? p[-1] : 0;
+    bool any = false;
+    size_t i;
+    for (i = 0; p && i < t.size; i++) {
+        bool legal = tel__prometheus_legal(t.data[i], colon);
+        if (!legal && last == '_') { continue; }
+        *p++ = last = legal ? t.data[i] : '_';
+        any = any || legal;
+    }
+    if (p) { o->size = (size_t)(p - o->data); }
+    return any;
+}
+
+/* Whether the text is the word or ends with '_' and the word. */
+TEL__FN bool tel__prometheus_ends(const tel__text_out* o, tel_text word) {
+    if (!word.size || o->size < word.size) { return false; }
+    if (memcmp(o->data + o->size - word.size, word.data, word.size) != 0) { return false; }
+    return o->size == word.size || o->data[o->size - word.size - 1] == '_';
+}
+
+TEL__FN void tel__prometheus_cut(tel__text_out* o, tel_text word) {
+    if (!tel__prometheus_ends(o, word)) { return; }
+    o->size -= word.size;
+    if (o->size) { o->size--; }
+}
+
+TEL__FN void tel__prometheus_append(tel__text_out* o, tel_text word) {
+    if (!word.size) { return; }
+    if (o->size && o->data[o->size - 1] != '_') { tel__text_put_char(o, '_'); }
+    tel__text_put(o, word.data, word.size);
+}
+
+/* Appends the word for one side of a unit: from the table, else the unit itself made legal. */
+TEL__FN void tel__prometheus_unit_word(tel__text_out* o, tel_text unit, const tel__prometheus_word* table) {
+    size_t before = o->size;
+    unit = tel__text_trim(unit);
+    for (; table->ucum; table++) {
+        if (tel__text_equal(unit, tel__text_of(table->ucum))) {
+            tel__text_put_cstr(o, table->word);
+            return;
+        }
+    }
+    while (unit.size && !tel__prometheus_legal(*unit.data, true)) { unit.data++; unit.size--; }
+    tel__prometheus_clean(o, unit, true);
+    if (o->size > before && o->data[o->size - 1] == '_') { o->size--; }
+}
+
+/* "By/s" to "bytes" and "per_second". What stands in braces is a remark and no unit. */
+TEL__FN void tel__prometheus_unit(tel_text unit, tel__text_out* whole, tel__text_out* per) {
+    char data[TEL__PROMETHEUS_UNIT_MAX];
+    tel__text_out plain = tel__text_fixed(data, sizeof data);
+    size_t i, slash;
+    bool inside = false;
+    for (i = 0; i < unit.size; i++) {
+        inside = inside || unit.data[i] == '{';
+        if (!inside) { tel__text_put_char(&plain, unit.data[i]); }
+        inside = inside && unit.data[i] != '}';
+    }
+    for (slash = 0; slash < plain.size && data[slash] != '/'; slash++) { }
+    tel__prometheus_unit_word(whole, tel__prometheus_text(data, slash), tel__prometheus_units);
+    whole->lost += plain.lost;
+    if (slash == plain.size) { return; }
+    TEL__TEXT_LIT(per, "per_");
+    slash++;
+    tel__prometheus_unit_word(per, tel__prometheus_text(data + slash, plain.size - slash), tel__prometheus_per_units);
+    if (per->size == 4) { per->size = 0; }
+}
+
+/* The family name, suffixes included; false when the metric has none or it is too long. The order is name,
+   unit, per-unit, type, and a suffix the name already ends with is not repeated: "foo_total" in By becomes
+   foo_bytes_total. _ratio is not in the specification, but what its reference translator and the
+   Collector make of a gauge in "1". */
+TEL__FN bool tel__prometheus_name(const tel_metric_view* m, tel__prometheus_type type, tel__text_out* out) {
+    char whole_data[TEL__PROMETHEUS_UNIT_MAX], per_data[TEL__PROMETHEUS_UNIT_MAX];
+    tel__text_out whole = tel__text_fixed(whole_data, sizeof whole_data);
+    tel__text_out per = tel__text_fixed(per_data, sizeof per_data);
+    tel_text unit, rate, kind = tel__text_of(type == TEL__PROMETHEUS_COUNTER ? "total" : "");
+    if (m->kind == TEL_GAUGE && tel__text_equal(m->unit, tel__text_of("1"))) { kind = tel__text_of("ratio"); }
+    if (!tel__prometheus_clean(out, m->name, true)) { return false; }
+    tel__prometheus_unit(m->unit, &whole, &per);
+    unit = tel__prometheus_text(whole_data, whole.size);
+    rate = tel__prometheus_text(per_data, per.size);
+    tel__prometheus_cut(out, kind);
+    tel__prometheus_cut(out, rate);
+    if (!tel__prometheus_ends(out, unit)) { tel__prometheus_append(out, unit); }
+    tel__prometheus_append(out, rate);
+    tel__prometheus_append(out, kind);
+    if (out->size && out->data[0] >= '0' && out->data[0] <= '9') {
+        tel__text_put_char(out, '_');
+        memmove(out->data + 1, out->data, out->size - 1);
+        out->data[0] = '_';
+    }
+    return out->lost == 0 && whole.lost == 0 && per.lost == 0;
+}
+
+/* ---- labels ----------------------------------------------------------------------------------------- */
+
+/* Bytes of a foreign string: broken UTF-8 repaired; backslash, line feed and, in quotes, '"' escaped. */
+TEL__FN void tel__prometheus_escape(tel__text_out* o, tel_text t, bool quoted) {
+    size_t from = 0, i;
+    for (i = 0; i < t.size; i++) {
+        char c = t.data[i];
+        if (c != '\\' && c != '\n' && (c != '"' || !quoted)) { continue; }
+        tel__text_put_utf8(o, t.data + from, i - from);
+        tel__text_put_char(o, '\\');
+        tel__text_put_char(o, c == '\n' ? 'n' : c);
+        from = i + 1;
+    }
+    if (t.size > from) { tel__text_put_utf8(o, t.data + from, t.size - from); }
+}
+
+/* Numbers as in JSON, but the ones JSON lacks bare: "AnyValue representation for non-OTLP protocols". */
+TEL__FN void tel__prometheus_value(tel__text_out* o, const tel_attr* a) {
+    double d = a->type == TEL_TYPE_DOUBLE ? a->as.d : 0;
+    if (a->type == TEL_TYPE_STRING) { tel__prometheus_escape(o, tel__attr_string(a), true); }
+    if (a->type == TEL_TYPE_BOOL) { tel__text_put_cstr(o, a->as.b ? "true" : "false"); }
+    if (a->type == TEL_TYPE_INT) { tel__text_put_i64(o, a->as.i); }
+    if (d - d != 0) { tel__text_put_cstr(o, d > 0 ? "Infinity" : d < 0 ? "-Infinity" : "NaN"); }
+    else if (a->type == TEL_TYPE_DOUBLE) { tel__text_put_double(o, d); }
+}
+
+TEL__FN bool tel__prometheus_same(const tel__prometheus_render* r, const tel__prometheus_label* a,
+                                  const tel__prometheus_label* b) {
+    return a->key_size == b->key_size && memcmp(r->keys.data + a->key, r->keys.data + b->key, a->key_size) == 0;
+}
+
+/* The order of writing: by label name, then so that a collision joins in the order of the original keys. */
+TEL__FN bool tel__prometheus_before(const tel__prometheus_render* r, const tel__prometheus_label* a,
+                                    const tel__prometheus_label* b) {
+    size_t least = a->key_size < b->key_size ? a->key_size : b->key_size;
+    int c = memcmp(r->keys.data + a->key, r->keys.data + b->key, least);
+    if (c != 0) { return c < 0; }
+    if (a->key_size != b->key_size) { return a->key_size < b->key_size; }
+    return a->rank != b->rank ? a->rank < b->rank : tel__attr_order(&a->attr, &b->attr) < 0;
+}
+
+/* Sanitises the key into r->keys; false when nothing legal is in it. A digit in front gets "key_", as the
+   reference translator does it; on a histogram "le" belongs to the buckets and becomes exported_le. */
+TEL__FN bool tel__prometheus_key(tel__prometheus_render* r, tel__prometheus_label* l, const char* prefix,
+                                 bool histogram) {
+    tel_text original = tel__prometheus_text(l->attr.key, tel__attr_key_size(&l->attr));
+    tel__text_out* keys = &r->keys;
+    bool any;
+    tel__text_put_char(keys, ' ');          /* a leading '_' must not melt into the key before */
+    l->key = keys->size;
+    tel__text_put_cstr(keys, prefix);
+    if (!*prefix && original.size && *original.data >= '0' && *original.data <= '9') { TEL__TEXT_LIT(keys, "key_"); }
+    any = tel__prometheus_clean(keys, original, false);
+    if (histogram && keys->size - l->key == 2 && memcmp(keys->data + l->key, "le", 2) == 0) {
+        keys->size = l->key;
+        TEL__TEXT_LIT(keys, "exported_le");
+    }
+    l->key_size = keys->size - l->key;
+    return any;
+}
+
+/* Puts one attribute in its place. Few labels: an insertion sort. */
+TEL__FN void tel__prometheus_label_add(tel__prometheus_render* r, tel__prometheus_labels* set,
+                                       const char* prefix, const tel_attr* attr, uint32_t rank) {
+    tel__prometheus_label* l = &set->items[set->count];
+    size_t at;
+    bool full = set->count == TEL__PROMETHEUS_LABEL_MAX;
+    if (!full) {
+        l->attr = *attr;
+        l->rank = rank;
+    }
+    if (full || !attr->key || !tel__prometheus_key(r, l, prefix, set->histogram)) {
+        tel_text key = attr->key ? tel__prometheus_text(attr->key, tel__attr_key_size(attr)) : tel__text_of("");
+        tel__diag_report(r->diag, TEL__DIAG_PROMETHEUS, "an attribute of %.*s makes no label: \"%.*s\"",
+                         tel__prometheus_shown(tel__prometheus_open_name(r)), r->name,
+                         tel__prometheus_shown(key), key.data);
+        return;
+    }
+    if (r->keys.lost) { return; }
+    for (at = set->count++; at > 0 && tel__prometheus_before(r, &set->items[at], &set->items[at - 1]); at--) {
+        tel__prometheus_label moved = set->items[at];
+        set->items[at] = set->items[at - 1];
+        set->items[at - 1] = moved;
+    }
+}
+
+/* Who recorded. The program's own scope has no name and gives no label; an empty version is an absent one.
+   "Instrumentation Scope" of the compatibility document. */
+TEL__FN void tel__prometheus_scope(tel__prometheus_render* r, tel__prometheus_labels* set,
+                                   const tel_scope_view* s) {
+    static const char* const keys[] = { "otel_scope_name", "otel_scope_version", "otel_scope_schema_url" };
+    tel_text values[3];
+    size_t i;
+    if (!s || !s->name.size) { return; }
+    values[0] = s->name;
+    values[1] = s->version;
+    values[2] = s->schema_url;
+    for (i = 0; i < 3; i++) {
+        tel_attr a = tel_strn(keys[i], values[i].data, values[i].size);
+        if (values[i].size) { tel__prometheus_label_add(r, set, "", &a, 0); }
+    }
+    for (i = 0; i < s->attrs.count; i++) { tel__prometheus_label_add(r, set, "otel_scope_", &s->attrs.items[i], 1); }
+}
+
+/* Makes r->labels: `{k="v",k="v",` with the comma, so that `le` can follow. Keys that became the same label
+   are joined with ';', except with a scope label, which stays as it is. False: out of memory. */
+TEL__FN bool tel__prometheus_label_text(tel__prometheus_render* r, const tel_scope_view* scope, tel_attrs attrs,
+                                        bool histogram) {
+    tel__prometheus_labels set;
+    tel__text_out* o = &r->labels;
+    size_t i;
+    set.count = 0;
+    set.histogram = histogram;
+    r->keys.size = r->keys.lost = o->size = o->lost = 0;
+    tel__prometheus_scope(r, &set, scope);
+    for (i = 0; i < attrs.count; i++) { tel__prometheus_label_add(r, &set, "", &attrs.items[i], 2); }
+    tel__text_put_char(o, '{');
+    for (i = 0; i < set.count; i++) {
+        const tel__prometheus_label* l = &set.items[i];
+        bool same = i > 0 && tel__prometheus_same(r, l, l - 1);
+        if (same && set.items[i - 1].rank == 0) {
+            set.items[i].rank = 0;
+            continue;
+        }
+        if (!same) {
+            if (i > 0) { TEL__TEXT_LIT(o, "\","); }
+            tel__text_put(o, r->keys.data + l->key, l->key_size);
+        }
+        tel__text_put_cstr(o, same ? ";" : "=\"");
+        tel__prometheus_value(o, &l->attr);
+    }
+    if (set.count > 0) { TEL__TEXT_LIT(o, "\","); }
+    return r->keys.lost == 0 && o->lost == 0;
+}
+
+/* Turns `{k="v",` into `{k="v"} ` and a lone brace into the blank before the value. */
+TEL__FN void tel__prometheus_label_close(tel__text_out* o) {
+    o->size--;
+    if (o->size) { tel__text_put_char(o, '}'); }
+    tel__text_put_char(o, ' ');
+}
+
+/* The labels of a point: from its series' memo, which is made here the first time. Of a histogram the open
+   form, else what stands between name and value. Without memory for the memo the scratch serves. */
+TEL__FN bool tel__prometheus_point_labels(tel__prometheus_render* r, const tel_metric_view* m,
+                                          const tel_point* p, tel_text* labels) {
+    tel_point_memo* memo = p->tel__memo;
+    bool histogram = m->kind == TEL_HISTOGRAM;
+    if (TEL__LIKELY(memo && memo->data)) {
+        labels->data = memo->data;
+        labels->size = memo->size;
+        return true;
+    }
+    if (!tel__prometheus_label_text(r, m->scope, p->attrs, histogram)) { return false; }
+    if (!histogram) { tel__prometheus_label_close(&r->labels); }
+    if (r->labels.lost) { return false; }
+    *labels = tel__prometheus_text(r->labels.data, r->labels.size);
+    if (memo && labels->size <= UINT32_MAX) {
+        char* data = (char*)tel__memory_alloc_raw(r->memory, labels->size);
+        if (data) {
+            memcpy(data, labels->data, labels->size);
+            memo->data = data;
+            memo->size = (uint32_t)labels->size;
+        }
+    }
+    return true;
+}
+
+/* ---- families --------------------------------------------------------------------------------------- */
+
+/* FNV-1a, continued from `hash`. */
+TEL__FN uint64_t tel__prometheus_hash(uint64_t hash, tel_text t) {
+    size_t i;
+    if (!hash) { hash = UINT64_C(0xcbf29ce484222325); }
+    for (i = 0; i < t.size; i++) { hash = (hash ^ (uint8_t)t.data[i]) * UINT64_C(0x100000001b3); }
+    return hash ? hash : 1;
+}
+
+/* The slot of a key, or the empty one where it would go. Call it only while a slot is free. */
+TEL__FN tel__prometheus_claim* tel__prometheus_slot(tel__prometheus_claim* claims, size_t capacity, uint64_t key) {
+    size_t at = (size_t)(key ^ (key >> 32)) & (capacity - 1);
+    while (claims[at].key && claims[at].key != key) { at = (at + 1) & (capacity - 1); }
+    return &claims[at];
+}
+
+TEL__FN bool tel__prometheus_claims_grow(tel__prometheus_render* r) {
+    size_t capacity = r->claim_capacity ? 2 * r->claim_capacity : 64, i;
+    tel__prometheus_claim* claims;
+    if (capacity > TEL__PROMETHEUS_CLAIM_MAX) { return false; }
+    claims = (tel__prometheus_claim*)tel__memory_alloc(r->memory, capacity * sizeof *claims);
+    if (!claims) { return false; }
+    for (i = 0; i < r->claim_capacity; i++) {
+        if (r->claims[i].key) { *tel__prometheus_slot(claims, capacity, r->claims[i].key) = r->claims[i]; }
+    }
+    if (r->claims) { tel__memory_free(r->memory, r->claims, r->claim_capacity * sizeof *claims); }
+    r->claims = claims;
+    r->claim_capacity = capacity;
+    return true;
+}
+
+/* Says that key stands for value, if it is free. Returns what it stands for; 0: no memory to remember it. */
+TEL__FN uint64_t tel__prometheus_claim_take(tel__prometheus_render* r, uint64_t key, uint64_t value) {
+    tel__prometheus_claim* slot = r->claims ? tel__prometheus_slot(r->claims, r->claim_capacity, key) : NULL;
+    if (slot && slot->key) { return slot->value; }
+    if (r->claim_count >= r->claim_capacity - r->claim_capacity / 4) {
+        if (!tel__prometheus_claims_grow(r)) { return 0; }
+        slot = tel__prometheus_slot(r->claims, r->claim_capacity, key);
+    }
+    slot->key = key;
+    slot->value = value;
+    r->claim_count++;
+    return value;
+}
+
+/* NONE: text 0.0.4 cannot say it. A sum of deltas is no counter there; exponential buckets have no text form
+   ("Exponential Histograms" of the compatibility document: should be dropped). */
+TEL__FN tel__prometheus_type tel__prometheus_type_of(const tel_metric_view* m) {
+    if (m->kind == TEL_GAUGE) { return TEL__PROMETHEUS_GAUGE; }
+    if (!m->cumulative) { return TEL__PROMETHEUS_NONE; }
+    if (m->kind == TEL_HISTOGRAM) { return TEL__PROMETHEUS_HISTOGRAM; }
+    if (m->kind != TEL_SUM) { return TEL__PROMETHEUS_NONE; }
+    return m->monotonic ? TEL__PROMETHEUS_COUNTER : TEL__PROMETHEUS_GAUGE;
+}
+
+TEL__FN const char* tel__prometheus_type_word(tel__prometheus_type type) {
+    static const char* const words[] = { "untyped", "counter", "gauge", "histogram" };
+    return words[type];
+}
+
+TEL__FN void tel__prometheus_comment(tel__prometheus_render* r, const char* what, tel_text text) {
+    tel__text_put_cstr(r->out, what);
+    tel__text_put(r->out, r->name, r->name_size);
+    tel__text_put_char(r->out, ' ');
+    tel__prometheus_escape(r->out, text, false);
+    tel__text_put_char(r->out, '\n');
+}
+
+/* Opens a family: claims its name and, for a histogram, those of its samples, and writes the header. */
+TEL__FN bool tel__prometheus_open(tel__prometheus_render* r, tel_text name, tel__prometheus_type type,
+                                  tel_text help) {
+    static const char* const parts[] = { "", "_bucket", "_sum", "_count" };
+    size_t n = type == TEL__PROMETHEUS_HISTOGRAM ? TEL__ARRAY_SIZE(parts) : 1, i;
+    uint64_t base = tel__prometheus_hash(0, name), self = ++r->families << 2 | (uint64_t)type, was = self;
+    for (i = 0; i < n && was == self; i++) {
+        was = tel__prometheus_claim_take(r, tel__prometheus_hash(base, tel__text_of(parts[i])), self);
+    }
+    if (was != self) {
+        tel__diag_report(r->diag, was ? TEL__DIAG_FAMILY : TEL__DIAG_MEMORY, "%.*s, a %s%s%s",
+                         tel__prometheus_shown(name), name.data, tel__prometheus_type_word(type),
+                         was ? "; the name went to a " : "",
+                         was ? tel__prometheus_type_word((tel__prometheus_type)(was & 3)) : "");
+        return false;
+    }
+    memcpy(r->name, name.data, name.size);
+    r->name_size = name.size;
+    r->type = type;
+    r->help = tel__prometheus_hash(0, help);
+    if (help.size) { tel__prometheus_comment(r, "# HELP ", help); }
+    tel__prometheus_comment(r, "# TYPE ", tel__text_of(tel__prometheus_type_word(type)));
+    return true;
+}
+
+/* Whether a metric may join the open family: of the same type, and from a scope that did not put another
+   metric there ("a.b" and "a_b"), whose samples could not be told apart. "Metric Metadata": a metric goes
+   because of its TYPE, never because of its HELP. */
+TEL__FN bool tel__prometheus_join(tel__prometheus_render* r, const tel_metric_view* m, tel__prometheus_type type) {
+    uint64_t key = tel__prometheus_hash(0, tel__prometheus_open_name(r)), was = 1;
+    uint64_t self = tel__prometheus_hash(0, m->name) + (uint64_t)m->kind;
+    if (r->type == type) {
+        if (m->description.size && tel__prometheus_hash(0, m->description) != r->help) {
+            tel__diag_report(r->diag, TEL__DIAG_PROMETHEUS, "%.*s has two descriptions, the first stays",
+                             tel__prometheus_shown(tel__prometheus_open_name(r)), r->name);
+        }
+        if (!tel__prometheus_label_text(r, m->scope, tel__attrs(NULL, 0), false)) { return false; }
+        key = tel__prometheus_hash(key, tel__prometheus_text(r->labels.data, r->labels.size));
+        was = tel__prometheus_claim_take(r, key, self);
+        if (was == self) { return true; }
+    }
+    tel__diag_report(r->diag, was ? TEL__DIAG_FAMILY : TEL__DIAG_MEMORY, "\"%.*s\" would join the %s %.*s",
+                     tel__prometheus_shown(m->name), m->name.data, tel__prometheus_type_word(r->type),
+                     tel__prometheus_shown(tel__prometheus_open_name(r)), r->name);
+    return false;
+}
+
+/* Makes the family of a metric the open one. False: the metric is dropped, and a diagnostic said why. */
+TEL__FN bool tel__prometheus_enter(tel__prometheus_render* r, const tel_metric_view* m) {
+    char data[TEL__PROMETHEUS_NAME_MAX];
+    tel__text_out name = tel__text_fixed(data, sizeof data);
+    tel__prometheus_type type = tel__prometheus_type_of(m);
+    tel_text full;
+    if (type == TEL__PROMETHEUS_NONE || !tel__prometheus_name(m, type, &name)) {
+        tel__diag_report(r->diag, TEL__DIAG_FAMILY, "\"%.*s\" %s", tel__prometheus_shown(m->name), m->name.data,
+                         type == TEL__PROMETHEUS_NONE ? "is delta or exponential" : "makes no Prometheus name");
+        return false;
+    }
+    full = tel__prometheus_text(data, name.size);
+    if (!tel__text_equal(full, tel__prometheus_open_name(r))
+        && !tel__prometheus_open(r, full, type, m->description)) { return false; }
+    return tel__prometheus_join(r, m, type);
+}
+
+/* ---- samples ---------------------------------------------------------------------------------------- */
+
+/* One line. What does not fit goes the slow way, which counts to the byte what a fixed buffer lacks and may
+   cut a line larger than the buffer of a stream. */
+TEL__INLINE void tel__prometheus_line(tel__text_out* o, tel_text name, tel_text labels, tel_text tail,
+                                      const char* value, size_t size) {
+    size_t n = name.size + labels.size + tail.size + size + 1;
+    char* p;
+    if (TEL__UNLIKELY(!tel__text_fits(o, n))) {
+        tel__text_put(o, name.data, name.size);
+        tel__text_put(o, labels.data, labels.size);
+        tel__text_put(o, tail.data, tail.size);
+        tel__text_put(o, value, size);
+        tel__text_put_char(o, '\n');
+        return;
+    }
+    p = o->data + o->size;
+    memcpy(p, name.data, name.size);
+    p += name.size;
+    memcpy(p, labels.data, labels.size);
+    p += labels.size;
+    if (tail.size) { memcpy(p, tail.data, tail.size); }
+    p += tail.size;
+    memcpy(p, value, size);
+    p[size] = '\n';
+    o->size += n;
+}
+
+/* Makes r->le: for each bound one byte of length and `le="0.5"} `, length 0 for a bound that does not rise
+   (its bucket goes into the next) or is not finite. Made once per metric, since its points share the bounds. */
+TEL__FN bool tel__prometheus_bounds(tel__prometheus_render* r, const tel_point* p) {
+    size_t i, last = p->bound_count;
+    if (r->bounds == p->bounds && r->bound_count == p->bound_count) { return true; }
+    r->bounds = NULL;
+    r->le.size = r->le.lost = 0;
+    for (i = 0; i < p->bound_count; i++) {
+        double bound = p->bounds[i];
+        char text[48];
+        char* end = text + 1;
+        if (bound - bound == 0 && (last == p->bound_count || bound > p->bounds[last])) {
+            memcpy(end, "le=\"", 4);
+            end = tel__text_write_double(end + 4, bound);
+            memcpy(end, "\"} ", 3);
+            end += 3;
+            last = i;
+        }
+        text[0] = (char)(end - text - 1);
+        tel__text_put(&r->le, text, (size_t)(end - text));
+    }
+    if (r->le.lost) { return false; }
+    r->bounds = p->bounds;
+    r->bound_count = p->bound_count;
+    return true;
+}
+
+/* The name of a sample of the open family. */
+TEL__FN tel_text tel__prometheus_part(tel__prometheus_render* r, const char* suffix, size_t size) {
+    memcpy(r->name + r->name_size, suffix, size);
+    return tel__prometheus_text(r->name, r->name_size + size);
+}
+
+/* The buckets are the truth: _count is their total, also where the view says otherwise. */
+TEL__FN void tel__prometheus_histogram(tel__prometheus_render* r, const tel_point* p, tel_text labels) {
+    tel_text part = tel__prometheus_part(r, "_bucket", 7), tail;
+    const char* le = r->le.data;
+    uint64_t total = 0;
+    char value[40];
+    size_t i, size;
+    for (i = 0; i < p->bound_count && p->buckets; i++) {
+        tail = tel__prometheus_text(le + 1, (unsigned char)*le);
+        le = tail.data + tail.size;
+        total += p->buckets[i];
+        size = (size_t)(tel__text_write_u64(value, total) - value);
+        if (tail.size) { tel__prometheus_line(r->out, part, labels, tail, value, size); }
+    }
+    total = p->buckets ? total + p->buckets[p->bound_count] : p->count;
+    size = (size_t)(tel__text_write_u64(value, total) - value);
+    tel__prometheus_line(r->out, part, labels, tel__text_of("le=\"+Inf\"} "), value, size);
+    tail = tel__text_of(labels.size > 1 ? "} " : " ");
+    labels.size--;                          /* the comma, or the brace that holds nothing */
+    tel__prometheus_line(r->out, tel__prometheus_part(r, "_count", 6), labels, tail, value, size);
+    size = (size_t)(tel__text_write_double(value, p->d) - value);
+    tel__prometheus_line(r->out, tel__prometheus_part(r, "_sum", 4), labels, tail, value, size);
+}
+
+TEL__FN void tel__prometheus_points(tel__prometheus_render* r, const tel_metric_view* m) {
+    tel_text name = tel__prometheus_open_name(r), none = tel__text_of("");
+    bool histogram = m->kind == TEL_HISTOGRAM;
+    size_t i;
+    r->bounds = NULL;
+    for (i = 0; i < m->point_count; i++) {
+        const tel_point* p = &m->points[i];
+        tel_text labels;
+        char value[40];
+        char* end;
+        if ((histogram && !tel__prometheus_bounds(r, p)) || !tel__prometheus_point_labels(r, m, p, &labels)) {
+            r->dropped++;
+            tel__diag_report(r->diag, TEL__DIAG_MEMORY, "a sample of %.*s", tel__prometheus_shown(name), name.data);
+            continue;
+        }
+        r->written++;
+        if (histogram) {
+            tel__prometheus_histogram(r, p, labels);
+            continue;
+        }
+        end = m->integer ? tel__text_write_i64(value, p->i) : tel__text_write_double(value, p->d);
+        tel__prometheus_line(r->out, name, labels, none, value, (size_t)(end - value));
+    }
+}
+
+/* ---- the stream ------------------------------------------------------------------------------------- */
+
+/* "Resource Attributes": the resource is told once, as the labels of one gauge, and not on every series. The
+   family is closed at once, so that a metric of the program that has its name is none of it. */
+TEL__FN void tel__prometheus_target(tel__prometheus_render* r, tel_attrs resource) {
+    if (!resource.count || !tel__prometheus_label_text(r, NULL, resource, false)) { return; }
+    tel__prometheus_label_close(&r->labels);
+    if (r->labels.lost || !tel__prometheus_open(r, tel__text_of("target_info"), TEL__PROMETHEUS_GAUGE,
+                                                tel__text_of("Target metadata"))) { return; }
+    tel__prometheus_line(r->out, tel__prometheus_open_name(r),
+                         tel__prometheus_text(r->labels.data, r->labels.size), tel__text_of(""), "1", 1);
+    r->name_size = 0;
+}
+
+/* Renders the metrics of one batch behind those before. They should come so that one family's metrics are
+   neighbours: what comes back to a closed family is dropped and counted. */
+TEL__FN void tel__prometheus_batch(tel__prometheus_render* r, const tel_batch* batch) {
+    size_t i;
+    if (!r->begun) {
+        r->begun = true;
+        tel__prometheus_target(r, batch->resource);
+    }
+    for (i = 0; i < batch->metric_count; i++) {
+        const tel_metric_view* m = &batch->metrics[i];
+        if (!m->point_count) { continue; }
+        if (tel__prometheus_enter(r, m)) { tel__prometheus_points(r, m); }
+        else { r->dropped += m->point_count; }
+    }
+}
+/* ==== R18 >>http ======================================================================================
+   As much HTTP/1.1 as telemetry needs: a client that POSTs over one kept connection, and a listener that
+   answers GET and HEAD for a scraper. No TLS, no proxy, no redirect. Whoever is at the other end is taken
+   to be hostile: every length, count and time has a limit.
+
+   Uses      R02 atomics, R03 threads, R04 clock, R06 memory, R07 text.      Used by   R19, R20.
+   Threads   a client belongs to one thread at a time. A listener runs on one thread of its own, where
+             the handler is called; close and forget: one caller, once, never from the handler.
+   Holds     every socket is non-blocking and close-on-exec, and no write raises SIGPIPE. A thread waits
+             in poll only: the client in slices that see `stop`, the listener with its wake socket in the
+             set. The one call that can block and cannot be interrupted is getaddrinfo, for host names.
+             A connection's request slices are dead once its handler has returned.
+   Tests     tests/rooms/http.c   fuzz: url.c http_response.c http_request.c   bench: none
+*/
+
+/* ---- urls ------------------------------------------------------------------------------------------- */
+
+typedef struct tel__http_url {
+    bool     tls, ipv6;                     /* ipv6: host is an address that was written in brackets */
+    uint16_t port;
+    char     host[256];
+    char     path[1024];                    /* begins with '/', has the query, lacks the fragment */
+} tel__http_url;
+
+TEL__FN bool tel__http_is_alnum(char c) {
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+/* Letters of a host name, or hexadecimal digits and colons. Nothing that means something to a shell, a
+   resolver's escape rules or the Host header. */
+TEL__FN bool tel__http_host_ok(tel_text host, bool ipv6) {
+    size_t i, colons = 0;
+    for (i = 0; i < host.size; i++) {
+        char c = host.data[i];
+        if (ipv6 && c == ':') { colons++; continue; }
+        if (ipv6 && tel__http_is_alnum(c) && (c | 0x20) > 'f') { return false; }
+        if (!tel__http_is_alnum(c) && c != '.' && (ipv6 || (c != '-' && c != '_'))) { return false; }
+    }
+    return host.size > 0 && (!ipv6 || colons >= 2);
+}
+
+/* host, host:port, [address] or [address]:port. RFC 3986 3.2.3: an empty port is the default one. User
+   information is refused by its '@': a password in a URL ends up in logs. */
+TEL__FN tel_result tel__http_url_authority(tel_text text, tel__http_url* out) {
+    tel_text host = text, port = text;
+    uint64_t number = out->tls ? 443 : 80;
+    size_t end = 0;
+    out->ipv6 = text.size > 0 && text.data[0] == '[';
+    while (end < text.size && text.data[end] != (out->ipv6 ? ']' : ':')) { end++; }
+    host.size = end;
+    if (out->ipv6) {
+        if (end == text.size) { return TEL_ERR_FORMAT; }
+        host.data++;
+        host.size--;
+        end++;
+    }
+    if (!tel__http_host_ok(host, out->ipv6)) { return TEL_ERR_FORMAT; }
+    if (host.size >= sizeof out->host) { return TEL_ERR_LIMIT; }
+    memcpy(out->host, host.data, host.size);
+    port.data += end;
+    port.size -= end;
+    if (port.size > 0 && *port.data != ':') { return TEL_ERR_FORMAT; }
+    if (port.size > 1) {
+        port.data++;
+        port.size--;
+        if (tel__text_parse_u64(port, 65535, &number) != TEL_OK || number == 0) { return TEL_ERR_FORMAT; }
+    }
+    out->port = (uint16_t)number;
+    return TEL_OK;
+}
+
+/* Reads an absolute http or https URL. TEL_ERR_FORMAT: not one, or one with user information or with a
+   character outside printable ASCII; TEL_ERR_LIMIT: host or path too long. *out is whole or all zero. */
+TEL__FN tel_result tel__http_url_parse(tel_text text, tel__http_url* out) {
+    tel_text rest = text;
+    size_t i, scheme = 0, slash;
+    tel_result r;
+    memset(out, 0, sizeof *out);
+    for (i = 0; i < text.size; i++) {
+        if (text.data[i] <= ' ' || text.data[i] > '~') { return TEL_ERR_FORMAT; }
+    }
+    while (scheme < text.size && text.data[scheme] != ':') { scheme++; }
+    if (text.size - scheme < 3 || memcmp(text.data + scheme, "://", 3) != 0) { return TEL_ERR_FORMAT; }
+    rest.size = scheme;
+    out->tls = tel__text_equal_nocase(rest, tel__text_of("https"));
+    if (!out->tls && !tel__text_equal_nocase(rest, tel__text_of("http"))) { return TEL_ERR_FORMAT; }
+    rest.data = text.data + scheme + 3;
+    rest.size = text.size - scheme - 3;
+    for (i = 0; i < rest.size && rest.data[i] != '#'; i++) { }
+    rest.size = i;
+    for (i = 0; i < rest.size && rest.data[i] != '/' && rest.data[i] != '?'; i++) { }
+    slash = i < rest.size && rest.data[i] == '/' ? 0 : 1;
+    text.data = rest.data;
+    text.size = i;
+    r = tel__http_url_authority(text, out);
+    if (r == TEL_OK && slash + rest.size - i >= sizeof out->path) { r = TEL_ERR_LIMIT; }
+    if (r != TEL_OK) {
+        memset(out, 0, sizeof *out);
+        return r;
+    }
+    out->path[0] = '/';
+    memcpy(out->path + slash, rest.data + i, rest.size - i);
+    return TEL_OK;
+}
+
+#if !TEL_NO_HTTP
+
+enum {
+    TEL__HTTP_HEAD_MAX        = 16 * 1024,              /* a response's head and trailers, interim ones too */
+    TEL__HTTP_HEADERS_MAX     = 100,
+    TEL__HTTP_INTERIM_MAX     = 8,                      /* 1xx answers before the real one */
+    TEL__HTTP_BODY_MAX        = 4 * 1024 * 1024,        /* OTLP/HTTP: clients cap what they read at 4 MiB */
+    TEL__HTTP_RETRY_MAX_MS    = 24 * 3600 * 1000,       /* a longer Retry-After counts as this */
+    TEL__HTTP_SLICE_MS        = 50,                     /* how soon `stop` is seen */
+    TEL__HTTP_ADDRESSES       = 8,
+    TEL__HTTP_FALLBACK_MS     = 2000,                   /* for an address that has others behind it */
+    TEL__HTTP_CONNECTIONS     = 16,
+    TEL__HTTP_REQUEST_MAX     = 8 * 1024,
+    TEL__HTTP_TARGET_MAX      = 4 * 1024,
+    TEL__HTTP_READ_MS         = 5000,
+    TEL__HTTP_WRITE_MS        = 10000,
+    TEL__HTTP_LINGER_MS       = 1000,
+    TEL__HTTP_GRACE_MS        = 100,                    /* how long a new connection cannot be pushed out */
+    TEL__HTTP_PAUSE_MS        = 100                     /* after accept found no descriptor left */
+};
+
+/* ---- what requests and responses share --------------------------------------------------------------- */
+
+TEL__FN tel_text tel__http_slice(const char* data, size_t size) {
+    tel_text t;
+    t.data = data;
+    t.size = size;
+    return t;
+}
+
+/* Header names and their words in any case; methods exactly. */
+TEL__FN bool tel__http_is(tel_text t, const char* word) { return tel__text_equal_nocase(t, tel__text_of(word)); }
+TEL__FN bool tel__http_same(tel_text t, const char* word) { return tel__text_equal(t, tel__text_of(word)); }
+
+/* RFC 9110 5.6.2. */
+TEL__FN bool tel__http_is_token(tel_text t) {
+    size_t i;
+    for (i = 0; i < t.size; i++) {
+        if (!tel__http_is_alnum(t.data[i]) && (t.data[i] == 0 || !strchr("!#$%&'*+-.^_`|~", t.data[i]))) {
+            return false;
+        }
+    }
+    return t.size > 0;
+}
+
+/* Takes one line, without its end, off *rest; false when no line is complete. */
+TEL__FN bool tel__http_line_take(tel_text* rest, tel_text* line) {
+    const char* end = rest->size > 0 ? (const char*)memchr(rest->data, '\n', rest->size) : NULL;
+    size_t n = end ? (size_t)(end - rest->data) : 0;
+    if (!end) { return false; }
+    *line = tel__http_slice(rest->data, n > 0 && end[-1] == '\r' ? n - 1 : n);
+    rest->data += n + 1;
+    rest->size -= n + 1;
+    return true;
+}
+
+/* Cuts "Name: value". A name that is no token is refused, and with it blanks before the colon and folded
+   lines (RFC 9112 5.1, 5.2): two readers of the same bytes could disagree about them. So is a value with
+   a control character. */
+TEL__FN bool tel__http_header_cut(tel_text line, tel_text* name, tel_text* value) {
+    size_t i;
+    for (i = 0; i < line.size && line.data[i] != ':'; i++) { }
+    *name = tel__http_slice(line.data, i);
+    if (i == line.size || !tel__http_is_token(*name)) { return false; }
+    *value = tel__http_slice(line.data + i + 1, line.size - i - 1);
+    for (i = 0; i < value->size; i++) {
+        unsigned char c = (unsigned char)value->data[i];
+        if ((c < ' ' && c != '\t') || c == 0x7f) { return false; }
+    }
+    *value = tel__text_trim(*value);
+    return true;
+}
+
+/* Whether a comma-separated list has this word. */
+TEL__FN bool tel__http_list_has(tel_text list, const char* word) {
+    tel_text item;
+    while (tel__text_split(&list, ',', &item)) {
+        if (tel__http_is(tel__text_trim(item), word)) { return true; }
+    }
+    return false;
+}
+
+/* Adds what one Content-Length header says. false: not a number, or not the number said before. A list
+   of equal numbers is what some proxies make of two headers (RFC 9110 8.6). */
+TEL__FN bool tel__http_length_add(tel_text value, bool* known, uint64_t* length) {
+    tel_text item;
+    uint64_t n = 0;
+    if (value.size == 0) { return false; }
+    while (tel__text_split(&value, ',', &item)) {
+        if (tel__text_parse_u64(tel__text_trim(item), UINT64_MAX, &n) != TEL_OK) { return false; }
+        if (*known && n != *length) { return false; }
+        *known = true;
+        *length = n;
+    }
+    return true;
+}
+
+/* ---- dates ------------------------------------------------------------------------------------------ */
+
+/* Days from 1970-01-01 in the Gregorian calendar. Years begin in March here: the leap day is their last. */
+TEL__FN int64_t tel__http_days(int64_t year, int64_t month, int64_t day) {
+    int64_t y = month > 2 ? year : year - 1;
+    int64_t m = month > 2 ? month - 3 : month + 9;
+    return 365 * y + y / 4 - y / 100 + y / 400 + (153 * m + 2) / 5 + day - 1 - 719468;
+}
+
+/* Reads text by one form: a letter is a word or number, a blank is some blanks, the rest is itself.
+   w: any word. z: GMT. The others go to field[] in the order of "ymdhis". */
+TEL__FN bool tel__http_date_form(const char* form, tel_text text, uint64_t field[6]) {
+    static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+    static const char numbers[] = "ymdhis";
+    for (; *form; form++) {
+        tel_text word = text;
+        const char* at = strchr(numbers, *form);
+        size_t n = 0;
+        while (n < text.size && (*form >= 'a' ? tel__http_is_alnum(text.data[n]) : text.data[n] == *form)) { n++; }
+        if (n == 0 || (*form < 'a' && *form != ' ' && n != 1)) { return false; }
+        word.size = n;
+        text.data += n;
+        text.size -= n;
+        if (*form == 'z' && !tel__http_same(word, "GMT")) { return false; }
+        if (*form == 'm') {
+            for (n = 0; n < 12 && !tel__text_equal(word, tel__http_slice(months + 3 * n, 3)); n++) { }
+            if (n == 12) { return false; }
+            field[1] = n + 1;
+        } else if (at) {
+            if (*form == 'y' ? n != 2 && n != 4 : n > 2) { return false; }
+            if (tel__text_parse_u64(word, 9999, &field[at - numbers]) != TEL_OK) { return false; }
+        }
+    }
+    return text.size == 0;
+}
+
+/* The three forms of RFC 9110 5.6.7. A year of two digits is the one that is at most 50 years ahead. */
+TEL__FN bool tel__http_date_parse(tel_text text, uint64_t now_unix_s, int64_t* unix_s) {
+    static const char* const forms[] = { "w, d m y h:i:s z", "w, d-m-y h:i:s z", "w m d h:i:s y" };
+    static const uint64_t most[] = { 9999, 12, 31, 23, 59, 60 };
+    uint64_t f[6] = { 0, 0, 0, 0, 0, 0 }, this_year = 1970 + now_unix_s / 31556952u;
+    size_t i = 0;
+    while (i < 3 && !tel__http_date_form(forms[i], text, f)) { i++; }
+    if (i == 3 || f[2] == 0) { return false; }
+    if (f[0] < 100) {
+        f[0] += this_year / 100 * 100;
+        if (f[0] > this_year + 50) { f[0] -= 100; }
+    }
+    for (i = 0; i < 6; i++) {
+        if (f[i] > most[i]) { return false; }
+    }
+    *unix_s = tel__http_days((int64_t)f[0], (int64_t)f[1], (int64_t)f[2]) * 86400
+            + (int64_t)(f[3] * 3600 + f[4] * 60 + f[5]);
+    return true;
+}
+
+/* Retry-After in milliseconds: delay-seconds or a date; 0 for a date that has passed, UINT64_MAX for
+   what is neither. */
+TEL__FN uint64_t tel__http_retry_after(tel_text value, uint64_t now_unix_s) {
+    uint64_t seconds = 0, most = (uint64_t)TEL__HTTP_RETRY_MAX_MS / 1000;
+    int64_t date = 0;
+    tel_result r = tel__text_parse_u64(value, most, &seconds);
+    if (r == TEL_ERR_LIMIT) { seconds = most; }
+    if (r == TEL_ERR_FORMAT) {
+        if (!tel__http_date_parse(value, now_unix_s, &date)) { return UINT64_MAX; }
+        if (date > 0 && (uint64_t)date > now_unix_s) { seconds = (uint64_t)date - now_unix_s; }
+    }
+    return (seconds < most ? seconds : most) * 1000;
+}
+
+/* ---- responses -------------------------------------------------------------------------------------- */
+
+typedef struct tel__http_response {
+    int      status;                /* 0: no status line was read. Kept when the rest of the answer is lost */
+    uint64_t retry_after_ms;        /* UINT64_MAX: none. 0: now */
+    bool     keep_alive;
+    bool     too_large;             /* the body is over 4 MiB and was not read to its end: do not retry */
+    size_t   body_size;             /* of body; what an answer says beyond that is read and thrown away */
+    char     body[4096];            /* the first bytes, NUL-terminated */
+} tel__http_response;
+
+enum {
+    TEL__HTTP_STATUS_LINE, TEL__HTTP_HEADER, TEL__HTTP_CHUNK_SIZE, TEL__HTTP_CHUNK_END, TEL__HTTP_TRAILER,
+    TEL__HTTP_BODY, TEL__HTTP_BODY_TO_CLOSE, TEL__HTTP_CHUNK, TEL__HTTP_DONE
+};
+
+/* Zero before the first byte. The answer is complete when state is TEL__HTTP_DONE. */
+typedef struct tel__http_parser {
+    int      state;
+    uint32_t interim, headers;
+    size_t   head_size;
+    bool     minor_1, close, keep, chunked, length_known;
+    uint64_t left;                  /* Content-Length, then what this body or chunk still lacks */
+    uint64_t total;
+    size_t   line_size;             /* may exceed line: no line that matters is that long */
+    char     line[512];
+} tel__http_parser;
+
+TEL__FN void tel__http_response_reset(tel__http_response* out) {
+    out->status = 0;
+    out->retry_after_ms = UINT64_MAX;
+    out->keep_alive = out->too_large = false;
+    out->body_size = 0;
+    out->body[0] = 0;
+}
+
+TEL__FN void tel__http_parser_too_large(tel__http_parser* p, tel__http_response* out) {
+    out->too_large = true;
+    out->keep_alive = false;
+    p->state = TEL__HTTP_DONE;
+}
+
+/* "HTTP/1.1 200 OK"; the reason may be missing, and its blank with it. */
+TEL__FN tel_result tel__http_parser_status(tel__http_parser* p, tel_text line, tel__http_response* out) {
+    uint64_t status = 0;
+    tel__http_response_reset(out);
+    if (line.size < 12 || memcmp(line.data, "HTTP/1.", 7) != 0) { return TEL_ERR_FORMAT; }
+    if ((line.data[7] != '0' && line.data[7] != '1') || line.data[8] != ' ') { return TEL_ERR_FORMAT; }
+    if (line.size > 12 && line.data[12] != ' ') { return TEL_ERR_FORMAT; }
+    if (tel__text_parse_u64(tel__http_slice(line.data + 9, 3), 999, &status) != TEL_OK || status < 100) {
+        return TEL_ERR_FORMAT;
+    }
+    out->status = (int)status;
+    p->minor_1 = line.data[7] == '1';
+    p->close = p->keep = p->chunked = p->length_known = false;
+    p->left = 0;
+    p->state = TEL__HTTP_HEADER;
+    return TEL_OK;
+}
+
+TEL__FN tel_result tel__http_parser_header(tel__http_parser* p, tel_text line, uint64_t now_unix_s,
+                                           tel__http_response* out) {
+    tel_text name, value;
+    bool cut = p->line_size > sizeof p->line, good = true;
+    if (++p->headers > TEL__HTTP_HEADERS_MAX) { return TEL_ERR_FORMAT; }
+    if (!tel__http_header_cut(line, &name, &value)) { return TEL_ERR_FORMAT; }
+    if (tel__http_is(name, "content-length")) {
+        good = !cut && tel__http_length_add(value, &p->length_known, &p->left);
+    } else if (tel__http_is(name, "transfer-encoding")) {
+        good = !cut && !p->chunked && tel__http_is(value, "chunked");
+        p->chunked = true;
+    } else if (tel__http_is(name, "connection")) {
+        p->close = p->close || cut || tel__http_list_has(value, "close");
+        p->keep = p->keep || tel__http_list_has(value, "keep-alive");
+    } else if (!cut && tel__http_is(name, "retry-after")) {
+        out->retry_after_ms = tel__http_retry_after(value, now_unix_s);
+    }
+    return good ? TEL_OK : TEL_ERR_FORMAT;
+}
+
+/* The empty line: decides how the body ends (RFC 9112 6.3). Both lengths at once is how requests are
+   smuggled, and 101 answers a question that was not asked. */
+TEL__FN tel_result tel__http_parser_head_end(tel__http_parser* p, tel__http_response* out) {
+    if (p->chunked && p->length_known) { return TEL_ERR_FORMAT; }
+    if (out->status < 200) {
+        p->state = TEL__HTTP_STATUS_LINE;
+        return out->status == 101 || ++p->interim > TEL__HTTP_INTERIM_MAX ? TEL_ERR_FORMAT : TEL_OK;
+    }
+    out->keep_alive = !p->close && (p->minor_1 || (p->keep && !p->chunked));
+    if (out->status == 204 || out->status == 304) {
+        p->state = TEL__HTTP_DONE;
+    } else if (p->chunked) {
+        p->state = TEL__HTTP_CHUNK_SIZE;
+    } else if (!p->length_known) {
+        out->keep_alive = false;
+        p->left = UINT64_MAX;
+        p->state = TEL__HTTP_BODY_TO_CLOSE;
+    } else if (p->left > TEL__HTTP_BODY_MAX) {
+        tel__http_parser_too_large(p, out);
+    } else {
+        p->state = p->left > 0 ? TEL__HTTP_BODY : TEL__HTTP_DONE;
+    }
+    return TEL_OK;
+}
+
+/* "1a2b" with an optional ";extension". */
+TEL__FN tel_result tel__http_parser_chunk(tel__http_parser* p, tel_text line, tel__http_response* out) {
+    uint64_t size = 0;
+    size_t i = 0;
+    if (p->line_size > sizeof p->line) { return TEL_ERR_FORMAT; }
+    for (i = 0; i < line.size && tel__http_is_alnum(line.data[i]); i++) {
+        char c = line.data[i];
+        if ((c | 0x20) > 'f' || size >> 60 != 0) { return TEL_ERR_FORMAT; }
+        size = size * 16 + (uint64_t)(c <= '9' ? c - '0' : (c | 0x20) - 'a' + 10);
+    }
+    if (i == 0) { return TEL_ERR_FORMAT; }
+    line = tel__text_trim(tel__http_slice(line.data + i, line.size - i));
+    if (line.size > 0 && *line.data != ';') { return TEL_ERR_FORMAT; }
+    p->left = size;
+    p->state = size > 0 ? TEL__HTTP_CHUNK : TEL__HTTP_TRAILER;
+    if (size > TEL__HTTP_BODY_MAX - p->total) { tel__http_parser_too_large(p, out); }
+    return TEL_OK;
+}
+
+TEL__FN tel_result tel__http_parser_line(tel__http_parser* p, uint64_t now_unix_s, tel__http_response* out) {
+    tel_text line = tel__http_slice(p->line, p->line_size < sizeof p->line ? p->line_size : sizeof p->line);
+    tel_text name, value;
+    if (line.size > 0 && line.size == p->line_size && line.data[line.size - 1] == '\r') { line.size--; }
+    switch (p->state) {
+    case TEL__HTTP_STATUS_LINE: return tel__http_parser_status(p, line, out);
+    case TEL__HTTP_CHUNK_SIZE:  return tel__http_parser_chunk(p, line, out);
+    case TEL__HTTP_CHUNK_END:
+        p->state = TEL__HTTP_CHUNK_SIZE;
+        return line.size == 0 ? TEL_OK : TEL_ERR_FORMAT;
+    case TEL__HTTP_TRAILER:
+        if (line.size == 0) { p->state = TEL__HTTP_DONE; return TEL_OK; }
+        if (++p->headers > TEL__HTTP_HEADERS_MAX) { return TEL_ERR_FORMAT; }
+        return tel__http_header_cut(line, &name, &value) ? TEL_OK : TEL_ERR_FORMAT;
+    default:
+        if (line.size == 0) { return tel__http_parser_head_end(p, out); }
+        return tel__http_parser_header(p, line, now_unix_s, out);
+    }
+}
+
+/* Takes bytes of a line; at its end the line is read. A bare LF ends a line too (RFC 9112 2.2). */
+TEL__FN tel_result tel__http_parser_line_bytes(tel__http_parser* p, tel_text* in, uint64_t now_unix_s,
+                                               tel__http_response* out) {
+    const char* end = (const char*)memchr(in->data, '\n', in->size);
+    size_t n = end ? (size_t)(end - in->data) : in->size;
+    size_t room = p->line_size < sizeof p->line ? sizeof p->line - p->line_size : 0;
+    bool chunk = p->state == TEL__HTTP_CHUNK_SIZE || p->state == TEL__HTTP_CHUNK_END;
+    tel_result r = TEL_OK;
+    if (!chunk) { p->head_size += n + (end ? 1 : 0); }
+    if (p->head_size > TEL__HTTP_HEAD_MAX || memchr(in->data, 0, n)) { return TEL_ERR_FORMAT; }
+    memcpy(p->line + (sizeof p->line - room), in->data, n < room ? n : room);
+    p->line_size += n;
+    in->data += n;
+    in->size -= n;
+    if (end) {
+        in->data++;
+        in->size--;
+        r = tel__http_parser_line(p, now_unix_s, out);
+        p->line_size = 0;
+    } else if (chunk && p->line_size > sizeof p->line) {
+        r = TEL_ERR_FORMAT;
+    }
+    return r;
+}
+
+TEL__FN void tel__http_parser_body(tel__http_parser* p, tel_text* in, tel__http_response* out) {
+    size_t n = in->size < p->left ? in->size : (size_t)p->left;
+    size_t room = sizeof out->body - 1 - out->body_size;
+    room = room < n ? room : n;
+    memcpy(out->body + out->body_size, in->data, room);
+    out->body_size += room;
+    out->body[out->body_size] = 0;
+    in->data += n;
+    in->size -= n;
+    p->left -= n;
+    p->total += n;
+    if (p->total > TEL__HTTP_BODY_MAX) { tel__http_parser_too_large(p, out); }
+    else if (p->left == 0) { p->state = p->chunked ? TEL__HTTP_CHUNK_END : TEL__HTTP_DONE; }
+}
+
+/* Takes bytes off *in until they are used up, the response is complete, or it is malformed. */
+TEL__FN tel_result tel__http_parser_feed(tel__http_parser* p, tel_text* in, uint64_t now_unix_s,
+                                         tel__http_response* out) {
+    tel_result r = TEL_OK;
+    while (r == TEL_OK && in->size > 0 && p->state != TEL__HTTP_DONE) {
+        if (p->state >= TEL__HTTP_BODY) { tel__http_parser_body(p, in, out); }
+        else { r = tel__http_parser_line_bytes(p, in, now_unix_s, out); }
+    }
+    return r;
+}
+
+/* The peer closed. TEL_ERR_IO: before the end of the response. */
+TEL__FN tel_result tel__http_parser_finish(tel__http_parser* p) {
+    if (p->state == TEL__HTTP_BODY_TO_CLOSE) { p->state = TEL__HTTP_DONE; }
+    return p->state == TEL__HTTP_DONE ? TEL_OK : TEL_ERR_IO;
+}
+
+/* ---- sockets: the only place that sees the platform -------------------------------------------------- */
+
+#if TEL__WINDOWS
+typedef SOCKET tel__http_socket;
+typedef int tel__http_socklen;
+#define TEL__HTTP_NO_SOCKET INVALID_SOCKET
+#else
+typedef int tel__http_socket;
+typedef socklen_t tel__http_socklen;
+#define TEL__HTTP_NO_SOCKET (-1)
+#endif
+#if TEL__POSIX && defined(SOCK_CLOEXEC)
+#define TEL__HTTP_CLOEXEC SOCK_CLOEXEC      /* leaves no moment in which a fork could inherit the socket */
+#else
+#define TEL__HTTP_CLOEXEC 0
+#endif
+
+typedef struct pollfd tel__http_poll;
+typedef enum tel__http_io { TEL__HTTP_MOVED, TEL__HTTP_WAIT, TEL__HTTP_CLOSED, TEL__HTTP_FAILED } tel__http_io;
+
+typedef struct tel__http_address {
+    struct sockaddr_storage where;
+    tel__http_socklen       size;
+} tel__http_address;
+
+/* Before anything else; again and again does no harm, the system counts. */
+TEL__FN void tel__http_socket_startup(void) {
+#if TEL__WINDOWS
+    WSADATA ignored;
+    WSAStartup(MAKEWORD(2, 2), &ignored);
+#endif
+}
+
+TEL__FN void tel__http_socket_close(tel__http_socket s) {
+    if (s == TEL__HTTP_NO_SOCKET) { return; }
+#if TEL__WINDOWS
+    closesocket(s);
+#else
+    close(s);
+#endif
+}
+
+/* Ends the conversation for every process that holds this socket; `write_only` lets the peer finish. */
+TEL__FN void tel__http_socket_shutdown(tel__http_socket s, bool write_only) {
+#if TEL__WINDOWS
+    shutdown(s, write_only ? SD_SEND : SD_BOTH);
+#else
+    shutdown(s, write_only ? SHUT_WR : SHUT_RDWR);
+#endif
+}
+
+/* What the last failed call means. WAIT: not now. On Windows the last error is per thread as well. */
+TEL__FN tel__http_io tel__http_socket_why(void) {
+#if TEL__WINDOWS
+    int e = WSAGetLastError();
+    return e == WSAEWOULDBLOCK || e == WSAEINPROGRESS || e == WSAEINTR ? TEL__HTTP_WAIT : TEL__HTTP_FAILED;
+#else
+    bool wait = errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR || errno == EINPROGRESS;
+    return wait ? TEL__HTTP_WAIT : TEL__HTTP_FAILED;
+#endif
+}
+
+/* Non-blocking, closed on exec, mute about broken pipes, without Nagle's delay. */
+TEL__FN void tel__http_socket_prepare(tel__http_socket s) {
+    int on = 1;
+#if TEL__WINDOWS
+    u_long yes = 1;
+    ioctlsocket(s, FIONBIO, &yes);
+    SetHandleInformation((HANDLE)s, HANDLE_FLAG_INHERIT, 0);
+#else
+    fcntl(s, F_SETFD, FD_CLOEXEC);
+    fcntl(s, F_SETFL, fcntl(s, F_GETFL) | O_NONBLOCK);
+#if defined(SO_NOSIGPIPE)
+    setsockopt(s, SOL_SOCKET, SO_NOSIGPIPE, &on, sizeof on);
+#endif
+#endif
+    setsockopt(s, IPPROTO_TCP, TCP_NODELAY, (const char*)&on, sizeof on);
+}
+
+TEL__FN tel__http_socket tel__http_socket_open(int family) {
+    tel__http_socket s = socket(family, SOCK_STREAM | TEL__HTTP_CLOEXEC, 0);
+    if (s != TEL__HTTP_NO_SOCKET) { tel__http_socket_prepare(s); }
+    return s;
+}
+
+/* WAIT: no one is there at the moment. FAILED: no descriptor or no memory left; the peer stays queued. */
+TEL__FN tel__http_io tel__http_socket_accept(tel__http_socket s, tel__http_socket* out) {
+#if TEL__POSIX && defined(SOCK_CLOEXEC) && defined(__USE_GNU)
+    *out = accept4(s, NULL, NULL, TEL__HTTP_CLOEXEC);
+#else
+    *out = accept(s, NULL, NULL);
+#endif
+    if (*out != TEL__HTTP_NO_SOCKET) {
+        tel__http_socket_prepare(*out);
+        return TEL__HTTP_MOVED;
+    }
+#if TEL__POSIX
+    if (errno == ECONNABORTED || errno == EPROTO) { return TEL__HTTP_WAIT; }
+#endif
+    return tel__http_socket_why();
+}
+
+TEL__FN tel__http_io tel__http_socket_receive(tel__http_socket s, char* data, size_t size, bool peek, size_t* got) {
+#if TEL__WINDOWS
+    int n = recv(s, data, (int)size, peek ? MSG_PEEK : 0);
+#else
+    ssize_t n = recv(s, data, size, peek ? MSG_PEEK : 0);
+#endif
+    *got = n > 0 ? (size_t)n : 0;
+    if (n > 0) { return TEL__HTTP_MOVED; }
+    return n == 0 ? TEL__HTTP_CLOSED : tel__http_socket_why();
+}
+
+/* Sends what fits of up to four pieces in one call and takes it off them. */
+TEL__FN tel__http_io tel__http_socket_send(tel__http_socket s, tel_text* pieces, size_t count) {
+    size_t i, sent;
+#if TEL__WINDOWS
+    WSABUF parts[4];
+    DWORD n = 0;
+    for (i = 0; i < count; i++) {
+        parts[i].len = pieces[i].size > 0x40000000 ? 0x40000000 : (ULONG)pieces[i].size;
+        memcpy(&parts[i].buf, &pieces[i].data, sizeof parts[i].buf);
+    }
+    if (WSASend(s, parts, (DWORD)count, &n, 0, NULL, NULL) != 0) { return tel__http_socket_why(); }
+#else
+    struct iovec parts[4];
+    struct msghdr message;
+    ssize_t n;
+    int flags = 0;
+#if defined(MSG_NOSIGNAL)
+    flags = MSG_NOSIGNAL;
+#endif
+    memset(&message, 0, sizeof message);
+    message.msg_iov = parts;
+    for (i = 0; i < count; i++) {           /* memcpy: iov_base is not const, and nothing writes there */
+        memcpy(&parts[i].iov_base, &pieces[i].data, sizeof parts[i].iov_base);
+        parts[i].iov_len = pieces[i].size;
+        message.msg_iovlen++;
+    }
+    n = sendmsg(s, &message, flags);
+    if (n < 0) { return tel__http_socket_why(); }
+#endif
+    for (i = 0, sent = (size_t)n; i < count; i++) {
+        size_t part = sent < pieces[i].size ? sent : pieces[i].size;
+        if (part == 0) { continue; }        /* an empty piece may have no data to point into */
+        pieces[i].data += part;
+        pieces[i].size -= part;
+        sent -= part;
+    }
+    return TEL__HTTP_MOVED;
+}
+
+/* How many are ready. A signal counts as a timeout; when poll itself fails the time is slept, so that no
+   caller can spin. */
+TEL__FN int tel__http_socket_poll(tel__http_poll* items, size_t count, int timeout_ms) {
+#if TEL__WINDOWS
+    int n = WSAPoll(items, (ULONG)count, timeout_ms);
+#else
+    int n = poll(items, (nfds_t)count, timeout_ms);
+    if (n < 0 && errno == EINTR) { return 0; }
+#endif
+    if (n < 0) { tel__thread_sleep_ns((uint64_t)TEL__HTTP_SLICE_MS * 1000000u); }
+    return n > 0 ? n : 0;
+}
+
+TEL__FN bool tel__http_socket_connected(tel__http_socket s) {
+    int error = 0;
+    tel__http_socklen size = (tel__http_socklen)sizeof error;
+    return getsockopt(s, SOL_SOCKET, SO_ERROR, (char*)&error, &size) == 0 && error == 0;
+}
+
+/* Two connected ends, to wake a thread that waits in poll. Windows has no such thing: there the thread
+   looks up every slice (see tel__http_listener_prepare). */
+TEL__FN bool tel__http_socket_pair(tel__http_socket ends[2]) {
+#if TEL__WINDOWS
+    ends[0] = ends[1] = TEL__HTTP_NO_SOCKET;
+    return true;
+#else
+    if (socketpair(AF_UNIX, SOCK_STREAM | TEL__HTTP_CLOEXEC, 0, ends) != 0) { return false; }
+    tel__http_socket_prepare(ends[0]);
+    tel__http_socket_prepare(ends[1]);
+    return true;
+#endif
+}
+
+/* ---- addresses -------------------------------------------------------------------------------------- */
+
+TEL__FN size_t tel__http_lookup(const char* host, uint16_t port, int flags, tel__http_address* out, size_t most) {
+    char service[24];
+    struct addrinfo want;
+    struct addrinfo* list = NULL;
+    struct addrinfo* at;
+    size_t n = 0;
+    tel__http_socket_startup();
+    *tel__text_write_u64(service, port) = 0;
+    memset(&want, 0, sizeof want);
+    want.ai_flags = flags;
+    want.ai_family = AF_UNSPEC;
+    want.ai_socktype = SOCK_STREAM;
+    if (getaddrinfo(host, service, &want, &list) != 0) { return 0; }
+    for (at = list; at && n < most; at = at->ai_next) {
+        if (at->ai_addrlen > sizeof out[n].where) { continue; }
+        memset(&out[n], 0, sizeof out[n]);
+        memcpy(&out[n].where, at->ai_addr, at->ai_addrlen);
+        out[n++].size = (tel__http_socklen)at->ai_addrlen;
+    }
+    freeaddrinfo(list);
+    return n;
+}
+
+/* Numbers and "localhost" never ask a resolver. Any other name does, and that takes as long as it takes:
+   the limits are the resolver's (resolv.conf), and neither a deadline nor `stop` can end it. */
+TEL__FN size_t tel__http_resolve(const char* host, uint16_t port, tel__http_address* out, size_t most) {
+    size_t n = tel__http_lookup(host, port, AI_NUMERICHOST, out, most);
+    if (n > 0) { return n; }
+    if (!tel__http_is(tel__text_of(host), "localhost")) { return tel__http_lookup(host, port, 0, out, most); }
+    n = tel__http_lookup("127.0.0.1", port, AI_NUMERICHOST, out, most);
+    return n + tel__http_lookup("::1", port, AI_NUMERICHOST, out + n, most - n);
+}
+
+/* ---- client ----------------------------------------------------------------------------------------- */
+
+/* One connection, kept between requests. Zero: none. Must not be shared between threads. */
+typedef struct tel__http_client {
+    bool             open;
+    tel__http_socket socket;
+    uint16_t         port;          /* where the connection leads */
+    int              family;        /* of the address that answered last: it is tried first next time */
+    char             host[256];
+} tel__http_client;
+
+typedef struct tel__http_limit {
+    uint64_t                 deadline_mono_ns;
+    const tel__atomic_u32*   stop;
+} tel__http_limit;
+
+/* For the child of a fork: lets go of the descriptor; the parent's connection lives on. */
+TEL__FN void tel__http_client_forget(tel__http_client* c) {
+    if (c->open) { tel__http_socket_close(c->socket); }
+    c->open = false;
+}
+
+TEL__FN void tel__http_client_close(tel__http_client* c) {
+    if (c->open) { tel__http_socket_shutdown(c->socket, false); }
+    tel__http_client_forget(c);
+}
+
+TEL__FN bool tel__http_over(const tel__http_limit* limit) {
+    if (limit->stop && tel__atomic_load_u32(limit->stop) != 0) { return true; }
+    return tel__clock_mono_ns() >= limit->deadline_mono_ns;
+}
+
+/* Until one of the events (or trouble, which counts as all of them) or TEL_ERR_TIMEOUT. */
+TEL__FN tel_result tel__http_wait(tel__http_socket s, int events, const tel__http_limit* limit, int* ready) {
+    while (!tel__http_over(limit)) {
+        uint64_t now = tel__clock_mono_ns();
+        uint64_t left = limit->deadline_mono_ns > now ? (limit->deadline_mono_ns - now) / 1000000u + 1 : 0;
+        tel__http_poll item;
+        item.fd = s;
+        item.events = (short)events;
+        item.revents = 0;
+        if (tel__http_socket_poll(&item, 1, left < TEL__HTTP_SLICE_MS ? (int)left : TEL__HTTP_SLICE_MS) > 0) {
+            *ready = item.revents & (POLLIN | POLLOUT);
+            if (item.revents & ~(POLLIN | POLLOUT)) { *ready = events; }
+            return TEL_OK;
+        }
+    }
+    return TEL_ERR_TIMEOUT;
+}
+
+TEL__FN tel_result tel__http_connect(const tel__http_address* to, const tel__http_limit* limit,
+                                     tel__http_socket* out) {
+    const void* where = &to->where;
+    tel__http_socket s = tel__http_socket_open(to->where.ss_family);
+    tel_result r = TEL_OK;
+    int ready = 0;
+    if (s == TEL__HTTP_NO_SOCKET) { return TEL_ERR_IO; }
+    if (connect(s, (const struct sockaddr*)where, to->size) != 0) {
+        r = tel__http_socket_why() == TEL__HTTP_WAIT ? tel__http_wait(s, POLLOUT, limit, &ready) : TEL_ERR_IO;
+        if (r == TEL_OK && !tel__http_socket_connected(s)) { r = TEL_ERR_IO; }
+    }
+    if (r != TEL_OK) { tel__http_socket_close(s); }
+    else { *out = s; }
+    return r;
+}
+
+/* Tries every address in turn. One with others behind it gets its share of the time that is left and not
+   more than two seconds, so that a dead IPv6 route costs a little and not everything. */
+TEL__FN tel_result tel__http_client_connect(tel__http_client* c, const tel__http_url* url,
+                                            const tel__http_limit* limit) {
+    tel__http_address list[TEL__HTTP_ADDRESSES];
+    size_t count = tel__http_resolve(url->host, url->port, list, TEL__HTTP_ADDRESSES);
+    size_t i, left = count;
+    tel_result r = TEL_ERR_IO;
+    for (i = 0; i < 2 * count; i++) {
+        const tel__http_address* to = &list[i % count];
+        tel__http_limit share = *limit;
+        uint64_t now = tel__clock_mono_ns(), most = (uint64_t)TEL__HTTP_FALLBACK_MS * 1000000u;
+        if ((to->where.ss_family == c->family) != (i < count)) { continue; }
+        if (tel__http_over(limit)) { return TEL_ERR_TIMEOUT; }
+        if (left > 1) {
+            uint64_t part = limit->deadline_mono_ns > now ? (limit->deadline_mono_ns - now) / left : 0;
+            share.deadline_mono_ns = now + (part < most ? part : most);
+        }
+        left--;
+        r = tel__http_connect(to, &share, &c->socket);
+        if (r != TEL_OK) { continue; }
+        c->open = true;
+        c->port = url->port;
+        c->family = to->where.ss_family;
+        memcpy(c->host, url->host, sizeof c->host);
+        return TEL_OK;
+    }
+    return r;
+}
+
+/* Whether the kept connection leads there and is still quiet: bytes that nobody asked for, or an end,
+   make it useless. */
+TEL__FN bool tel__http_client_ready(tel__http_client* c, const tel__http_url* url) {
+    char byte;
+    size_t got;
+    if (c->open && c->port == url->port && strcmp(c->host, url->host) == 0
+        && tel__http_socket_receive(c->socket, &byte, 1, true, &got) == TEL__HTTP_WAIT) { return true; }
+    tel__http_client_close(c);
+    return false;
+}
+
+/* Sends and reads at the same time: a server that refuses early is heard, one that stops reading cannot
+   block. *touched: the server has said something, so the request must not be sent again. */
+TEL__FN tel_result tel__http_exchange(tel__http_socket s, tel_text pieces[4], const tel__http_limit* limit,
+                                      tel__http_response* out, bool* touched) {
+    tel__http_parser parser;
+    char buffer[8192];
+    bool sending = true, whole = false;
+    tel_text in = { NULL, 0 };
+    memset(&parser, 0, sizeof parser);
+    while (parser.state != TEL__HTTP_DONE) {
+        int ready = 0;
+        tel_result r = tel__http_wait(s, sending ? POLLIN | POLLOUT : POLLIN, limit, &ready);
+        if (r != TEL_OK) { return r; }
+        if (ready & POLLIN) {
+            size_t got = 0;
+            tel__http_io io = tel__http_socket_receive(s, buffer, sizeof buffer, false, &got);
+            if (io == TEL__HTTP_FAILED) { return TEL_ERR_IO; }
+            in = tel__http_slice(buffer, got);
+            *touched = *touched || got > 0;
+            if (io == TEL__HTTP_MOVED) {
+                r = tel__http_parser_feed(&parser, &in, tel__clock_unix_ns() / 1000000000u, out);
+            } else if (io == TEL__HTTP_CLOSED) {
+                r = tel__http_parser_finish(&parser);
+            }
+            if (r != TEL_OK) { return r; }
+        }
+        if (sending && (ready & POLLOUT) && parser.state != TEL__HTTP_DONE) {
+            if (tel__http_socket_send(s, pieces, 4) == TEL__HTTP_FAILED) { sending = false; continue; }
+            whole = pieces[0].size + pieces[1].size + pieces[2].size + pieces[3].size == 0;
+            sending = !whole;
+        }
+    }
+    if (!whole || in.size > 0) { out->keep_alive = false; }
+    return TEL_OK;
+}
+
+/* Complete "Name: value\r\n" lines and nothing that could end the head early. */
+TEL__FN bool tel__http_lines_ok(tel_text lines) {
+    tel_text line, name, value;
+    while (lines.size > 0) {
+        if (!tel__http_line_take(&lines, &line) || line.data[line.size] != '\r') { return false; }
+        if (!tel__http_header_cut(line, &name, &value)) { return false; }
+    }
+    return true;
+}
+
+TEL__FN void tel__http_put_request(tel__text_out* o, const tel__http_url* url, size_t size) {
+    TEL__TEXT_LIT(o, "POST ");
+    tel__text_put_cstr(o, url->path);
+    TEL__TEXT_LIT(o, " HTTP/1.1\r\nHost: ");
+    if (url->ipv6) { tel__text_put_char(o, '['); }
+    tel__text_put_cstr(o, url->host);
+    if (url->ipv6) { tel__text_put_char(o, ']'); }
+    if (url->port != 80) {
+        tel__text_put_char(o, ':');
+        tel__text_put_u64(o, url->port);
+    }
+    TEL__TEXT_LIT(o, "\r\nContent-Length: ");
+    tel__text_put_u64(o, size);
+    TEL__TEXT_LIT(o, "\r\n");
+}
+
+/* POSTs and reads the whole answer. TEL_OK: out holds one, of any status. TEL_ERR_IO: nobody there, no
+   such host, or the connection broke; TEL_ERR_TIMEOUT: the deadline passed or *stop became nonzero (stop
+   may be NULL); TEL_ERR_FORMAT: what came back is not HTTP; TEL_ERR_ARGUMENT: https, or bad header lines.
+   After an error out->status is what was read before it, or 0. `headers` are complete lines; Host and
+   Content-Length are added. A kept connection that turns out to be dead before the first byte of an
+   answer is replaced and the request sent once more: the server may then see it twice. */
+TEL__FN tel_result tel__http_post(tel__http_client* c, const tel__http_url* url, tel_text headers,
+                                  const void* body, size_t size, uint64_t deadline_mono_ns,
+                                  const tel__atomic_u32* stop, tel__http_response* out) {
+    char start[sizeof url->path + sizeof url->host + 128];
+    tel__text_out head = tel__text_fixed(start, sizeof start);
+    tel__http_limit limit;
+    tel_result r = TEL_ERR_IO;
+    limit.deadline_mono_ns = deadline_mono_ns;
+    limit.stop = stop;
+    tel__http_response_reset(out);
+    if (url->tls || !tel__http_lines_ok(headers)) { return TEL_ERR_ARGUMENT; }
+    tel__http_put_request(&head, url, size);
+    for (;;) {
+        bool reused = tel__http_client_ready(c, url), touched = false;
+        tel_text pieces[4];
+        if (!reused) { r = tel__http_client_connect(c, url, &limit); }
+        if (!c->open) { return r; }
+        pieces[0] = tel__http_slice(head.data, head.size);
+        pieces[1] = headers;
+        pieces[2] = tel__text_of("\r\n");
+        pieces[3] = tel__http_slice((const char*)body, size);
+        r = tel__http_exchange(c->socket, pieces, &limit, out, &touched);
+        if (r == TEL_OK && out->keep_alive) { return r; }
+        tel__http_client_close(c);
+        if (r != TEL_ERR_IO || !reused || touched) { return r; }
+    }
+}
+
+/* ---- requests --------------------------------------------------------------------------------------- */
+
+/* All slices point into the connection's buffer. */
+typedef struct tel__http_request {
+    tel_text method, path, query;           /* path is as sent: neither decoded nor normalised */
+    tel_text accept, accept_encoding, scrape_timeout;
+    bool     head;
+} tel__http_request;
+
+typedef struct tel__http_scan {
+    tel__http_request* out;
+    bool               minor_1, close, keep, length_known, encoded;
+    uint64_t           length;
+    uint32_t           hosts, headers;
+} tel__http_scan;
+
+/* "/path?query", or the absolute form that proxies use (RFC 9112 3.2.2). Other forms name no page. */
+TEL__FN bool tel__http_target_cut(tel_text target, tel__http_request* out) {
+    size_t i;
+    for (i = 0; i < target.size; i++) {
+        if (target.data[i] <= ' ' || target.data[i] > '~') { return false; }
+    }
+    if (target.size > 7 && tel__http_is(tel__http_slice(target.data, 7), "http://")) {
+        const char* slash = (const char*)memchr(target.data + 7, '/', target.size - 7);
+        target = slash ? tel__http_slice(slash, target.size - (size_t)(slash - target.data)) : tel__text_of("/");
+    }
+    out->query = tel__text_of("");
+    out->path = target;
+    for (i = 0; i < target.size && target.data[i] != '?'; i++) { }
+    out->path.size = i;
+    if (i < target.size) { out->query = tel__http_slice(target.data + i + 1, target.size - i - 1); }
+    return target.size > 0 && *target.data == '/';
+}
+
+/* "GET /metrics HTTP/1.1". 0, or the status to refuse with. */
+TEL__FN int tel__http_request_line(tel__http_scan* s, tel_text line) {
+    tel_text target, version = line;
+    if (line.size > TEL__HTTP_TARGET_MAX) { return 414; }
+    if (!tel__text_split(&version, ' ', &s->out->method) || !tel__http_is_token(s->out->method)) { return 400; }
+    if (!tel__text_split(&version, ' ', &target) || version.size != 8) { return 400; }
+    s->out->head = tel__http_same(s->out->method, "HEAD");
+    if (memcmp(version.data, "HTTP/", 5) != 0 || version.data[6] != '.') { return 400; }
+    if (version.data[5] != '1') { return version.data[5] >= '0' && version.data[5] <= '9' ? 505 : 400; }
+    if (version.data[7] < '0' || version.data[7] > '9') { return 400; }
+    s->minor_1 = version.data[7] != '0';
+    if (!s->out->head && !tel__http_same(s->out->method, "GET")) { return 0; }
+    return tel__http_target_cut(target, s->out) ? 0 : 400;
+}
+
+TEL__FN int tel__http_request_header(tel__http_scan* s, tel_text line) {
+    static const char* const kept[] = { "accept", "accept-encoding", "x-prometheus-scrape-timeout-seconds" };
+    tel_text name, value, *slots[3];
+    size_t i;
+    slots[0] = &s->out->accept;
+    slots[1] = &s->out->accept_encoding;
+    slots[2] = &s->out->scrape_timeout;
+    if (++s->headers > TEL__HTTP_HEADERS_MAX) { return 431; }
+    if (!tel__http_header_cut(line, &name, &value)) { return 400; }
+    for (i = 0; i < TEL__ARRAY_SIZE(slots); i++) {
+        if (slots[i]->size == 0 && tel__http_is(name, kept[i])) { *slots[i] = value; }
+    }
+    if (tel__http_is(name, "host")) { s->hosts++; }
+    if (tel__http_is(name, "transfer-encoding")) { s->encoded = true; }
+    if (tel__http_is(name, "connection")) {
+        s->close = s->close || tel__http_list_has(value, "close");
+        s->keep = s->keep || tel__http_list_has(value, "keep-alive");
+    }
+    if (tel__http_is(name, "content-length")) {
+        return tel__http_length_add(value, &s->length_known, &s->length) ? 0 : 400;
+    }
+    return 0;
+}
+
+/* What the whole head means. A request with a body is refused: none of ours has one, and its bytes must
+   not be taken for the next request. */
+TEL__FN int tel__http_request_verdict(const tel__http_scan* s) {
+    if (s->hosts > 1 || (s->minor_1 && s->hosts == 0)) { return 400; }
+    if (s->encoded && (s->length_known || !s->minor_1)) { return 400; }
+    if (!s->out->head && !tel__http_same(s->out->method, "GET")) { return 405; }
+    if (s->encoded) { return 411; }
+    return s->length > 0 ? 413 : 200;
+}
+
+/* Reads one request head. 0: it is not complete. 200: *out is filled and the head took *used bytes.
+   Otherwise the status to refuse with, after which nothing else can be read from this connection. */
+TEL__FN int tel__http_request_parse(tel_text data, tel__http_request* out, bool* keep_alive, size_t* used) {
+    tel_text rest = data, line = data, first;
+    tel__http_scan s;
+    int status;
+    memset(&s, 0, sizeof s);
+    memset(out, 0, sizeof *out);
+    s.out = out;
+    *keep_alive = false;
+    *used = 0;
+    while (rest.size > 0 && (*rest.data == '\r' || *rest.data == '\n')) {   /* RFC 9112 2.2 */
+        rest.data++;
+        rest.size--;
+    }
+    first = rest;
+    if (!tel__http_line_take(&rest, &line)) { return data.size < TEL__HTTP_REQUEST_MAX ? 0 : 414; }
+    do {
+        if (!tel__http_line_take(&rest, &line)) { return data.size < TEL__HTTP_REQUEST_MAX ? 0 : 431; }
+    } while (line.size > 0);
+    *used = data.size - rest.size;
+    tel__http_line_take(&first, &line);
+    status = tel__http_request_line(&s, line);
+    while (status == 0 && tel__http_line_take(&first, &line) && line.size > 0) {
+        status = tel__http_request_header(&s, line);
+    }
+    if (status == 0) { status = tel__http_request_verdict(&s); }
+    *keep_alive = status == 200 && !s.close && (s.minor_1 || s.keep);
+    return status;
+}
+
+/* ---- listener --------------------------------------------------------------------------------------- */
+
+typedef struct tel__http_reply {
+    int           status;               /* 200 unless the handler says otherwise */
+    const char*   content_type;         /* static text */
+    const char*   extra_headers;        /* complete lines, or NULL; read before the handler is called again */
+    tel__text_out body;                 /* empty, on the heap; the listener frees it */
+} tel__http_reply;
+
+typedef void (*tel__http_handler)(const tel__http_request* request, tel__http_reply* reply, void* user_data);
+
+enum { TEL__HTTP_READING = 1, TEL__HTTP_WRITING, TEL__HTTP_LINGERING };
+
+typedef struct tel__http_connection {
+    tel__http_socket socket;
+    int              phase;
+    bool             keep_alive;
+    uint64_t         since_ns;          /* when this phase began */
+    tel__text_out    body;
+    tel_text         out[2];            /* what is still to be written: head, body */
+    size_t           size;              /* of in */
+    char             in[TEL__HTTP_REQUEST_MAX];
+    char             head[1024];
+} tel__http_connection;
+
+typedef struct tel__http_listener {
+    tel__memory*          memory;
+    tel__http_handler     handler;
+    void*                 user_data;
+    tel__thread_handle    thread;
+    tel__atomic_u32       stop;
+    tel__http_socket      socket, wake[2];
+    uint16_t              port;
+    uint64_t              pause_until_ns;       /* accept nobody before */
+    tel__http_connection* connections[TEL__HTTP_CONNECTIONS];
+} tel__http_listener;
+
+TEL__FN const char* tel__http_reason(int status) {
+    switch (status) {
+    case 200: return "OK";
+    case 400: return "Bad Request";
+    case 404: return "Not Found";
+    case 405: return "Method Not Allowed";
+    case 406: return "Not Acceptable";
+    case 408: return "Request Timeout";
+    case 411: return "Length Required";
+    case 413: return "Content Too Large";
+    case 414: return "URI Too Long";
+    case 431: return "Request Header Fields Too Large";
+    case 500: return "Internal Server Error";
+    case 503: return "Service Unavailable";
+    case 505: return "HTTP Version Not Supported";
+    default:  return "Status";
+    }
+}
+
+TEL__FN void tel__http_put_head(tel__text_out* o, int status, const char* type, const char* extra, size_t size,
+                                bool keep_alive) {
+    TEL__TEXT_LIT(o, "HTTP/1.1 ");
+    tel__text_put_u64(o, (uint64_t)status);
+    tel__text_put_char(o, ' ');
+    tel__text_put_cstr(o, tel__http_reason(status));
+    TEL__TEXT_LIT(o, "\r\nContent-Type: ");
+    tel__text_put_cstr(o, type);
+    TEL__TEXT_LIT(o, "\r\nX-Content-Type-Options: nosniff\r\nContent-Length: ");
+    tel__text_put_u64(o, size);
+    tel__text_put_cstr(o, keep_alive ? "\r\nConnection: keep-alive\r\n" : "\r\nConnection: close\r\n");
+    if (extra) { tel__text_put_cstr(o, extra); }
+    TEL__TEXT_LIT(o, "\r\n");
+}
+
+/* A whole refusal in a small buffer. */
+TEL__FN void tel__http_put_refusal(tel__text_out* o, int status, bool without_body) {
+    const char* reason = tel__http_reason(status);
+    const char* extra = status == 405 ? "Allow: GET, HEAD\r\n" : status == 503 ? "Retry-After: 1\r\n" : NULL;
+    tel__http_put_head(o, status, "text/plain; charset=utf-8", extra, strlen(reason) + 1, false);
+    if (without_body) { return; }
+    tel__text_put_cstr(o, reason);
+    tel__text_put_char(o, '\n');
+}
+
+TEL__FN void tel__http_connection_phase(tel__http_connection* c, int phase) {
+    c->phase = phase;
+    c->since_ns = tel__clock_mono_ns();
+}
+
+TEL__FN void tel__http_connection_refuse(tel__http_connection* c, int status, bool without_body) {
+    tel__text_out head = tel__text_fixed(c->head, sizeof c->head);
+    tel__http_put_refusal(&head, status, without_body);
+    c->out[0] = tel__http_slice(head.data, head.size);
+    c->out[1] = tel__http_slice(NULL, 0);
+    c->keep_alive = false;
+    tel__http_connection_phase(c, TEL__HTTP_WRITING);
+}
+
+/* The slot is emptied first and the phase left before the body goes: a fork at any moment between leaves
+   the child a leak at worst, never a pointer to freed memory. */
+TEL__FN void tel__http_connection_drop(tel__http_listener* l, size_t slot) {
+    tel__http_connection* c = l->connections[slot];
+    l->connections[slot] = NULL;
+    if (!c) { return; }
+    tel__http_socket_shutdown(c->socket, false);
+    tel__http_socket_close(c->socket);
+    tel__text_heap_free(&c->body);
+    tel__memory_free(l->memory, c, sizeof *c);
+}
+
+/* Runs the handler for a good request and lays its answer out for writing. A body that did not fit into
+   memory is not sent in part: the scraper would take it for the whole. */
+TEL__FN void tel__http_connection_handle(tel__http_listener* l, tel__http_connection* c,
+                                         const tel__http_request* request) {
+    tel__text_out head = tel__text_fixed(c->head, sizeof c->head);
+    tel__http_reply reply;
+    memset(&reply, 0, sizeof reply);
+    reply.status = 200;
+    reply.content_type = "text/plain; charset=utf-8";
+    reply.body = tel__text_heap(l->memory);
+    l->handler(request, &reply, l->user_data);
+    tel__http_put_head(&head, reply.status, reply.content_type, reply.extra_headers, reply.body.size,
+                       c->keep_alive);
+    c->body = reply.body;
+    if (head.lost > 0 || reply.body.lost > 0) {
+        tel__http_connection_refuse(c, 500, request->head);
+        return;
+    }
+    c->out[0] = tel__http_slice(head.data, head.size);
+    c->out[1] = tel__http_slice(reply.body.data, request->head ? 0 : reply.body.size);
+    tel__http_connection_phase(c, TEL__HTTP_WRITING);
+}
+
+/* Looks for a request in what has been read. Bytes behind it stay for the next round, so that pipelined
+   requests of one peer take turns with everybody else. */
+TEL__FN void tel__http_connection_answer(tel__http_listener* l, tel__http_connection* c) {
+    tel__http_request request;
+    size_t used = 0;
+    int status = tel__http_request_parse(tel__http_slice(c->in, c->size), &request, &c->keep_alive, &used);
+    if (status == 0) { return; }
+    if (status != 200) { tel__http_connection_refuse(c, status, request.head); }
+    else { tel__http_connection_handle(l, c, &request); }
+    c->size -= used;
+    memmove(c->in, c->in + used, c->size);
+}
+
+/* Takes what the peer has sent; false when it is gone. After our last word it is only listened to so that
+   closing does not reset the connection under an answer that is still on its way. */
+TEL__FN bool tel__http_connection_read(tel__http_listener* l, tel__http_connection* c) {
+    size_t got = 0;
+    tel__http_io io;
+    if (c->phase == TEL__HTTP_LINGERING) { c->size = 0; }
+    io = tel__http_socket_receive(c->socket, c->in + c->size, sizeof c->in - c->size, false, &got);
+    if (io != TEL__HTTP_MOVED) { return io == TEL__HTTP_WAIT; }
+    if (c->phase == TEL__HTTP_LINGERING) { return true; }
+    if (c->size == 0) { c->since_ns = tel__clock_mono_ns(); }
+    c->size += got;
+    tel__http_connection_answer(l, c);
+    return true;
+}
+
+/* Writes what fits; at the end the next request is looked for, or the connection says goodbye. */
+TEL__FN bool tel__http_connection_write(tel__http_listener* l, tel__http_connection* c) {
+    tel__http_io io = tel__http_socket_send(c->socket, c->out, 2);
+    if (io == TEL__HTTP_FAILED) { return false; }
+    if (c->out[0].size + c->out[1].size > 0) { return true; }
+    tel__http_connection_phase(c, c->keep_alive ? TEL__HTTP_READING : TEL__HTTP_LINGERING);
+    tel__text_heap_free(&c->body);
+    if (!c->keep_alive) { tel__http_socket_shutdown(c->socket, true); }
+    else if (c->size > 0) { tel__http_connection_answer(l, c); }
+    return true;
+}
+
+TEL__FN uint64_t tel__http_connection_deadline(const tel__http_connection* c) {
+    uint64_t ms = c->phase == TEL__HTTP_READING ? TEL__HTTP_READ_MS
+                : c->phase == TEL__HTTP_WRITING ? TEL__HTTP_WRITE_MS : TEL__HTTP_LINGER_MS;
+    return c->since_ns + ms * 1000000u;
+}
+
+TEL__FN void tel__http_connection_serve(tel__http_listener* l, size_t slot, bool ready) {
+    tel__http_connection* c = l->connections[slot];
+    bool alive = true;
+    if (ready && c->phase != TEL__HTTP_WRITING) {
+        alive = tel__http_connection_read(l, c);
+        ready = alive && c->phase == TEL__HTTP_WRITING;
+    }
+    if (ready && c->phase == TEL__HTTP_WRITING) { alive = tel__http_connection_write(l, c); }
+    if (alive && tel__clock_mono_ns() < tel__http_connection_deadline(c)) { return; }
+    if (alive && c->phase == TEL__HTTP_READING && c->size > 0) {
+        tel__http_connection_refuse(c, 408, false);
+        if (tel__http_connection_write(l, c)) { return; }
+    }
+    tel__http_connection_drop(l, slot);
+}
+
+/* A place for a newcomer: a free one, else the connection that has been silent or slow in asking for
+   longest. TEL__HTTP_CONNECTIONS: everybody is being answered. */
+TEL__FN size_t tel__http_listener_place(const tel__http_listener* l) {
+    size_t i, best = TEL__HTTP_CONNECTIONS;
+    for (i = 0; i < TEL__HTTP_CONNECTIONS; i++) {
+        const tel__http_connection* c = l->connections[i];
+        if (!c) { return i; }
+        if (c->phase == TEL__HTTP_WRITING) { continue; }
+        if (best == TEL__HTTP_CONNECTIONS || c->since_ns < l->connections[best]->since_ns) { best = i; }
+    }
+    return best;
+}
+
+/* When the next newcomer may come in. Whoever has a place keeps it for a moment in which to ask; until
+   then newcomers wait in the system's queue. Thus a flood of silent peers cannot push out the one that
+   speaks at once. */
+TEL__FN uint64_t tel__http_listener_open_at(const tel__http_listener* l) {
+    size_t place = tel__http_listener_place(l);
+    const tel__http_connection* c = place < TEL__HTTP_CONNECTIONS ? l->connections[place] : NULL;
+    uint64_t at = c ? c->since_ns + (uint64_t)TEL__HTTP_GRACE_MS * 1000000u : 0;
+    return at > l->pause_until_ns ? at : l->pause_until_ns;
+}
+
+TEL__FN void tel__http_turn_away(tel__http_socket s) {
+    char text[512];
+    tel__text_out o = tel__text_fixed(text, sizeof text);
+    tel_text piece;
+    tel__http_put_refusal(&o, 503, false);
+    piece = tel__http_slice(o.data, o.size);
+    (void)tel__http_socket_send(s, &piece, 1);
+    tel__http_socket_shutdown(s, true);
+    tel__http_socket_close(s);
+}
+
+TEL__FN void tel__http_listener_admit(tel__http_listener* l) {
+    size_t place = tel__http_listener_place(l);
+    tel__http_socket s;
+    tel__http_connection* c;
+    tel__http_io io = tel__http_socket_accept(l->socket, &s);
+    if (io == TEL__HTTP_FAILED) {
+        l->pause_until_ns = tel__clock_mono_ns() + (uint64_t)TEL__HTTP_PAUSE_MS * 1000000u;
+    }
+    if (io != TEL__HTTP_MOVED) { return; }
+    if (place < TEL__HTTP_CONNECTIONS) { tel__http_connection_drop(l, place); }
+    c = place < TEL__HTTP_CONNECTIONS ? (tel__http_connection*)tel__memory_alloc(l->memory, sizeof *c) : NULL;
+    if (!c) {
+        tel__http_turn_away(s);
+        return;
+    }
+    c->socket = s;
+    c->body = tel__text_heap(l->memory);
+    tel__http_connection_phase(c, TEL__HTTP_READING);
+    l->connections[place] = c;
+}
+
+/* Fills the set for poll (wake, listening socket, connections); how long to wait in milliseconds. */
+TEL__FN int tel__http_listener_prepare(const tel__http_listener* l, tel__http_poll* items) {
+    uint64_t now = tel__clock_mono_ns(), open_at = tel__http_listener_open_at(l), first = UINT64_MAX;
+    uint64_t most = (uint64_t)TEL__HTTP_SLICE_MS * 1000000u;
+    size_t i;
+    memset(items, 0, (2 + TEL__HTTP_CONNECTIONS) * sizeof *items);
+    items[0].fd = l->wake[0];
+    items[0].events = POLLIN;
+    items[1].fd = now >= open_at ? l->socket : TEL__HTTP_NO_SOCKET;
+    items[1].events = POLLIN;
+    if (now < open_at) { first = open_at; }
+    for (i = 0; i < TEL__HTTP_CONNECTIONS; i++) {
+        const tel__http_connection* c = l->connections[i];
+        items[2 + i].fd = c ? c->socket : TEL__HTTP_NO_SOCKET;
+        if (!c) { continue; }
+        items[2 + i].events = c->phase == TEL__HTTP_WRITING ? POLLOUT : POLLIN;
+        if (tel__http_connection_deadline(c) < first) { first = tel__http_connection_deadline(c); }
+    }
+    if (l->wake[0] == TEL__HTTP_NO_SOCKET && first > now + most) { first = now + most; }
+    if (first == UINT64_MAX) { return -1; }
+    return first > now ? (int)((first - now) / 1000000u) + 1 : 0;
+}
+
+TEL__FN void tel__http_listener_run(void* arg) {
+    tel__http_listener* l = (tel__http_listener*)arg;
+    tel__http_poll items[2 + TEL__HTTP_CONNECTIONS];
+    size_t i;
+    while (tel__atomic_load_acquire_u32(&l->stop) == 0) {
+        int timeout = tel__http_listener_prepare(l, items);
+        (void)tel__http_socket_poll(items, TEL__ARRAY_SIZE(items), timeout);
+        for (i = 0; i < TEL__HTTP_CONNECTIONS; i++) {
+            if (l->connections[i]) { tel__http_connection_serve(l, i, items[2 + i].revents != 0); }
+        }
+        if (items[1].revents & POLLIN) { tel__http_listener_admit(l); }
+    }
+    for (i = 0; i < TEL__HTTP_CONNECTIONS; i++) { tel__http_connection_drop(l, i); }
+}
+
+/* Binds the first address of the host that can be bound, as servers do it: with SO_REUSEADDR, which lets
+   a restarted program have its port back, and without SO_REUSEPORT, which would let two share it. */
+TEL__FN bool tel__http_listener_bind(tel__http_listener* l, const char* host, uint16_t port) {
+    tel__http_address list[TEL__HTTP_ADDRESSES];
+    size_t i, count = tel__http_resolve(host, port, list, TEL__HTTP_ADDRESSES);
+    for (i = 0; i < count; i++) {
+        tel__http_address* at = &list[i];
+        void* where = &at->where;
+        int on = 1;
+        tel__http_socket s = tel__http_socket_open(at->where.ss_family);
+        if (s == TEL__HTTP_NO_SOCKET) { continue; }
+#if TEL__POSIX
+        setsockopt(s, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+#else
+        setsockopt(s, SOL_SOCKET, SO_EXCLUSIVEADDRUSE, (const char*)&on, sizeof on);
+#endif
+        if (bind(s, (struct sockaddr*)where, at->size) == 0 && listen(s, 64) == 0
+            && getsockname(s, (struct sockaddr*)where, &at->size) == 0) {
+            struct sockaddr_in v4;              /* the port has the same place in both families */
+            memcpy(&v4, where, sizeof v4);
+            l->port = ntohs(v4.sin_port);
+            l->socket = s;
+            return true;
+        }
+        tel__http_socket_close(s);
+    }
+    return false;
+}
+
+TEL__FN uint16_t tel__http_listener_port(const tel__http_listener* l) { return l->port; }
+
+TEL__FN void tel__http_listener_free(tel__http_listener* l) {
+    tel__http_socket_close(l->socket);
+    tel__http_socket_close(l->wake[0]);
+    tel__http_socket_close(l->wake[1]);
+    tel__memory_free(l->memory, l, sizeof *l);
+}
+
+/* Stops the thread and frees everything. Waits for a handler that is running, and for nothing else:
+   unfinished answers are cut off. */
+TEL__FN void tel__http_listener_close(tel__http_listener* l) {
+    tel_text piece = tel__text_of("!");
+    tel__atomic_store_release_u32(&l->stop, 1);
+    (void)tel__http_socket_send(l->wake[1], &piece, 1);
+    tel__thread_join(&l->thread);
+    tel__http_listener_free(l);
+}
+
+/* For the child of a fork, where the thread does not exist: lets go of descriptors and memory without a
+   word to the peers, who still talk to the parent. A body is freed only in the one phase in which nobody
+   can have been at work on it when the fork came. */
+TEL__FN void tel__http_listener_forget(tel__http_listener* l) {
+    size_t i;
+    for (i = 0; i < TEL__HTTP_CONNECTIONS; i++) {
+        tel__http_connection* c = l->connections[i];
+        if (!c) { continue; }
+        tel__http_socket_close(c->socket);
+        if (c->phase == TEL__HTTP_WRITING) { tel__text_heap_free(&c->body); }
+        tel__memory_free(l->memory, c, sizeof *c);
+    }
+    tel__http_listener_free(l);
+}
+
+/* Listens on host (an address, "localhost" or a name) and answers with what the handler writes. Port 0:
+   any free one, see tel__http_listener_port. TEL_ERR_IO: the address cannot be had (port taken, not ours,
+   not allowed); TEL_ERR_MEMORY: no memory, no thread or no descriptor. */
+TEL__FN tel_result tel__http_listen(tel__memory* m, const char* host, uint16_t port, tel__http_handler handler,
+                                    void* user_data, tel__http_listener** out) {
+    tel__http_listener* l = (tel__http_listener*)tel__memory_alloc(m, sizeof *l);
+    tel_result r = TEL_OK;
+    *out = NULL;
+    if (!l) { return TEL_ERR_MEMORY; }
+    l->memory = m;
+    l->handler = handler;
+    l->user_data = user_data;
+    l->socket = l->wake[0] = l->wake[1] = TEL__HTTP_NO_SOCKET;
+    if (!tel__http_listener_bind(l, host, port)) { r = TEL_ERR_IO; }
+    else if (!tel__http_socket_pair(l->wake)) { r = TEL_ERR_MEMORY; }
+    else if (!tel__thread_start(&l->thread, tel__http_listener_run, l)) { r = TEL_ERR_MEMORY; }
+    if (r != TEL_OK) { tel__http_listener_free(l); }
+    else { *out = l; }
+    return r;
+}
+
+#endif
+/* ==== R19 >>sinks =====================================================================================
+   The built-in destinations: OTLP over HTTP, the Prometheus endpoint, JSON lines, console, memory.
+
+   Uses      R06-R08, R11, R15-R18.            Used by   R21, R22.
+   Threads   export: whoever works in the pipeline. OTLP send: its worker. Scrape: the listener's thread.
+   Holds     a sink object is made by open and freed by close; what open was given (URLs, header lines) is
+             copied. An OTLP sink counts every item it accepted as queued, delivered or dropped.
+   Tests     tests/rooms/sinks.c   fuzz: none   bench: otlp.encode, prometheus.render
+*/
+
+/* ---- OTLP ---- */
+
+#define TEL__SINK_BODY ((size_t)4 << 20)        /* a larger body is split: the Collector takes 20 MiB */
+
+typedef struct tel__sink_target {       /* of one signal; index of tel_stats */
+    char*    url;
+    size_t   url_size;
+    char*    headers;                   /* all header lines but Content-Encoding */
+    size_t   headers_size;
+    uint32_t timeout_ms;
+    bool     gzip;
+} tel__sink_target;
+
+typedef struct tel__sink_otlp {
+    tel__pipeline_delivery delivery;    /* first: the worker gets this */
+    tel__memory*     memory;
+    tel__diag*       diag;
+    tel__sink_target targets[3];
+    tel__atomic_u32  most[3];           /* items per body; halved by a 413 */
+    int            (*post_fn)(const char* url, const char* headers, const void* body, size_t size,
+                              uint32_t timeout_ms, void* user_data);
+    void*            post_user_data;
+#if !TEL_NO_HTTP
+    tel__http_client client;
+#endif
+#if TEL__CURL
+    CURL*            curl;
+#endif
+} tel__sink_otlp;
+
+static const tel_signal tel__sink_signals[3] = { TEL_METRICS, TEL_SPANS, TEL_LOGS };
+static const char* const tel__sink_nouns[3] = { "metric points", "spans", "log records" };
+
+/* What one request came to, however it was sent. */
+typedef struct tel__sink_answer {
+    tel_result  result;                 /* of the transport */
+    int         status;
+    uint64_t    retry_after_ms;
+    const char* body;
+    size_t      body_size;
+} tel__sink_answer;
+
+/* Reads an answer as the specification wants it (OTLP specification, "Failures"). */
+TEL__FN tel__pipeline_sent tel__sink_judge(tel__sink_otlp* o, const tel__pipeline_payload* payload, const tel__sink_answer* a) {
+    const tel__sink_target* target = &o->targets[payload->signal];
+    tel__pipeline_sent sent;
+    char message[256];
+    int64_t rejected = 0;
+    sent.result = TEL_OK;
+    sent.retry_after_ms = a->retry_after_ms;
+    sent.rejected = 0;
+    if (a->result != TEL_OK) {
+        sent.result = a->result;
+        if (tel__atomic_load_u32(&o->delivery.stop)) { return sent; }
+        tel__diag_report(o->diag, TEL__DIAG_SEND, "%s: %s (is a collector listening there?)", target->url,
+                         tel__diag_result(a->result));
+        return sent;
+    }
+    message[0] = 0;
+    tel__otlp_read_response(a->body, a->body_size, &rejected, message, sizeof message);
+    if (a->status >= 200 && a->status < 300) {
+        sent.rejected = rejected > 0 ? (uint64_t)rejected : 0;
+        if (sent.rejected) {
+            tel__diag_report(o->diag, TEL__DIAG_REJECTED, "%s: %llu %s: %s", target->url, (unsigned long long)sent.rejected,
+                             tel__sink_nouns[payload->signal], message);
+        } else if (message[0]) {
+            tel__diag_report(o->diag, TEL__DIAG_RECEIVER, "%s: %s", target->url, message);
+        }
+        return sent;
+    }
+    tel__diag_report(o->diag, TEL__DIAG_SEND, "%s answered %d %s", target->url, a->status, message);
+    if (a->status == 429 || a->status == 502 || a->status == 503 || a->status == 504) { sent.result = TEL_ERR_IO; return sent; }
+    sent.result = TEL_ERR_FORMAT;
+    if (a->status == 413) {
+        uint32_t most = payload->items > 1 ? (uint32_t)(payload->items / 2) : 1;
+        if (most < tel__atomic_load_u32(&o->most[payload->signal])) { tel__atomic_store_u32(&o->most[payload->signal], most); }
+    }
+    return sent;
+}
+
+#if TEL__ZLIB
+/* gzip of in, in memory of our own; false: no memory, or it would not be smaller. */
+TEL__FN bool tel__sink_gzip(tel__memory* memory, const char* in, size_t size, char** out, size_t* out_size, size_t* capacity) {
+    z_stream z;
+    size_t room = size;
+    int r;
+    memset(&z, 0, sizeof z);
+    if (size < 128 || size > 0x7fffffffu || deflateInit2(&z, 6, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) != Z_OK) { return false; }
+    *out = (char*)tel__memory_alloc_raw(memory, room);
+    if (!*out) { deflateEnd(&z); return false; }
+    z.next_in = (Bytef*)(uintptr_t)in;
+    z.avail_in = (uInt)size;
+    z.next_out = (Bytef*)*out;
+    z.avail_out = (uInt)room;
+    r = deflate(&z, Z_FINISH);
+    *out_size = (size_t)z.total_out;
+    *capacity = room;
+    deflateEnd(&z);
+    if (r == Z_STREAM_END) { return true; }
+    tel__memory_free(memory, *out, room);
+    return false;
+}
+
+/* Once per payload, on the worker. A payload that cannot be compressed goes as it is. */
+TEL__FN void tel__sink_pack(tel__sink_otlp* o, tel__pipeline_payload* payload) {
+    char* out;
+    size_t size, capacity;
+    if (payload->packed || !o->targets[payload->signal].gzip) { return; }
+    if (!tel__sink_gzip(o->memory, payload->data, payload->size, &out, &size, &capacity)) { return; }
+    tel__memory_free(o->memory, payload->data, payload->capacity);
+    payload->data = out;
+    payload->size = size;
+    payload->capacity = capacity;
+    payload->packed = true;
+}
+#endif
+
+#define TEL__SINK_GZIP_LINE "Content-Encoding: gzip\r\n"
+
+/* The header lines of a payload; a copy only when it is compressed. */
+TEL__FN tel_text tel__sink_headers(const tel__sink_otlp* o, const tel__pipeline_payload* payload, char* room) {
+    const tel__sink_target* target = &o->targets[payload->signal];
+    tel_text t;
+    t.data = target->headers;
+    t.size = strlen(target->headers);
+    if (!payload->packed) { return t; }
+    memcpy(room, t.data, t.size);
+    memcpy(room + t.size, TEL__SINK_GZIP_LINE, sizeof TEL__SINK_GZIP_LINE);
+    t.data = room;
+    t.size += sizeof TEL__SINK_GZIP_LINE - 1;
+    return t;
+}
+
+#if TEL__CURL
+
+typedef struct tel__sink_curl_body { char data[4096]; size_t size, total; } tel__sink_curl_body;
+
+TEL__FN size_t tel__sink_curl_write(char* data, size_t one, size_t n, void* user_data) {
+    tel__sink_curl_body* b = (tel__sink_curl_body*)user_data;
+    size_t part = sizeof b->data - b->size < n ? sizeof b->data - b->size : n;
+    (void)one;
+    memcpy(b->data + b->size, data, part);
+    b->size += part;
+    b->total += n;
+    return b->total > ((size_t)4 << 20) ? 0 : n;
+}
+
+TEL__FN int tel__sink_curl_progress(void* user_data, curl_off_t a, curl_off_t b, curl_off_t c, curl_off_t d) {
+    (void)a; (void)b; (void)c; (void)d;
+    return tel__atomic_load_u32(&((tel__sink_otlp*)user_data)->delivery.stop) != 0;
+}
+
+TEL__FN struct curl_slist* tel__sink_curl_headers(tel_text lines) {
+    struct curl_slist* list = curl_slist_append(NULL, "Expect:");
+    tel_text rest = lines, line;
+    char text[8192];
+    while (rest.size && tel__text_split(&rest, '\n', &line)) {
+        struct curl_slist* more;
+        if (line.size < 2 || line.size >= sizeof text) { continue; }
+        memcpy(text, line.data, line.size - 1);
+        text[line.size - 1] = 0;
+        more = curl_slist_append(list, text);
+        if (more) { list = more; }
+    }
+    return list;
+}
+
+TEL__FN void tel__sink_curl_post(tel__sink_otlp* o, const tel__pipeline_payload* payload, tel_text headers,
+                                 uint64_t deadline, tel__sink_answer* a, tel__sink_curl_body* body) {
+    struct curl_slist* list;
+    long status = 0;
+    curl_off_t after = 0;
+    uint32_t left = tel__clock_left_ms(deadline);
+    CURLcode code;
+    if (!o->curl) { o->curl = curl_easy_init(); }
+    if (!o->curl) { a->result = TEL_ERR_MEMORY; return; }
+    curl_easy_reset(o->curl);
+    list = tel__sink_curl_headers(headers);
+    curl_easy_setopt(o->curl, CURLOPT_URL, o->targets[payload->signal].url);
+    curl_easy_setopt(o->curl, CURLOPT_POST, 1L);
+    curl_easy_setopt(o->curl, CURLOPT_POSTFIELDS, payload->data);
+    curl_easy_setopt(o->curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)payload->size);
+    curl_easy_setopt(o->curl, CURLOPT_HTTPHEADER, list);
+    curl_easy_setopt(o->curl, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(o->curl, CURLOPT_WRITEFUNCTION, tel__sink_curl_write);
+    curl_easy_setopt(o->curl, CURLOPT_WRITEDATA, body);
+    curl_easy_setopt(o->curl, CURLOPT_NOPROGRESS, 0L);
+    curl_easy_setopt(o->curl, CURLOPT_XFERINFOFUNCTION, tel__sink_curl_progress);
+    curl_easy_setopt(o->curl, CURLOPT_XFERINFODATA, o);
+    if (left != UINT32_MAX) { curl_easy_setopt(o->curl, CURLOPT_TIMEOUT_MS, (long)(left ? left : 1)); }
+    code = curl_easy_perform(o->curl);
+    curl_slist_free_all(list);
+    a->result = code == CURLE_OK ? TEL_OK : code == CURLE_OPERATION_TIMEDOUT ? TEL_ERR_TIMEOUT
+              : code == CURLE_WRITE_ERROR ? TEL_ERR_FORMAT : TEL_ERR_IO;
+    curl_easy_getinfo(o->curl, CURLINFO_RESPONSE_CODE, &status);
+    a->status = (int)status;
+    if (curl_easy_getinfo(o->curl, CURLINFO_RETRY_AFTER, &after) == CURLE_OK && after > 0) {
+        a->retry_after_ms = (uint64_t)after * 1000u;
+    }
+    a->body = body->data;
+    a->body_size = body->size;
+}
+
+#endif
+
+/* One attempt, over whatever transport there is. */
+TEL__FN tel__pipeline_sent tel__sink_send(tel__pipeline_delivery* d, tel__pipeline_payload* payload, uint64_t deadline) {
+    tel__sink_otlp* o = (tel__sink_otlp*)d;
+    tel__sink_target* target = &o->targets[payload->signal];
+    char room[8192 + 1024];
+    tel__sink_answer a;
+    tel_text headers;
+    memset(&a, 0, sizeof a);
+    a.retry_after_ms = UINT64_MAX;
+#if TEL__ZLIB
+    tel__sink_pack(o, payload);
+#endif
+    headers = tel__sink_headers(o, payload, room);
+    if (o->post_fn) {
+        uint32_t left = tel__clock_left_ms(deadline);
+        a.status = o->post_fn(target->url, headers.data, payload->data, payload->size, left, o->post_user_data);
+        a.result = a.status < 0 ? TEL_ERR_IO : TEL_OK;
+        return tel__sink_judge(o, payload, &a);
+    }
+#if TEL__CURL
+    {
+        tel__sink_curl_body body;
+        body.size = body.total = 0;
+        tel__sink_curl_post(o, payload, headers, deadline, &a, &body);
+        return tel__sink_judge(o, payload, &a);
+    }
+#elif !TEL_NO_HTTP
+    {
+        tel__http_response response;
+        tel__http_url url;
+        a.result = tel__http_url_parse(tel__text_of(target->url), &url);
+        if (a.result == TEL_OK) {
+            a.result = tel__http_post(&o->client, &url, headers, payload->data, payload->size, deadline, &d->stop, &response);
+            a.status = response.status;
+            a.retry_after_ms = response.retry_after_ms;
+            a.body = response.body;
+            a.body_size = response.body_size;
+        }
+        return tel__sink_judge(o, payload, &a);
+    }
+#else
+    a.result = TEL_ERR_ARGUMENT;
+    return tel__sink_judge(o, payload, &a);
+#endif
+}
+
+/* Encodes items [from, from + count) of one signal and queues them; a body over the limit is encoded again in
+   two halves. */
+TEL__FN tel_result tel__sink_push(tel__sink_otlp* o, const tel_batch* batch, int signal, size_t from, size_t count) {
+    tel__text_out out = tel__text_heap(o->memory);
+    tel__pipeline_payload* payload;
+    tel_batch part = *batch;
+    size_t i;
+    part.metrics = NULL; part.spans = NULL; part.logs = NULL;
+    part.metric_count = part.span_count = part.log_count = 0;
+    if (signal == 0) { part.metrics = batch->metrics + from; part.metric_count = count; }
+    else if (signal == 1) { part.spans = batch->spans + from; part.span_count = count; }
+    else { part.logs = batch->logs + from; part.log_count = count; }
+    if (tel__otlp_encode(&part, tel__sink_signals[signal], &out) != TEL_OK) { tel__text_heap_free(&out); return TEL_ERR_MEMORY; }
+    if (out.size > TEL__SINK_BODY && count > 1) {
+        tel_result r;
+        tel__text_heap_free(&out);
+        r = tel__sink_push(o, batch, signal, from, count / 2);
+        return r != TEL_OK ? r : tel__sink_push(o, batch, signal, from + count / 2, count - count / 2);
+    }
+    payload = (tel__pipeline_payload*)tel__memory_alloc(o->memory, sizeof *payload);
+    if (!payload) { tel__text_heap_free(&out); return TEL_ERR_MEMORY; }
+    payload->signal = signal;
+    payload->items = count;
+    if (signal == 0) {
+        for (payload->items = 0, i = 0; i < count; i++) { payload->items += part.metrics[i].point_count; }
+    }
+    payload->data = out.data;
+    payload->size = out.size;
+    payload->capacity = out.capacity;
+    tel__pipeline_delivery_push(&o->delivery, payload);
+    return TEL_OK;
+}
+
+TEL__FN tel_result tel__sink_otlp_export(const tel_batch* batch, void* user_data) {
+    tel__sink_otlp* o = (tel__sink_otlp*)user_data;
+    size_t counts[3];
+    int signal;
+    counts[0] = batch->metric_count;
+    counts[1] = batch->span_count;
+    counts[2] = batch->log_count;
+    if (!tel__pipeline_delivery_room(&o->delivery)) { return TEL_ERR_TIMEOUT; }
+    for (signal = 0; signal < 3; signal++) {
+        size_t from = 0;
+        while (from < counts[signal]) {
+            size_t most = tel__atomic_load_u32(&o->most[signal]);
+            size_t n = counts[signal] - from < most ? counts[signal] - from : most;
+            tel_result r = tel__sink_push(o, batch, signal, from, n);
+            if (r != TEL_OK) { return r; }
+            from += n;
+        }
+    }
+    return TEL_OK;
+}
+
+TEL__FN tel_result tel__sink_otlp_flush(uint32_t timeout_ms, void* user_data) {
+    return tel__pipeline_delivery_flush(&((tel__sink_otlp*)user_data)->delivery, timeout_ms);
+}
+TEL__FN void tel__sink_otlp_stats(tel_sink_stats* out, void* user_data) {
+    tel__pipeline_delivery_stats(&((tel__sink_otlp*)user_data)->delivery, out);
+}
+TEL__FN void tel__sink_otlp_close(void* user_data) {
+    tel__pipeline_delivery_close(&((tel__sink_otlp*)user_data)->delivery);
+}
+
+TEL__FN void tel__sink_otlp_fork(void* user_data) {
+    tel__sink_otlp* o = (tel__sink_otlp*)user_data;
+    tel__pipeline_delivery_fork(&o->delivery);
+#if !TEL_NO_HTTP
+    tel__http_client_forget(&o->client);
+#endif
+#if TEL__CURL
+    o->curl = NULL;
+#endif
+}
+
+TEL__FN void tel__sink_otlp_free(tel__pipeline_delivery* d) {
+    tel__sink_otlp* o = (tel__sink_otlp*)d;
+    int i;
+    for (i = 0; i < 3; i++) {
+        tel__memory_free(o->memory, o->targets[i].url, o->targets[i].url_size + 1);
+        tel__memory_free(o->memory, o->targets[i].headers, o->targets[i].headers_size + 1);
+    }
+#if !TEL_NO_HTTP
+    tel__http_client_close(&o->client);
+#endif
+#if TEL__CURL
+    if (o->curl) { curl_easy_cleanup(o->curl); }
+#endif
+    tel__pipeline_delivery_free(d);
+    tel__memory_free(o->memory, o, sizeof *o);
+}
+
+/* How to reach the receiver of one signal; headers are complete lines of the user's. */
+TEL__FN bool tel__sink_otlp_target(tel__sink_otlp* o, int signal, const char* url, const char* headers, uint32_t timeout_ms, bool gzip) {
+    static const char ours[] = "Content-Type: application/json\r\nUser-Agent: OTel-OTLP-Exporter-C/" TEL_VERSION_STRING "\r\n";
+    tel__sink_target* target = &o->targets[signal];
+    target->url_size = strlen(url);
+    target->url = tel__memory_copy(o->memory, url, target->url_size);
+    target->headers_size = sizeof ours - 1 + strlen(headers);
+    target->headers = (char*)tel__memory_alloc(o->memory, target->headers_size + 1);
+    if (!target->url || !target->headers) { return false; }
+    memcpy(target->headers, ours, sizeof ours - 1);
+    memcpy(target->headers + sizeof ours - 1, headers, strlen(headers));
+    target->gzip = gzip;
+    o->delivery.timeout_ms[signal] = timeout_ms;
+    return true;
+}
+
+/* An OTLP sink without targets yet; the caller gives it three, or frees it. */
+TEL__FN tel__sink_otlp* tel__sink_otlp_make(tel__memory* memory, tel__diag* diag, const tel_otlp_desc* desc, bool no_thread) {
+    tel__sink_otlp* o = (tel__sink_otlp*)tel__memory_alloc(memory, sizeof *o);
+    int i;
+    if (!o) { return NULL; }
+    o->memory = memory;
+    o->diag = diag;
+    o->delivery.memory = memory;
+    o->delivery.max_bytes = desc && desc->queue_bytes ? desc->queue_bytes : (size_t)8 << 20;
+    o->delivery.no_thread = no_thread;
+    o->delivery.send_fn = tel__sink_send;
+    o->delivery.free_fn = tel__sink_otlp_free;
+    if (desc) { o->post_fn = desc->post_fn; o->post_user_data = desc->user_data; }
+    for (i = 0; i < 3; i++) { tel__atomic_store_u32(&o->most[i], UINT32_MAX); }
+    tel__pipeline_delivery_init(&o->delivery);
+    return o;
+}
+
+/* ---- Prometheus ---- */
+
+/* Where a renderer finds the metrics of an instance. */
+typedef struct tel__sink_source {
+    tel__metrics*    metrics;
+    tel__memory*     memory;
+    tel__diag*       diag;
+    const tel_attrs* resource;
+} tel__sink_source;
+
+TEL__FN tel_result tel__sink_render_batch(const tel_batch* batch, void* user_data) {
+    tel__prometheus_batch((tel__prometheus_render*)user_data, batch);
+    return TEL_OK;
+}
+
+TEL__FN tel_result tel__sink_render(const tel__sink_source* source, tel__text_out* out) {
+    tel__prometheus_render render;
+    tel_batch frame;
+    tel_result r;
+    memset(&frame, 0, sizeof frame);
+    frame.resource = *source->resource;
+    frame.deadline_unix_ns = UINT64_MAX;
+    tel__prometheus_begin(&render, out, source->memory, source->diag);
+    r = tel__metric_collect(source->metrics, &frame, tel__sink_render_batch, &render);
+    tel__prometheus_end(&render);
+    return r == TEL_OK && out->lost ? TEL_ERR_MEMORY : r;
+}
+
+#if !TEL_NO_HTTP
+
+typedef struct tel__sink_prometheus {
+    tel__sink_source     source;
+    tel__http_listener*  listener;
+} tel__sink_prometheus;
+
+#if TEL__ZLIB
+TEL__FN bool tel__sink_accepts_gzip(tel_text accept) {
+    tel_text item;
+    while (accept.data && tel__text_split(&accept, ',', &item)) {
+        tel_text name, quality;
+        double q = 1;
+        quality = tel__text_trim(item);
+        if (!tel__text_split(&quality, ';', &name) || !tel__text_equal_nocase(tel__text_trim(name), tel__text_of("gzip"))) { continue; }
+        quality = tel__text_trim(quality.data ? quality : tel__text_of(""));
+        if (quality.size > 2 && (quality.data[0] == 'q' || quality.data[0] == 'Q') && quality.data[1] == '=') {
+            quality.data += 2;
+            quality.size -= 2;
+            if (tel__text_parse_double(quality, &q) != TEL_OK) { q = 0; }
+        }
+        return q > 0;
+    }
+    return false;
+}
+
+TEL__FN void tel__sink_gzip_reply(tel__memory* memory, tel__http_reply* reply) {
+    char* out;
+    size_t size, capacity;
+    if (!tel__sink_gzip(memory, reply->body.data, reply->body.size, &out, &size, &capacity)) { return; }
+    tel__text_heap_free(&reply->body);
+    reply->body = tel__text_heap(memory);
+    reply->body.data = out;
+    reply->body.size = size;
+    reply->body.capacity = capacity;
+    reply->extra_headers = "Content-Encoding: gzip\r\nVary: Accept-Encoding\r\n";
+}
+#endif
+
+TEL__FN void tel__sink_scrape(const tel__http_request* request, tel__http_reply* reply, void* user_data) {
+    tel__sink_prometheus* s = (tel__sink_prometheus*)user_data;
+    reply->content_type = "text/plain; charset=utf-8";
+    if (tel__text_equal(request->path, tel__text_of("/"))) {
+        reply->status = 200;
+        reply->content_type = "text/html; charset=utf-8";
+        tel__text_put_cstr(&reply->body, "<html><body><a href=\"/metrics\">metrics</a></body></html>\n");
+    } else if (!tel__text_equal(request->path, tel__text_of("/metrics"))) {
+        reply->status = 404;
+        tel__text_put_cstr(&reply->body, "not found, try /metrics\n");
+    } else if (tel__sink_render(&s->source, &reply->body) != TEL_OK) {
+        tel__text_heap_free(&reply->body);
+        reply->body = tel__text_heap(s->source.memory);
+        reply->status = 500;
+        tel__text_put_cstr(&reply->body, "out of memory (tel_desc.memory_limit)\n");
+    } else {
+        reply->status = 200;
+        reply->content_type = "text/plain; version=0.0.4; charset=utf-8";
+#if TEL__ZLIB
+        if (tel__sink_accepts_gzip(request->accept_encoding)) { tel__sink_gzip_reply(s->source.memory, reply); }
+#endif
+    }
+}
+
+TEL__FN tel_result tel__sink_prometheus_open(tel_sink* self, const tel__sink_source* source, const char* host, uint16_t port) {
+    tel__sink_prometheus* s = (tel__sink_prometheus*)tel__memory_alloc(source->memory, sizeof *s);
+    tel_result r;
+    if (!s) { return TEL_ERR_MEMORY; }
+    s->source = *source;
+    r = tel__http_listen(source->memory, host, port, tel__sink_scrape, s, &s->listener);
+    if (r != TEL_OK) {
+        tel__diag_report(source->diag, TEL__DIAG_LISTEN, "%s:%u: %s", host, (unsigned)port, tel__diag_result(r));
+        tel__memory_free(source->memory, s, sizeof *s);
+        return r;
+    }
+    self->user_data = s;
+    return TEL_OK;
+}
+
+TEL__FN void tel__sink_prometheus_close(void* user_data) {
+    tel__sink_prometheus* s = (tel__sink_prometheus*)user_data;
+    if (s->listener) { tel__http_listener_close(s->listener); }
+    tel__memory_free(s->source.memory, s, sizeof *s);
+}
+
+TEL__FN void tel__sink_prometheus_fork(void* user_data) {
+    tel__sink_prometheus* s = (tel__sink_prometheus*)user_data;
+    if (s->listener) { tel__http_listener_forget(s->listener); }
+    s->listener = NULL;
+}
+
+#endif
+
+/* A scrape sink has nothing pushed to it. */
+TEL__FN tel_result tel__sink_prometheus_export(const tel_batch* batch, void* user_data) {
+    (void)batch; (void)user_data;
+    return TEL_OK;
+}
+
+/* ---- bytes to a writer ---- */
+
+TEL__FN bool tel__sink_write_stdout(const void* data, size_t size, void* user_data) {
+    (void)user_data;
+    return fwrite(data, 1, size, stdout) == size && fflush(stdout) == 0;
+}
+
+typedef struct tel__sink_text {         /* JSON lines and console */
+    tel__memory*  memory;
+    tel_writer    writer;
+    tel__text_out out;
+} tel__sink_text;
+
+TEL__FN tel_result tel__sink_text_open(tel_sink* self, tel__memory* memory) {
+    const tel_writer* w = (const tel_writer*)self->config;
+    tel__sink_text* t = (tel__sink_text*)tel__memory_alloc(memory, sizeof *t);
+    if (!t) { return TEL_ERR_MEMORY; }
+    t->memory = memory;
+    if (w && w->write) { t->writer = *w; } else { t->writer.write = tel__sink_write_stdout; }
+    t->out = tel__text_heap(memory);
+    self->user_data = t;
+    return TEL_OK;
+}
+
+TEL__FN void tel__sink_text_close(void* user_data) {
+    tel__sink_text* t = (tel__sink_text*)user_data;
+    tel__text_heap_free(&t->out);
+    tel__memory_free(t->memory, t, sizeof *t);
+}
+
+/* Hands over what was built in one call and starts anew. */
+TEL__FN tel_result tel__sink_text_write(tel__sink_text* t) {
+    tel_result r = t->out.lost ? TEL_ERR_MEMORY
+                 : !t->out.size || t->writer.write(t->out.data, t->out.size, t->writer.user_data) ? TEL_OK : TEL_ERR_STATE;
+    t->out.size = t->out.lost = 0;
+    return r;
+}
+
+/* One line per signal present (OTLP File Exporter). */
+TEL__FN tel_result tel__sink_jsonl_export(const tel_batch* batch, void* user_data) {
+    tel__sink_text* t = (tel__sink_text*)user_data;
+    size_t counts[3];
+    int i;
+    counts[0] = batch->metric_count;
+    counts[1] = batch->span_count;
+    counts[2] = batch->log_count;
+    for (i = 0; i < 3; i++) {
+        if (!counts[i]) { continue; }
+        tel__otlp_encode(batch, tel__sink_signals[i], &t->out);
+        tel__text_put_char(&t->out, '\n');
+    }
+    return tel__sink_text_write(t);
+}
+
+/* ---- console: for humans ---- */
+
+TEL__FN void tel__sink_put_clean(tel__text_out* o, tel_text t) {
+    size_t i, from = 0;
+    for (i = 0; i < t.size; i++) {
+        if ((unsigned char)t.data[i] < 0x20 || t.data[i] == 0x7f) {      /* no control byte reaches a terminal */
+            tel__text_put_utf8(o, t.data + from, i - from);
+            tel__text_put_char(o, '?');
+            from = i + 1;
+        }
+    }
+    tel__text_put_utf8(o, t.data + from, t.size - from);
+}
+
+TEL__FN void tel__sink_put_attr(tel__text_out* o, const tel_attr* a) {
+    tel_text key;
+    key.data = a->key;
+    key.size = tel__attr_key_size(a);
+    tel__sink_put_clean(o, key);
+    tel__text_put_char(o, '=');
+    switch (a->type) {
+    case TEL_TYPE_BOOL: tel__text_put_cstr(o, a->as.b ? "true" : "false"); break;
+    case TEL_TYPE_INT: tel__text_put_i64(o, a->as.i); break;
+    case TEL_TYPE_DOUBLE: tel__text_put_double(o, a->as.d); break;
+    case TEL_TYPE_STRING: tel__sink_put_clean(o, tel__attr_string(a)); break;
+    default: break;
+    }
+}
+
+TEL__FN void tel__sink_put_attrs(tel__text_out* o, tel_attrs attrs, const char* before, const char* between) {
+    size_t i;
+    for (i = 0; i < attrs.count; i++) {
+        tel__text_put_cstr(o, i ? between : before);
+        tel__sink_put_attr(o, &attrs.items[i]);
+    }
+}
+
+TEL__FN void tel__sink_put_ids(tel__text_out* o, const tel_context* c) {
+    if (!tel__span_valid(c)) { return; }
+    tel__text_put_cstr(o, " trace=");
+    tel__text_put_hex(o, c->trace_id, 16);
+    tel__text_put_cstr(o, " span=");
+    tel__text_put_hex(o, c->span_id, 8);
+}
+
+TEL__FN void tel__sink_console_span(tel__text_out* o, const tel_span_view* s) {
+    static const char* const kinds[] = { "internal", "server", "client", "producer", "consumer" };
+    size_t i;
+    tel__text_put_cstr(o, "span    ");
+    tel__sink_put_clean(o, s->name);
+    tel__text_put_char(o, ' ');
+    tel__text_put_double(o, (double)((s->end_unix_ns - s->start_unix_ns) / 1000) / 1000.0);
+    tel__text_put_cstr(o, "ms ");
+    tel__text_put_cstr(o, kinds[(unsigned)s->kind < 5 ? s->kind : 0]);
+    if (s->status != TEL_STATUS_UNSET) { tel__text_put_cstr(o, s->status == TEL_STATUS_OK ? " ok" : " error"); }
+    if (s->status_message.size) { tel__text_put_char(o, ':'); tel__sink_put_clean(o, s->status_message); }
+    tel__sink_put_attrs(o, s->attrs, " ", " ");
+    tel__sink_put_ids(o, &s->context);
+    if (memcmp(s->parent_span_id, "\0\0\0\0\0\0\0", 8) != 0) {
+        tel__text_put_cstr(o, " parent=");
+        tel__text_put_hex(o, s->parent_span_id, 8);
+    }
+    tel__text_put_char(o, '\n');
+    for (i = 0; i < s->event_count; i++) {
+        tel__text_put_cstr(o, "  event ");
+        tel__sink_put_clean(o, s->events[i].name);
+        tel__sink_put_attrs(o, s->events[i].attrs, " ", " ");
+        tel__text_put_char(o, '\n');
+    }
+}
+
+TEL__FN void tel__sink_console_log(tel__text_out* o, const tel_log_view* l) {
+    static const char* const names[] = { "TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL" };
+    tel__text_put_cstr(o, "log     ");
+    tel__text_put_cstr(o, l->severity >= 1 && l->severity <= 24 ? names[((int)l->severity - 1) / 4] : "-");
+    if (l->event_name.data) { tel__text_put_cstr(o, " event="); tel__sink_put_clean(o, l->event_name); }
+    if (l->body.data) { tel__text_put_char(o, ' '); tel__sink_put_clean(o, l->body); }
+    tel__sink_put_attrs(o, l->attrs, " ", " ");
+    tel__sink_put_ids(o, &l->context);
+    tel__text_put_char(o, '\n');
+}
+
+TEL__FN void tel__sink_console_point(tel__text_out* o, const tel_metric_view* m, const tel_point* p) {
+    tel__text_put_cstr(o, "metric  ");
+    tel__sink_put_clean(o, m->name);
+    tel__sink_put_attrs(o, p->attrs, "{", ",");
+    if (p->attrs.count) { tel__text_put_char(o, '}'); }
+    tel__text_put_char(o, ' ');
+    if (m->kind == TEL_HISTOGRAM) {
+        tel__text_put_cstr(o, "count=");
+        tel__text_put_u64(o, p->count);
+        tel__text_put_cstr(o, " sum=");
+        tel__text_put_double(o, p->d);
+        if (p->count) {
+            tel__text_put_cstr(o, " min=");
+            tel__text_put_double(o, p->min);
+            tel__text_put_cstr(o, " max=");
+            tel__text_put_double(o, p->max);
+        }
+    } else if (m->integer) {
+        tel__text_put_i64(o, p->i);
+    } else {
+        tel__text_put_double(o, p->d);
+    }
+    if (m->unit.size) { tel__text_put_char(o, ' '); tel__sink_put_clean(o, m->unit); }
+    tel__text_put_char(o, '\n');
+}
+
+TEL__FN tel_result tel__sink_console_export(const tel_batch* batch, void* user_data) {
+    tel__sink_text* t = (tel__sink_text*)user_data;
+    size_t i, j;
+    for (i = 0; i < batch->span_count; i++) { tel__sink_console_span(&t->out, &batch->spans[i]); }
+    for (i = 0; i < batch->log_count; i++) { tel__sink_console_log(&t->out, &batch->logs[i]); }
+    for (i = 0; i < batch->metric_count; i++) {
+        for (j = 0; j < batch->metrics[i].point_count; j++) {
+            tel__sink_console_point(&t->out, &batch->metrics[i], &batch->metrics[i].points[j]);
+        }
+    }
+    return tel__sink_text_write(t);
+}
+
+/* ---- memory: for tests ---- */
+
+typedef struct tel__sink_store {
+    tel__memory       memory;           /* of its own: it outlives the instance */
+    tel__thread_mutex mutex;
+    tel__memory_arena records, metrics;
+    tel_attrs         resource;
+    uint64_t          round;            /* unix_ns of the collection that metrics hold */
+    tel_span_view*    spans;
+    tel_log_view*     logs;
+    tel_metric_view*  views;
+    size_t            span_count, span_room, log_count, log_room, view_count, view_room;
+    bool              failed;
+} tel__sink_store;
+
+TEL__FN void* tel__sink_store_take(tel__sink_store* s, tel__memory_arena* arena, const void* from, size_t size) {
+    void* p = tel__memory_take(arena, size + 1);
+    if (!p) { s->failed = true; return NULL; }
+    if (size) { memcpy(p, from, size); }
+    return p;
+}
+
+TEL__FN tel_text tel__sink_store_text(tel__sink_store* s, tel__memory_arena* arena, tel_text t) {
+    char* p = t.data ? (char*)tel__sink_store_take(s, arena, t.data, t.size) : NULL;
+    if (p) { p[t.size] = 0; } else { t.size = 0; }
+    t.data = p;
+    return t;
+}
+
+TEL__FN tel_attrs tel__sink_store_attrs(tel__sink_store* s, tel__memory_arena* arena, tel_attrs attrs) {
+    tel_attr* items = (tel_attr*)tel__memory_take(arena, attrs.count * sizeof(tel_attr) + 1);
+    char* text = (char*)tel__memory_take(arena, tel__attr_text_size(attrs.items, attrs.count) + 1);
+    if (!items || !text) { s->failed = true; return tel__attrs(NULL, 0); }
+    tel__attr_copy_list(attrs.items, attrs.count, items, text);
+    return tel__attrs(items, attrs.count);
+}
+
+TEL__FN const tel_scope_view* tel__sink_store_scope(tel__sink_store* s, tel__memory_arena* arena, const tel_scope_view* from) {
+    tel_scope_view* v = (tel_scope_view*)tel__sink_store_take(s, arena, from, sizeof *from);
+    if (!v) { return from; }
+    v->name = tel__sink_store_text(s, arena, from->name);
+    v->version = tel__sink_store_text(s, arena, from->version);
+    v->schema_url = tel__sink_store_text(s, arena, from->schema_url);
+    v->attrs = tel__sink_store_attrs(s, arena, from->attrs);
+    return v;
+}
+
+/* Room for one more element; NULL: no memory. Old arrays stay in the arena. */
+TEL__FN void* tel__sink_store_room(tel__sink_store* s, tel__memory_arena* arena, void* items, size_t* room, size_t count, size_t each) {
+    size_t more = *room ? 2 * *room : 16;
+    void* p;
+    if (count < *room) { return items; }
+    p = tel__memory_take(arena, more * each);
+    if (!p) { s->failed = true; return NULL; }
+    if (count) { memcpy(p, items, count * each); }
+    *room = more;
+    return p;
+}
+
+TEL__FN void tel__sink_store_span(tel__sink_store* s, const tel_span_view* from) {
+    tel__memory_arena* a = &s->records;
+    void* p = tel__sink_store_room(s, a, s->spans, &s->span_room, s->span_count, sizeof *from);
+    tel_span_view* v;
+    tel_event_view* events;
+    tel_link* links;
+    size_t i;
+    if (!p) { return; }
+    s->spans = (tel_span_view*)p;
+    v = &s->spans[s->span_count++];
+    *v = *from;
+    v->scope = tel__sink_store_scope(s, a, from->scope);
+    v->name = tel__sink_store_text(s, a, from->name);
+    v->status_message = tel__sink_store_text(s, a, from->status_message);
+    v->attrs = tel__sink_store_attrs(s, a, from->attrs);
+    events = (tel_event_view*)tel__sink_store_take(s, a, from->events, from->event_count * sizeof *events);
+    links = (tel_link*)tel__sink_store_take(s, a, from->links, from->link_count * sizeof *links);
+    for (i = 0; events && i < v->event_count; i++) {
+        events[i].name = tel__sink_store_text(s, a, events[i].name);
+        events[i].attrs = tel__sink_store_attrs(s, a, events[i].attrs);
+    }
+    for (i = 0; links && i < v->link_count; i++) { links[i].attrs = tel__sink_store_attrs(s, a, links[i].attrs); }
+    v->events = events;
+    v->links = links;
+}
+
+TEL__FN void tel__sink_store_log(tel__sink_store* s, const tel_log_view* from) {
+    tel__memory_arena* a = &s->records;
+    void* p = tel__sink_store_room(s, a, s->logs, &s->log_room, s->log_count, sizeof *from);
+    tel_log_view* v;
+    if (!p) { return; }
+    s->logs = (tel_log_view*)p;
+    v = &s->logs[s->log_count++];
+    *v = *from;
+    v->scope = tel__sink_store_scope(s, a, from->scope);
+    v->body = tel__sink_store_text(s, a, from->body);
+    v->event_name = tel__sink_store_text(s, a, from->event_name);
+    v->attrs = tel__sink_store_attrs(s, a, from->attrs);
+}
+
+TEL__FN void tel__sink_store_metric(tel__sink_store* s, const tel_metric_view* from) {
+    tel__memory_arena* a = &s->metrics;
+    void* p = tel__sink_store_room(s, a, s->views, &s->view_room, s->view_count, sizeof *from);
+    tel_metric_view* v;
+    tel_point* points;
+    size_t i;
+    if (!p) { return; }
+    s->views = (tel_metric_view*)p;
+    v = &s->views[s->view_count++];
+    *v = *from;
+    v->scope = tel__sink_store_scope(s, a, from->scope);
+    v->name = tel__sink_store_text(s, a, from->name);
+    v->unit = tel__sink_store_text(s, a, from->unit);
+    v->description = tel__sink_store_text(s, a, from->description);
+    points = (tel_point*)tel__sink_store_take(s, a, from->points, from->point_count * sizeof *points);
+    for (i = 0; points && i < v->point_count; i++) {
+        size_t n = points[i].bound_count;
+        points[i].attrs = tel__sink_store_attrs(s, a, points[i].attrs);
+        points[i].tel__memo = NULL;
+        if (!points[i].buckets) { continue; }
+        points[i].bounds = (const double*)tel__sink_store_take(s, a, points[i].bounds, n * sizeof(double));
+        points[i].buckets = (const uint64_t*)tel__sink_store_take(s, a, points[i].buckets, (n + 1) * sizeof(uint64_t));
+    }
+    v->points = points;
+}
+
+TEL__FN tel_result tel__sink_memory_export(const tel_batch* batch, void* user_data) {
+    tel__sink_store* s = (tel__sink_store*)((tel_memory*)user_data)->tel__store;
+    size_t i;
+    if (!s) { return TEL_ERR_STATE; }
+    tel__thread_mutex_lock(&s->mutex);
+    s->failed = false;
+    if (!s->resource.count) { s->resource = tel__sink_store_attrs(s, &s->records, batch->resource); }
+    for (i = 0; i < batch->span_count; i++) { tel__sink_store_span(s, &batch->spans[i]); }
+    for (i = 0; i < batch->log_count; i++) { tel__sink_store_log(s, &batch->logs[i]); }
+    if (batch->metric_count && batch->metrics[0].points[0].unix_ns != s->round) {
+        s->round = batch->metrics[0].points[0].unix_ns;
+        s->view_count = s->view_room = 0;
+        tel__memory_rewind(&s->metrics);
+    }
+    for (i = 0; i < batch->metric_count; i++) { tel__sink_store_metric(s, &batch->metrics[i]); }
+    tel__thread_mutex_unlock(&s->mutex);
+    return s->failed ? TEL_ERR_MEMORY : TEL_OK;
+}
+
+TEL__FN tel_result tel__sink_memory_open(tel_sink* self, const tel_allocator* a) {
+    tel_memory* handle = (tel_memory*)self->user_data;
+    tel__memory memory;
+    tel__sink_store* s;
+    if (!handle) { return TEL_ERR_ARGUMENT; }
+    if (handle->tel__store) { return TEL_OK; }
+    tel__memory_init(&memory, a, (uint64_t)1 << 30);
+    s = (tel__sink_store*)tel__memory_alloc(&memory, sizeof *s);
+    if (!s) { return TEL_ERR_MEMORY; }
+    s->memory = memory;
+    s->records.memory = s->metrics.memory = &s->memory;
+    tel__thread_mutex_init(&s->mutex);
+    handle->tel__store = s;
+    return TEL_OK;
+}
+
+TEL__FN void tel__sink_memory_clear(tel_memory* handle) {
+    tel__sink_store* s = (tel__sink_store*)handle->tel__store;
+    tel__memory memory;
+    if (!s) { return; }
+    tel__memory_release(&s->records);
+    tel__memory_release(&s->metrics);
+    tel__thread_mutex_destroy(&s->mutex);
+    memory = s->memory;
+    tel__memory_free(&memory, s, sizeof *s);
+    handle->tel__store = NULL;
+}
+
+TEL__FN tel_batch tel__sink_memory_read(const tel_memory* handle) {
+    const tel__sink_store* s = (const tel__sink_store*)handle->tel__store;
+    tel_batch b;
+    memset(&b, 0, sizeof b);
+    if (!s) { return b; }
+    b.resource = s->resource;
+    b.spans = s->spans;
+    b.span_count = s->span_count;
+    b.logs = s->logs;
+    b.log_count = s->log_count;
+    b.metrics = s->views;
+    b.metric_count = s->view_count;
+    return b;
+}
+
+/* ==== R20 >>config ====================================================================================
+   Turns what the user said into plain values: the field set in code, then the environment variable, then
+   the default. Everything below reads these structs; nobody else reads the environment. A variable that
+   cannot be used is named in one diagnostic, with its text, and counts as unset; a field that cannot be
+   used fails, because the author of the code is there to mend it.
+
+   Uses      R01 platform, R05 ids, R06 memory, R07 text, R08 diag, R18 http (URLs).   Used by R21.
+   Threads   called from tel_init and, in the child of fork, from the one thread that is left.
+   Holds     every text in a resolved struct is NUL-terminated and within its array; a timeout is never 0
+             (TEL_FOREVER: none); batch <= queue; header lines hold no CR, LF or NUL but their ends;
+             values of headers never reach a diagnostic: they are credentials.
+   Tests     tests/rooms/config.c   fuzz: tests/fuzz/env_headers.c, tests/fuzz/resource_attributes.c   bench: none
+*/
+
+#define TEL__CONFIG_NEVER ((uint64_t)1 << 56)       /* a threshold that no 56-bit number reaches */
+
+enum {
+    TEL__CONFIG_URL_SIZE     = 1536,   /* more than scheme, host, port and path of R18 and v1/metrics */
+    TEL__CONFIG_HEADERS_SIZE = 8192,
+    TEL__CONFIG_ENV_LIMIT    = 32768,   /* a list variable longer than this is not looked at */
+    TEL__CONFIG_ENV_PAIRS    = 256,     /* and neither is one with more pairs */
+    TEL__CONFIG_DESC_ATTRS   = 1024,
+    TEL__CONFIG_OWN_ATTRS    = 24,      /* what the SDK itself may add to a resource */
+    TEL__CONFIG_SHOWN        = 64       /* bytes of a bad value that a diagnostic repeats */
+};
+
+typedef struct tel__config {
+    bool      disabled;                     /* OTEL_SDK_DISABLED */
+    const char* service_name;               /* never NULL; in block, like service_version */
+    const char* service_version;            /* "" when nobody named one */
+    bool      parent_based;                 /* children follow their parent's sampled flag */
+    uint64_t  threshold;                    /* sample iff the low 56 bits of the trace id are >= this */
+    double    sample_ratio;                 /* what threshold was made of; 0: never */
+    uint32_t  span_delay_ms, span_timeout_ms, span_queue, span_batch;
+    uint32_t  log_delay_ms, log_timeout_ms, log_queue, log_batch;
+    uint32_t  metric_interval_ms, metric_timeout_ms;
+    uint32_t  ring_bytes, max_threads, max_series, max_live_spans;
+    size_t    memory_limit;
+    tel_attrs resource;                     /* merged, no key twice; points into block */
+    tel_attr* attrs;                        /* resource.items, writable */
+    char*     block;                        /* attributes, then the text they point at */
+    size_t    block_size, text_at;
+    char*     instance_id;                  /* the generated service.instance.id; NULL: the user named one */
+} tel__config;
+
+typedef enum tel__config_protocol { TEL__CONFIG_HTTP_JSON } tel__config_protocol;
+
+typedef struct tel__config_otlp_signal {
+    char     url[TEL__CONFIG_URL_SIZE];         /* the full URL to post to */
+    char     headers[TEL__CONFIG_HEADERS_SIZE]; /* "Name: value\r\n" for each */
+    uint32_t timeout_ms;
+    bool     gzip;
+    tel__config_protocol protocol;              /* what is sent, not what was asked for */
+} tel__config_otlp_signal;
+
+/* About 30 KiB: not for a small stack. Order of signals as in tel_stats: metrics, spans, logs. */
+typedef struct tel__config_otlp { tel__config_otlp_signal signals[3]; } tel__config_otlp;
+
+/* Where variables come from and where complaints go. */
+typedef struct tel__config_source {
+    bool        ignore_env;
+    tel__diag*  diag;
+} tel__config_source;
+
+TEL__FN tel__config_source tel__config_from(bool ignore_env, tel__diag* diag) {
+    tel__config_source s;
+    s.ignore_env = ignore_env;
+    s.diag = diag;
+    return s;
+}
+
+/* ---- variables -------------------------------------------------------------------------------------- */
+
+/* The one place that reads the environment. { NULL, 0 }: unset, empty, or not to be read (an empty variable
+   is an unset one, OpenTelemetry "Configuration, Parsing empty value"). Valid until somebody calls setenv. */
+TEL__FN tel_text tel__config_env(const tel__config_source* s, const char* name) {
+    tel_text none = { NULL, 0 };
+    const char* value = s->ignore_env ? NULL : getenv(name);
+    return value && value[0] ? tel__text_of(value) : none;
+}
+
+/* One diagnostic: the variable, its text, what was expected. */
+TEL__FN void tel__config_bad(const tel__config_source* s, const char* name, tel_text value, const char* want) {
+    int shown = (int)tel__text_utf8_cut(value.data, value.size, TEL__CONFIG_SHOWN);
+    tel__diag_report(s->diag, TEL__DIAG_ENV, "%s=\"%.*s%s\" is not %s", name, shown, value.data,
+                     (size_t)shown < value.size ? "..." : "", want);
+}
+
+/* Only "true" is true; "1", "yes" and "on" are false, and said to be. */
+TEL__FN bool tel__config_bool(const tel__config_source* s, const char* name) {
+    tel_text v = tel__config_env(s, name), t = tel__text_trim(v);
+    if (!v.data || tel__text_equal_nocase(t, tel__text_of("false"))) { return false; }
+    if (tel__text_equal_nocase(t, tel__text_of("true"))) { return true; }
+    tel__config_bad(s, name, v, "true or false (taken as false)");
+    return false;
+}
+
+/* Whole decimal numbers only: no sign, no unit. */
+TEL__FN uint32_t tel__config_number(const tel__config_source* s, const char* name, uint32_t least, uint32_t most,
+                                    uint32_t fallback) {
+    tel_text v = tel__config_env(s, name);
+    uint64_t n = 0;
+    char want[64];
+    if (!v.data) { return fallback; }
+    if (tel__text_parse_u64(tel__text_trim(v), most, &n) == TEL_OK && n >= least) { return (uint32_t)n; }
+    snprintf(want, sizeof want, "a whole number from %u to %u", (unsigned)least, (unsigned)most);
+    tel__config_bad(s, name, v, want);
+    return fallback;
+}
+
+/* A timeout of 0 means none. */
+TEL__FN uint32_t tel__config_timeout(const tel__config_source* s, const char* name, uint32_t fallback) {
+    uint32_t ms = tel__config_number(s, name, 0, INT32_MAX, fallback);
+    return ms ? ms : TEL_FOREVER;
+}
+
+/* The index of the variable's word in a NULL-terminated list, without case; -1 when unset or unknown. */
+TEL__FN int tel__config_choice(const tel__config_source* s, const char* name, const char* const* words,
+                               const char* want) {
+    tel_text v = tel__config_env(s, name);
+    int i;
+    if (!v.data) { return -1; }
+    for (i = 0; words[i]; i++) {
+        if (tel__text_equal_nocase(tel__text_trim(v), tel__text_of(words[i]))) { return i; }
+    }
+    tel__config_bad(s, name, v, want);
+    return -1;
+}
+
+/* How much the SDK says about itself: 0 nothing, then the levels of tel_diag. Asked for before anything
+   else is resolved, so that it governs what resolving has to say. Unset is 2, warnings and errors. */
+TEL__FN int tel__config_log_level(const tel_desc* desc, tel__diag* diag) {
+    static const char* const words[] = { "none", "error", "warn", "info", "debug", "trace", NULL };
+    tel__config_source s = tel__config_from(desc->ignore_env, diag);
+    int i = tel__config_choice(&s, "OTEL_LOG_LEVEL", words, "none, error, warn, info, debug or trace");
+    return i < 0 ? 2 : i > 4 ? 4 : i;
+}
+
+/* ---- the resource ----------------------------------------------------------------------------------- */
+
+/* Appends a NUL-terminated copy to the block. The block was measured for all that can come. */
+TEL__FN char* tel__config_keep(tel__config* c, const char* data, size_t size) {
+    char* at = c->block + c->text_at;
+    if (size) { memcpy(at, data, size); }
+    at[size] = '\0';
+    c->text_at += size + 1;
+    return at;
+}
+
+TEL__FN size_t tel__config_text_size(const tel_attr* a) {
+    if (a->type != TEL_TYPE_STRING || !a->as.s.data) { return 0; }
+    return a->as.s.size == SIZE_MAX ? strlen(a->as.s.data) : a->as.s.size;
+}
+
+/* Sets an attribute whose key and text are already kept: the later one wins (Resource SDK, "Merge"). */
+TEL__FN void tel__config_merge(tel__config* c, tel_attr a) {
+    size_t i;
+    a.tel__key_size = (uint32_t)strlen(a.key);
+    for (i = 0; i < c->resource.count; i++) {
+        if (strcmp(c->attrs[i].key, a.key) == 0) { break; }
+    }
+    c->attrs[i] = a;
+    if (i == c->resource.count) { c->resource.count++; }
+}
+
+/* A string of the SDK's own; an empty one is not known and not set. key is static. */
+TEL__FN char* tel__config_set(tel__config* c, const char* key, const char* value) {
+    size_t size = value ? strlen(value) : 0;
+    char* kept;
+    if (!size) { return NULL; }
+    kept = tel__config_keep(c, value, size);
+    tel__config_merge(c, tel_strn(key, kept, size));
+    return kept;
+}
+
+/* A random UUID, version 4 (RFC 9562, 5.4), 36 characters and a NUL. */
+TEL__FN void tel__config_uuid(char out[37]) {
+    static const size_t groups[] = { 4, 2, 2, 2, 6 };
+    uint8_t bytes[16];
+    const uint8_t* from = bytes;
+    size_t i;
+    tel__id_random(bytes, sizeof bytes);
+    bytes[6] = (uint8_t)((bytes[6] & 0x0f) | 0x40);
+    bytes[8] = (uint8_t)((bytes[8] & 0x3f) | 0x80);
+    for (i = 0; i < TEL__ARRAY_SIZE(groups); i++) {
+        if (i) { *out++ = '-'; }
+        out = tel__text_write_hex(out, from, groups[i]);
+        from += groups[i];
+    }
+    *out = '\0';
+}
+
+TEL__FN const char* tel__config_base_name(const char* path) {
+    const char* p;
+    const char* name = path;
+    for (p = path; *p; p++) {
+        if (*p == '/' || *p == '\\') { name = p + 1; }
+    }
+    return name;
+}
+
+/* The lowest layer: what the SDK is and what it can see by itself (semantic conventions, "Resource"). */
+TEL__FN void tel__config_detect(tel__config* c) {
+    tel__platform_facts facts;
+    char service[300] = "unknown_service", id[37];
+    const char* exe;
+    tel__platform_detect(&facts);
+    exe = tel__config_base_name(facts.exe_path);
+    if (*exe) { snprintf(service, sizeof service, "unknown_service:%.200s", exe); }
+    tel__config_uuid(id);
+    tel__config_set(c, "service.name", service);
+    c->instance_id = tel__config_set(c, "service.instance.id", id);
+    tel__config_set(c, "telemetry.sdk.name", "telemetry.h");
+    tel__config_set(c, "telemetry.sdk.language", "c");
+    tel__config_set(c, "telemetry.sdk.version", TEL_VERSION_STRING);
+    tel__config_merge(c, tel_int("process.pid", (int64_t)facts.pid));
+    tel__config_set(c, "process.executable.name", exe);
+    tel__config_set(c, "process.executable.path", facts.exe_path);
+    tel__config_set(c, "host.name", facts.host_name);
+    tel__config_set(c, "host.id", facts.host_id);
+    tel__config_set(c, "host.arch", facts.host_arch);
+    tel__config_set(c, "os.type", facts.os_type);
+    tel__config_set(c, "os.version", facts.os_version);
+    tel__config_set(c, "os.description", facts.os_description);
+}
+
+/* Decodes one side of a pair into the block; NULL when an escape is broken. */
+TEL__FN char* tel__config_decode(tel__config* c, tel_text t, size_t* size) {
+    char* at = c->block + c->text_at;
+    if (tel__text_percent_decode(tel__text_trim(t), at, t.size, size) != TEL_OK) { return NULL; }
+    at[*size] = '\0';
+    c->text_at += *size + 1;
+    return at;
+}
+
+TEL__FN bool tel__config_pair(tel__config* c, tel_text item, tel_attr* out) {
+    tel_text key;
+    char* name;
+    char* value;
+    size_t key_size = 0, size = 0;
+    if (!memchr(item.data, '=', item.size)) { return false; }
+    tel__text_split(&item, '=', &key);
+    if (!item.data) { item = tel__text_of(""); }
+    name = tel__config_decode(c, key, &key_size);
+    value = name ? tel__config_decode(c, item, &size) : NULL;
+    if (!value || key_size == 0 || strlen(name) != key_size) { return false; }
+    *out = tel_strn(name, value, size);
+    return true;
+}
+
+/* OTEL_RESOURCE_ATTRIBUTES, all or nothing: a first pass only reads, so that an error at the end leaves no
+   trace of the beginning (Resource SDK, "Specifying resource information via an environment variable"). */
+TEL__FN bool tel__config_pairs(tel__config* c, tel_text list) {
+    size_t text_at = c->text_at;
+    int pass;
+    for (pass = 0; pass < 2; pass++) {
+        tel_text rest = list, item;
+        while (tel__text_split(&rest, ',', &item)) {
+            tel_attr a;
+            if (tel__text_trim(item).size == 0) { continue; }
+            if (!tel__config_pair(c, item, &a)) {
+                c->text_at = text_at;
+                return false;
+            }
+            if (pass) { tel__config_merge(c, a); }
+        }
+        if (!pass) { c->text_at = text_at; }
+    }
+    return true;
+}
+
+/* The variable, when it is one that may be looked at; { NULL, 0 } otherwise. */
+TEL__FN tel_text tel__config_resource_env(const tel__config_source* s) {
+    tel_text v = tel__config_env(s, "OTEL_RESOURCE_ATTRIBUTES"), none = { NULL, 0 };
+    size_t i, pairs = 1;
+    for (i = 0; i < v.size && pairs <= TEL__CONFIG_ENV_PAIRS; i++) { pairs += v.data[i] == ','; }
+    if (v.size <= TEL__CONFIG_ENV_LIMIT && pairs <= TEL__CONFIG_ENV_PAIRS) { return v; }
+    tel__diag_report(s->diag, TEL__DIAG_RESOURCE,
+                     "OTEL_RESOURCE_ATTRIBUTES has more than %u bytes or %u pairs",
+                     (unsigned)TEL__CONFIG_ENV_LIMIT, (unsigned)TEL__CONFIG_ENV_PAIRS);
+    return none;
+}
+
+/* One block for all attributes and texts; every layer's worst case is counted in. */
+TEL__FN tel_result tel__config_reserve(tel__config* c, tel__memory* m, const tel_desc* desc, tel_text env,
+                                       size_t names) {
+    size_t count = desc->resource.count + TEL__CONFIG_OWN_ATTRS, i;
+    size_t text = sizeof(tel__platform_facts) + 2048 + env.size + names;
+    text += desc->service_name ? strlen(desc->service_name) : 0;
+    text += desc->service_version ? strlen(desc->service_version) : 0;
+    for (i = 0; i < env.size; i++) {
+        if (env.data[i] == ',') { count++; text += 2; }
+    }
+    for (i = 0; i < desc->resource.count; i++) {
+        const tel_attr* a = &desc->resource.items[i];
+        text += (a->key ? strlen(a->key) : 0) + tel__config_text_size(a) + 2;
+    }
+    c->text_at = (count + 1) * sizeof(tel_attr);
+    c->block_size = c->text_at + text;
+    c->block = (char*)tel__memory_alloc(m, c->block_size);
+    if (!c->block) { return TEL_ERR_MEMORY; }
+    c->attrs = (tel_attr*)(void*)c->block;
+    c->resource.items = c->attrs;
+    return TEL_OK;
+}
+
+/* The highest layer. An attribute without a key is none (tel_attr). */
+TEL__FN void tel__config_own(tel__config* c, const tel_desc* desc) {
+    size_t i;
+    for (i = 0; i < desc->resource.count; i++) {
+        tel_attr a = desc->resource.items[i];
+        size_t size = tel__config_text_size(&a);
+        if (!a.key || !a.key[0] || a.type == TEL_TYPE_NONE) { continue; }
+        a.key = tel__config_keep(c, a.key, strlen(a.key));
+        if (a.type == TEL_TYPE_STRING) {
+            a.as.s.data = tel__config_keep(c, a.as.s.data, size);
+            a.as.s.size = size;
+        }
+        tel__config_merge(c, a);
+    }
+    tel__config_set(c, "service.version", desc->service_version);
+    tel__config_set(c, "service.name", desc->service_name);
+}
+
+/* The text of a string attribute, "" without one. */
+TEL__FN const char* tel__config_string(const tel__config* c, const char* key) {
+    size_t i;
+    for (i = 0; i < c->resource.count; i++) {
+        if (strcmp(c->attrs[i].key, key) == 0 && c->attrs[i].type == TEL_TYPE_STRING) { return c->attrs[i].as.s.data; }
+    }
+    return "";
+}
+
+/* desc over OTEL_SERVICE_NAME over OTEL_RESOURCE_ATTRIBUTES over what was detected. */
+TEL__FN tel_result tel__config_resource(tel__config* c, tel__memory* m, const tel_desc* desc,
+                                        const tel__config_source* s) {
+    tel_text env = tel__config_resource_env(s), name = tel__config_env(s, "OTEL_SERVICE_NAME");
+    tel_result r = tel__config_reserve(c, m, desc, env, name.size);
+    if (r != TEL_OK) { return r; }
+    tel__config_detect(c);
+    if (env.data && !tel__config_pairs(c, env)) {
+        int shown = (int)tel__text_utf8_cut(env.data, env.size, TEL__CONFIG_SHOWN);
+        tel__diag_report(s->diag, TEL__DIAG_RESOURCE, "OTEL_RESOURCE_ATTRIBUTES=\"%.*s%s\" is not a list "
+                         "of key=value with %%XX escapes", shown, env.data,
+                         (size_t)shown < env.size ? "..." : "");
+    }
+    if (name.data) { tel__config_set(c, "service.name", name.data); }
+    tel__config_own(c, desc);
+    c->service_name = tel__config_string(c, "service.name");
+    c->service_version = tel__config_string(c, "service.version");
+    if (tel__config_string(c, "service.instance.id") != c->instance_id) { c->instance_id = NULL; }
+    return TEL_OK;
+}
+
+/* In the child of fork: a process of its own has an id of its own (semantic conventions, service.instance.id:
+   "each worker needs its own"). An id that the user chose stays. Allocates nothing. */
+TEL__FN void tel__config_refork(tel__config* c) {
+    size_t i;
+    if (c->instance_id) { tel__config_uuid(c->instance_id); }
+    for (i = 0; i < c->resource.count; i++) {
+        if (strcmp(c->attrs[i].key, "process.pid") == 0 && c->attrs[i].type == TEL_TYPE_INT) {
+            c->attrs[i].as.i = (int64_t)tel__platform_pid();
+        }
+    }
+}
+
+/* ---- the desc --------------------------------------------------------------------------------------- */
+
+/* T = 2^56 - p * 2^56, rounded (OpenTelemetry "TraceState: Probability Sampling"). */
+TEL__FN uint64_t tel__config_threshold(double ratio) {
+    return TEL__CONFIG_NEVER - (uint64_t)(ratio * (double)TEL__CONFIG_NEVER + 0.5);
+}
+
+/* The ratio of OTEL_TRACES_SAMPLER_ARG, which counts only beside a sampler that takes one. */
+TEL__FN double tel__config_ratio(const tel__config_source* s) {
+    tel_text v = tel__config_env(s, "OTEL_TRACES_SAMPLER_ARG");
+    double p = 1;
+    if (!v.data) { return 1; }
+    if (tel__text_parse_double(tel__text_trim(v), &p) != TEL_OK || !(p >= 0 && p <= 1)) {
+        tel__config_bad(s, "OTEL_TRACES_SAMPLER_ARG", v, "a number from 0 to 1");
+        return 1;
+    }
+    return p;
+}
+
+TEL__FN void tel__config_sampler(tel__config* c, const tel_desc* desc, const tel__config_source* s) {
+    static const char* const words[] = { "parentbased_always_on", "always_on", "parentbased_always_off",
+        "always_off", "parentbased_traceidratio", "traceidratio", NULL };
+    int i;
+    c->parent_based = true;
+    c->sample_ratio = desc->sample_ratio < 0 ? 0 : desc->sample_ratio > 0 ? desc->sample_ratio : 1;
+    if (desc->sample_ratio == 0) {
+        i = tel__config_choice(s, "OTEL_TRACES_SAMPLER", words, "a sampler of this SDK (always_on, always_off, "
+            "traceidratio or parentbased_ and one of these)");
+        if (i >= 0) {
+            c->parent_based = i % 2 == 0;
+            c->sample_ratio = i < 2 ? 1 : i < 4 ? 0 : tel__config_ratio(s);
+        }
+    }
+    c->threshold = tel__config_threshold(c->sample_ratio);
+}
+
+/* One family of batch variables. A batch larger than its queue would never fill. */
+TEL__FN void tel__config_batch(const tel__config_source* s, const char* const names[4], uint32_t delay,
+                               uint32_t* delay_ms, uint32_t* timeout_ms, uint32_t* queue, uint32_t* batch) {
+    *delay_ms = tel__config_number(s, names[0], 0, INT32_MAX, delay);
+    *timeout_ms = tel__config_timeout(s, names[1], 30000);
+    *queue = tel__config_number(s, names[2], 1, INT32_MAX, 2048);
+    *batch = tel__config_number(s, names[3], 1, INT32_MAX, 512);
+    if (*batch <= *queue) { return; }
+    if (tel__config_env(s, names[3]).data) {
+        tel__config_bad(s, names[3], tel__config_env(s, names[3]), "within the queue size (cut to it)");
+    }
+    *batch = *queue;
+}
+
+TEL__FN void tel__config_times(tel__config* c, const tel_desc* desc, const tel__config_source* s) {
+    static const char* const spans[] = { "OTEL_BSP_SCHEDULE_DELAY", "OTEL_BSP_EXPORT_TIMEOUT",
+        "OTEL_BSP_MAX_QUEUE_SIZE", "OTEL_BSP_MAX_EXPORT_BATCH_SIZE" };
+    static const char* const logs[] = { "OTEL_BLRP_SCHEDULE_DELAY", "OTEL_BLRP_EXPORT_TIMEOUT",
+        "OTEL_BLRP_MAX_QUEUE_SIZE", "OTEL_BLRP_MAX_EXPORT_BATCH_SIZE" };
+    tel__config_batch(s, spans, 5000, &c->span_delay_ms, &c->span_timeout_ms, &c->span_queue, &c->span_batch);
+    tel__config_batch(s, logs, 1000, &c->log_delay_ms, &c->log_timeout_ms, &c->log_queue, &c->log_batch);
+    c->metric_interval_ms = tel__config_number(s, "OTEL_METRIC_EXPORT_INTERVAL", 1, INT32_MAX, 60000);
+    c->metric_timeout_ms = tel__config_timeout(s, "OTEL_METRIC_EXPORT_TIMEOUT", 30000);
+    if (desc->batch_interval_ms) { c->span_delay_ms = c->log_delay_ms = desc->batch_interval_ms; }
+    if (desc->metric_interval_ms) { c->metric_interval_ms = desc->metric_interval_ms; }
+}
+
+/* What is wrong with the desc, or NULL. Written for the one who wrote the code. */
+TEL__FN const char* tel__config_fault(const tel_desc* d) {
+    size_t i;
+    if (d->tel__canary_begin || d->tel__canary_end) { return "was not zeroed"; }
+    if (!(d->sample_ratio <= 1 && (d->sample_ratio >= 0 || d->sample_ratio == TEL_NEVER))) {
+        return "sample_ratio is neither TEL_NEVER nor from 0 to 1";
+    }
+    if (d->ring_bytes && (d->ring_bytes < 4096 || d->ring_bytes > (64u << 20)
+                          || (d->ring_bytes & (d->ring_bytes - 1)))) {
+        return "ring_bytes is no power of two from 4 KiB to 64 MiB";
+    }
+    if (!d->allocator.alloc_fn != !d->allocator.free_fn) {
+        return "allocator needs both functions or neither";
+    }
+    if (d->resource.count > TEL__CONFIG_DESC_ATTRS) { return "resource has more than 1024 attributes"; }
+    if (d->resource.count && !d->resource.items) { return "resource.items is NULL"; }
+    if (d->sink_count > 16) { return "sink_count is more than 16"; }
+    if (d->sink_count && !d->sinks) { return "sinks is NULL"; }
+    for (i = 0; i < d->sink_count; i++) {
+        if (!d->sinks[i].export_fn && !d->sinks[i].open_fn && d->sinks[i].signals != TEL_PULL) {
+            return "a sink in sinks has no export_fn";
+        }
+    }
+    return NULL;
+}
+
+/* Everything but the sinks. On failure nothing is held; on success tel__config_free gives it back. */
+TEL__FN tel_result tel__config_resolve(const tel_desc* desc, tel__memory* m, tel__diag* diag, tel__config* out) {
+    tel__config_source s = tel__config_from(desc->ignore_env, diag);
+    const char* fault = tel__config_fault(desc);
+    memset(out, 0, sizeof *out);
+    if (fault) {
+        tel__diag_report(diag, TEL__DIAG_DESC, "%s", fault);
+        return TEL_ERR_ARGUMENT;
+    }
+    out->disabled = tel__config_bool(&s, "OTEL_SDK_DISABLED");
+    tel__config_sampler(out, desc, &s);
+    tel__config_times(out, desc, &s);
+    out->ring_bytes = desc->ring_bytes ? desc->ring_bytes : 256u << 10;
+    out->max_threads = desc->max_threads ? desc->max_threads : 128;
+    out->max_series = desc->max_series ? desc->max_series : 2000;
+    out->max_live_spans = desc->max_live_spans ? desc->max_live_spans : 4096;
+    out->memory_limit = desc->memory_limit ? desc->memory_limit : (size_t)64 << 20;
+    return tel__config_resource(out, m, desc, &s);
+}
+
+TEL__FN void tel__config_free(tel__config* c, tel__memory* m) {
+    if (c->block) { tel__memory_free(m, c->block, c->block_size); }
+    memset(c, 0, sizeof *c);
+}
+
+/* ---- OTLP ------------------------------------------------------------------------------------------- */
+
+typedef struct tel__config_otlp_names {
+    const char* path;
+    const char* endpoint;
+    const char* headers;
+    const char* timeout;
+    const char* compression;
+    const char* protocol;
+} tel__config_otlp_names;
+
+#define TEL__CONFIG_OTLP(path, signal) { path, "OTEL_EXPORTER_OTLP_" signal "ENDPOINT",                       \
+    "OTEL_EXPORTER_OTLP_" signal "HEADERS", "OTEL_EXPORTER_OTLP_" signal "TIMEOUT",                           \
+    "OTEL_EXPORTER_OTLP_" signal "COMPRESSION", "OTEL_EXPORTER_OTLP_" signal "PROTOCOL" }
+
+/* The three signals in the order of tel_stats, then the general ones. */
+static const tel__config_otlp_names tel__config_otlp_vars[4] = {
+    TEL__CONFIG_OTLP("v1/metrics", "METRICS_"), TEL__CONFIG_OTLP("v1/traces", "TRACES_"),
+    TEL__CONFIG_OTLP("v1/logs", "LOGS_"), TEL__CONFIG_OTLP("", "")
+};
+
+/* The URL as text again. path NULL: as it is, an empty path being "/" by now. Otherwise a base, which loses its
+   query and gains the path (OTLP exporter, "Endpoint URLs for OTLP/HTTP"). Everything fits. */
+TEL__FN void tel__config_url(const tel__http_url* u, const char* path, char out[TEL__CONFIG_URL_SIZE]) {
+    tel__text_out o = tel__text_fixed(out, TEL__CONFIG_URL_SIZE - 1);
+    size_t size = path ? strcspn(u->path, "?") : strlen(u->path);
+    tel__text_put_cstr(&o, u->tls ? "https://" : "http://");
+    if (u->ipv6) { tel__text_put_char(&o, '['); }
+    tel__text_put_cstr(&o, u->host);
+    if (u->ipv6) { tel__text_put_char(&o, ']'); }
+    if (u->port != (u->tls ? 443 : 80)) {
+        tel__text_put_char(&o, ':');
+        tel__text_put_u64(&o, u->port);
+    }
+    tel__text_put(&o, u->path, size);
+    if (path) {
+        if (u->path[size - 1] != '/') { tel__text_put_char(&o, '/'); }
+        tel__text_put_cstr(&o, path);
+    }
+    out[o.size] = '\0';
+}
+
+/* The URL in a variable; false when it is unset or holds none. One with an '@' may hold a password and is not
+   repeated. */
+TEL__FN bool tel__config_endpoint(const tel__config_source* s, const char* name, tel__http_url* url) {
+    tel_text v = tel__config_env(s, name);
+    if (!v.data) { return false; }
+    if (tel__http_url_parse(tel__text_trim(v), url) == TEL_OK) { return true; }
+    if (strchr(v.data, '@')) { v = tel__text_of("(not shown)"); }
+    tel__config_bad(s, name, v, "a URL like http://localhost:4318, without a user");
+    return false;
+}
+
+/* endpoint NULL: from the environment. Code gives a base, like the general variable. */
+TEL__FN tel_result tel__config_otlp_urls(const tel__config_source* s, const char* endpoint, tel__config_otlp* out) {
+    tel__http_url base, own;
+    size_t i;
+    if (endpoint) {
+        if (tel__http_url_parse(tel__text_trim(tel__text_of(endpoint)), &base) != TEL_OK) {
+            tel__diag_report(s->diag, TEL__DIAG_URL, "tel_otlp_desc.endpoint is not a URL like "
+                             "http://localhost:4318");
+            return TEL_ERR_ARGUMENT;
+        }
+    } else if (!tel__config_endpoint(s, tel__config_otlp_vars[3].endpoint, &base)) {
+        tel__http_url_parse(tel__text_of("http://localhost:4318"), &base);
+    }
+    for (i = 0; i < 3; i++) {
+        const tel__config_otlp_names* names = &tel__config_otlp_vars[i];
+        if (!endpoint && tel__config_endpoint(s, names->endpoint, &own)) {
+            tel__config_url(&own, NULL, out->signals[i].url);
+        } else {
+            tel__config_url(&base, names->path, out->signals[i].url);
+        }
+    }
+    return TEL_OK;
+}
+
+/* RFC 9110, 5.6.2. */
+TEL__FN bool tel__config_is_token(tel_text t) {
+    size_t i;
+    for (i = 0; i < t.size; i++) {
+        char c = t.data[i];
+        bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+        if (!letter && (c == '\0' || !strchr("!#$%&'*+-.^_`|~", c))) { return false; }
+    }
+    return t.size > 0;
+}
+
+/* What the client itself must say, or the request would not mean what it says. */
+TEL__FN bool tel__config_is_ours(tel_text name) {
+    static const char* const ours[] = { "Content-Type", "Content-Length", "Content-Encoding", "Host",
+                                        "Transfer-Encoding", "Connection" };
+    size_t i;
+    for (i = 0; i < TEL__ARRAY_SIZE(ours); i++) {
+        if (tel__text_equal_nocase(name, tel__text_of(ours[i]))) { return true; }
+    }
+    return false;
+}
+
+/* Whether a later entry of the list names the same header: the last one counts. */
+TEL__FN bool tel__config_named_again(tel_text rest, tel_text name) {
+    tel_text item, key;
+    while (tel__text_split(&rest, ',', &item)) {
+        if (tel__text_split(&item, '=', &key) && tel__text_equal_nocase(tel__text_trim(key), name)) { return true; }
+    }
+    return false;
+}
+
+/* Appends one "Name: value\r\n", or returns what is wrong with the entry. */
+TEL__FN const char* tel__config_header(tel_text name, tel_text value, tel__text_out* o) {
+    size_t i, size = 0, room = o->capacity - o->size;
+    char* at = o->data + o->size + name.size + 2;
+    if (!tel__config_is_token(name)) { return "its name is not a header name"; }
+    if (tel__config_is_ours(name)) { return "the exporter sets this one itself"; }
+    if (room < name.size + value.size + 4) { return "all headers together are too long"; }
+    if (tel__text_percent_decode(value, at, value.size, &size) != TEL_OK) {
+        return "its value has a broken %XX escape";
+    }
+    for (i = 0; i < size; i++) {
+        if (((unsigned char)at[i] < ' ' && at[i] != '\t') || at[i] == 0x7f) {
+            return "its value has a control character";
+        }
+    }
+    tel__text_put(o, name.data, name.size);
+    TEL__TEXT_LIT(o, ": ");
+    o->size += size;
+    TEL__TEXT_LIT(o, "\r\n");
+    return NULL;
+}
+
+/* "k=v,k2=v2" to header lines. A bad entry is skipped and named by its place and, where it has one, its name:
+   the value may be a secret (OTLP exporter, "Specifying headers via environment variables"). */
+TEL__FN void tel__config_headers(const tel__config_source* s, const char* origin, tel_text list,
+                                 char out[TEL__CONFIG_HEADERS_SIZE]) {
+    tel__text_out o = tel__text_fixed(out, TEL__CONFIG_HEADERS_SIZE - 1);
+    tel_text item;
+    unsigned place = 0;
+    out[0] = '\0';
+    if (list.size > TEL__CONFIG_ENV_LIMIT) {
+        tel__diag_report(s->diag, TEL__DIAG_HEADERS, "%s is longer than %u bytes, none is sent", origin,
+                         (unsigned)TEL__CONFIG_ENV_LIMIT);
+        return;
+    }
+    while (tel__text_split(&list, ',', &item)) {
+        tel_text name, value = item;
+        const char* fault = "it has no '='";
+        bool pair = memchr(item.data, '=', item.size) != NULL;
+        place++;
+        if (tel__text_trim(item).size == 0) { continue; }
+        tel__text_split(&value, '=', &name);
+        name = tel__text_trim(name);
+        if (pair && tel__config_named_again(list, name)) { continue; }
+        if (pair) { fault = tel__config_header(name, value.data ? tel__text_trim(value) : tel__text_of(""), &o); }
+        if (!fault) { continue; }
+        if (!pair || !tel__config_is_token(name)) { name.size = 0; }
+        tel__diag_report(s->diag, TEL__DIAG_HEADERS, "%s, entry %u%s%.*s: %s", origin, place,
+                         name.size ? " " : "", name.size > 64 ? 64 : (int)name.size, name.data, fault);
+    }
+    out[o.size] = '\0';
+}
+
+/* list NULL: from the environment, where a signal's own list replaces the general one. */
+TEL__FN void tel__config_otlp_headers(const tel__config_source* s, const char* list, tel__config_otlp* out) {
+    tel_text general = tel__config_env(s, tel__config_otlp_vars[3].headers);
+    tel__config_otlp_signal* to = out->signals;
+    size_t i;
+    if (list) {
+        tel__config_headers(s, "tel_otlp_desc.headers", tel__text_of(list), to[0].headers);
+    } else if (general.data) {
+        tel__config_headers(s, tel__config_otlp_vars[3].headers, general, to[0].headers);
+    }
+    memcpy(to[1].headers, to[0].headers, sizeof to[0].headers);
+    memcpy(to[2].headers, to[0].headers, sizeof to[0].headers);
+    for (i = 0; !list && i < 3; i++) {
+        tel_text own = tel__config_env(s, tel__config_otlp_vars[i].headers);
+        if (own.data) { tel__config_headers(s, tel__config_otlp_vars[i].headers, own, to[i].headers); }
+    }
+}
+
+/* gzip only where zlib was compiled in. */
+TEL__FN bool tel__config_gzip(const tel__config_source* s, const char* origin, bool wanted) {
+    if (wanted && !TEL__ZLIB) {
+        tel__diag_report(s->diag, TEL__DIAG_COMPRESSION, "%s: gzip needs TELEMETRY_ZLIB", origin);
+    }
+    return wanted && TEL__ZLIB;
+}
+
+/* word NULL: from the environment. */
+TEL__FN tel_result tel__config_otlp_compression(const tel__config_source* s, const char* word, tel__config_otlp* out) {
+    static const char* const words[] = { "none", "gzip", NULL };
+    bool gzip = false;
+    int i, choice;
+    if (word) {
+        gzip = tel__text_equal_nocase(tel__text_of(word), tel__text_of("gzip"));
+        if (!gzip && !tel__text_equal_nocase(tel__text_of(word), tel__text_of("none"))) {
+            tel__diag_report(s->diag, TEL__DIAG_DESC, "tel_otlp_desc.compression is neither gzip nor none");
+            return TEL_ERR_ARGUMENT;
+        }
+        gzip = tel__config_gzip(s, "tel_otlp_desc.compression", gzip);
+    }
+    for (i = 3; i >= 0; i--) {
+        const char* name = tel__config_otlp_vars[i].compression;
+        bool own = gzip;
+        choice = word ? -1 : tel__config_choice(s, name, words, "none or gzip");
+        if (choice >= 0) { own = tel__config_gzip(s, name, choice == 1); }
+        if (i == 3) { gzip = own; }
+        else { out->signals[i].gzip = own; }
+    }
+    return TEL_OK;
+}
+
+/* This SDK speaks http/json. Another protocol is not honoured and, so that nobody waits for data at a gRPC
+   port in vain, that is said. */
+TEL__FN void tel__config_otlp_protocol(const tel__config_source* s) {
+    static const char* const words[] = { "http/json", "http/protobuf", "grpc", NULL };
+    int i, choice;
+    for (i = 3; i >= 0; i--) {
+        const char* name = tel__config_otlp_vars[i].protocol;
+        choice = tel__config_choice(s, name, words, "http/json, http/protobuf or grpc");
+        if (choice > 0) {
+            tel__diag_report(s->diag, TEL__DIAG_ENV_PROTOCOL, "%s=%s", name, words[choice]);
+        }
+    }
+}
+
+/* Everything an OTLP sink needs. desc may be NULL. For each setting: code, then the variable of the signal,
+   then the general one, then the default. TEL_ERR_ARGUMENT: a field cannot be used, and a diagnostic names it. */
+TEL__FN tel_result tel__config_otlp_resolve(const tel_otlp_desc* desc, bool ignore_env, tel__diag* diag,
+                                            tel__config_otlp* out) {
+    tel__config_source s = tel__config_from(ignore_env, diag);
+    tel_otlp_desc d;
+    tel_result r;
+    int i;
+    memset(&d, 0, sizeof d);
+    memset(out, 0, sizeof *out);
+    if (desc) { d = *desc; }
+    r = tel__config_otlp_urls(&s, d.endpoint && d.endpoint[0] ? d.endpoint : NULL, out);
+    if (r != TEL_OK) { return r; }
+    r = tel__config_otlp_compression(&s, d.compression && d.compression[0] ? d.compression : NULL, out);
+    if (r != TEL_OK) { return r; }
+    tel__config_otlp_headers(&s, d.headers && d.headers[0] ? d.headers : NULL, out);
+    tel__config_otlp_protocol(&s);
+    if (!d.timeout_ms) { d.timeout_ms = tel__config_timeout(&s, tel__config_otlp_vars[3].timeout, 10000); }
+    for (i = 0; i < 3; i++) {
+        bool code = desc && desc->timeout_ms;
+        out->signals[i].timeout_ms = code ? d.timeout_ms
+            : tel__config_timeout(&s, tel__config_otlp_vars[i].timeout, d.timeout_ms);
+    }
+    return TEL_OK;
+}
+
+/* ---- Prometheus ------------------------------------------------------------------------------------- */
+
+typedef struct tel__config_prometheus {
+    char     host[256];
+    uint32_t port;                          /* 0: the system picks one */
+} tel__config_prometheus;
+
+/* A name or an address as R18 takes them; one with a colon is IPv6. */
+TEL__FN bool tel__config_is_host(tel_text t) {
+    return t.size > 0 && t.size < 256 && tel__http_host_ok(t, memchr(t.data, ':', t.size) != NULL);
+}
+
+/* desc may be NULL. TEL_ERR_ARGUMENT: a field cannot be used, and a diagnostic names it. */
+TEL__FN tel_result tel__config_prometheus_resolve(const tel_prometheus_desc* desc, bool ignore_env, tel__diag* diag,
+                                                  tel__config_prometheus* out) {
+    tel__config_source s = tel__config_from(ignore_env, diag);
+    tel_text host = tel__text_of(desc ? desc->host : NULL), v;
+    memset(out, 0, sizeof *out);
+    out->port = desc ? desc->port : 0;
+    if ((out->port > 65535 && out->port != TEL_ANY_PORT) || (host.size && !tel__config_is_host(host))) {
+        tel__diag_report(diag, TEL__DIAG_DESC, "tel_prometheus_desc.%s cannot be used",
+                         host.size && !tel__config_is_host(host) ? "host" : "port");
+        return TEL_ERR_ARGUMENT;
+    }
+    if (!host.size) {
+        v = tel__config_env(&s, "OTEL_EXPORTER_PROMETHEUS_HOST");
+        host = tel__text_trim(v);
+        if (v.data && !tel__config_is_host(host)) {
+            tel__config_bad(&s, "OTEL_EXPORTER_PROMETHEUS_HOST", v, "a host name or address");
+            host.size = 0;
+        }
+        if (!host.size) { host = tel__text_of("localhost"); }
+    }
+    memcpy(out->host, host.data, host.size);
+    if (!out->port) { out->port = tel__config_number(&s, "OTEL_EXPORTER_PROMETHEUS_PORT", 0, 65535, 9464); }
+    if (out->port == TEL_ANY_PORT) { out->port = 0; }
+    return TEL_OK;
+}
+/* ==== R21 >>lifecycle =================================================================================
+   The one instance of this module: made by tel_init, given up by tel_shutdown, freed when the last thread
+   that recorded into it has let go. Registration of threads, their end, fork, exit, adoption.
+
+   Uses      all rooms above.                  Used by   R22.
+   Threads   enter, acquire: any. start, stop: any, one at a time. Fork hooks: the forking thread.
+   Holds     tel__root is the only writable variable beside tel__me. root.mutex guards current, refs taken through
+             it, and start and stop; it is held for moments only, never over a callback. An instance's refs
+             are one for the root, one for each registered thread, one for each call under way; whoever takes
+             the last one frees it. After `closed` is set (under gate) nobody drains into the pipeline, and
+             cells and tracers of all threads refuse, so a late record misses and comes here.
+             Order of locks: root.mutex, gate, pipeline.stage, registry.mutex, metrics.mutex, scopes.mutex. fork
+             takes all of them, so the child inherits them whole.
+   Tests     tests/api/lifecycle.c, tests/api/fork.c, tests/api/threads.c   fuzz: none   bench: idle
+*/
+#define TEL__LIFECYCLE_MAGIC (0x74656c00u ^ TEL__BUILD_TAG)
+#define TEL__LIFECYCLE_EXIT_MS 2000u
+
+struct tel_instance {
+    uint32_t           magic;           /* another copy of this header adopts only what it understands */
+    tel__atomic_u32    refs, closed;
+    bool               dormant;         /* child of fork: the export thread waits for the first record */
+    bool               no_thread, no_atexit;
+    tel__thread_mutex  gate;
+    tel__memory        memory;
+    tel__diag          diag;
+    tel__clock         clock;
+    tel__config        config;
+    tel__attr_scopes   scopes;
+    tel__ring_registry registry;
+    tel__metrics       metrics;
+    tel__spans         spans;
+    tel__pipeline      pipeline;
+    size_t             sink_slots;
+    tel_sink           sinks[TEL__PIPELINE_SINKS];
+    uint32_t           prometheus_port;
+    tel__atomic_u64    ignored, unregistered[2];
+    tel_desc           desc;            /* as tel_query_desc tells it */
+};
+
+static struct tel__lifecycle_root {
+    tel__thread_mutex     mutex;
+    tel__atomic_ptr       current;      /* tel_instance, or NULL */
+    tel__thread_exit_hook hook;
+    bool                  hooked, changing, adopted;
+    uint32_t              next_id, epoch;
+    tel_instance*         opening;      /* the instance whose sinks are being opened */
+    const tel_desc*       opening_desc;
+} tel__root = { TEL__THREAD_MUTEX_INIT, { NULL }, { 0, false }, false, false, false, 0, 0, NULL, NULL };
+
+/* ---- references ---- */
+
+TEL__FN void tel__lifecycle_destroy(tel_instance* inst) {
+    tel__memory memory;
+    if (tel__atomic_load_u32(&inst->memory.pins)) { return; }       /* a worker still stands on it: it stays */
+    tel__pipeline_free(&inst->pipeline, inst->sink_slots);
+    tel__metric_close(&inst->metrics);
+    tel__span_free(&inst->spans);
+    tel__memory_free(&inst->memory, inst->registry.shared.data, inst->registry.shared.size);
+    tel__thread_mutex_destroy(&inst->registry.mutex);
+    tel__attr_scopes_free(&inst->scopes);
+    tel__config_free(&inst->config, &inst->memory);
+    tel__thread_mutex_destroy(&inst->gate);
+    memory = inst->memory;
+    tel__memory_free(&memory, inst, sizeof *inst);
+}
+
+TEL__FN void tel__lifecycle_release(tel_instance* inst) {
+    if (tel__atomic_add_u32(&inst->refs, (uint32_t)-1) == 1) { tel__lifecycle_destroy(inst); }
+}
+
+/* The current instance, held until release; NULL when there is none. */
+TEL__FN tel_instance* tel__lifecycle_acquire(void) {
+    tel_instance* inst;
+    tel__thread_mutex_lock(&tel__root.mutex);
+    inst = (tel_instance*)tel__atomic_load_ptr(&tel__root.current);
+    if (inst) { tel__atomic_add_u32(&inst->refs, 1); }
+    tel__thread_mutex_unlock(&tel__root.mutex);
+    return inst;
+}
+
+/* ---- threads ---- */
+
+/* Takes a thread out of its instance: what its ring holds is drained, its cells are folded, its memory freed. Runs
+   on the thread itself as it ends or finds its instance gone, and for threads that a fork left behind. */
+TEL__FN void tel__lifecycle_leave(tel__ring_thread* t) {
+    tel_instance* inst = (tel_instance*)t->registry->owner;
+    tel__thread_mutex_lock(&inst->gate);
+    if (!tel__atomic_load_u32(&inst->closed)) { tel__pipeline_drain_thread(&inst->pipeline, t); }
+    tel__thread_mutex_unlock(&inst->gate);
+    if (t->cells) { tel__metric_cells_end(t->cells); }
+    if (t->tracer) { tel__span_tracer_end(t->tracer); }
+    tel__ring_thread_remove(t);
+    tel__lifecycle_release(inst);
+}
+
+TEL__FN void tel__lifecycle_forget_me(void) {
+    tel__me.cells = NULL;
+    tel__me.tracer = NULL;
+    tel__me.ring = NULL;
+}
+
+TEL__FN void tel__lifecycle_thread_exit(void* value) {
+    tel__lifecycle_forget_me();
+    tel__lifecycle_leave((tel__ring_thread*)value);
+}
+
+/* Registers the calling thread with inst, whose reference it takes over; false: no memory, and then the
+   reference is given back. */
+TEL__FN bool tel__lifecycle_join(tel_instance* inst) {
+    tel__ring_thread* t = tel__ring_thread_add(&inst->registry);
+    if (t) {
+        t->cells = tel__metric_cells_add(&inst->metrics);
+        t->tracer = tel__span_tracer_add(&inst->spans, t);
+    }
+    if (!t || !t->cells || !t->tracer || !tel__thread_exit_arm(&tel__root.hook, t)) {
+        if (t) { tel__lifecycle_leave(t); } else { tel__lifecycle_release(inst); }
+        return false;
+    }
+    tel__thread_mutex_lock(&inst->gate);        /* closed in between: it would not have seen this thread */
+    if (tel__atomic_load_u32(&inst->closed)) {
+        tel__atomic_store_u32(&t->closed, 1);
+        tel__atomic_store_u32(&t->tracer->closed, 1);
+    }
+    tel__thread_mutex_unlock(&inst->gate);
+    tel__me.ring = t;
+    tel__me.cells = t->cells;
+    tel__me.tracer = t->tracer;
+    tel__atomic_add_u64(&inst->ignored, tel__me.idle);
+    tel__me.idle = 0;
+    return true;
+}
+
+/* In the child of fork, at its first record. */
+TEL__FN void tel__lifecycle_wake(tel_instance* inst) {
+    tel__thread_mutex_lock(&tel__root.mutex);
+    tel__me.cells = tel__me.ring->cells;
+    tel__me.tracer = tel__me.ring->tracer;
+    if (inst->dormant) {
+        inst->dormant = false;
+        if (!inst->no_thread && !tel__pipeline_start(&inst->pipeline)) { tel__diag_report(&inst->diag, TEL__DIAG_THREAD, "in the child of fork"); }
+    }
+    tel__thread_mutex_unlock(&tel__root.mutex);
+}
+
+/* The instance this thread records into, with tel__me filled in; NULL: none, inside a sink, or no memory. It
+   stays valid while the thread does, or until the thread itself shuts down. */
+TEL__NOINLINE tel_instance* tel__lifecycle_enter(int signal) {
+    tel__ring_thread* t = tel__me.ring;
+    tel_instance* inst;
+    if (tel__me.quiet) { return NULL; }
+    if (t && !tel__atomic_load_u32(&t->closed)) {
+        inst = (tel_instance*)t->registry->owner;
+        if (TEL__UNLIKELY(!tel__me.cells || !tel__me.tracer)) { tel__lifecycle_wake(inst); }
+        return inst;
+    }
+    if (!tel__atomic_load_acquire_ptr(&tel__root.current)) { tel__me.idle++; return NULL; }
+    if (t) {
+        tel__thread_exit_arm(&tel__root.hook, NULL);
+        tel__lifecycle_forget_me();
+        tel__lifecycle_leave(t);
+    }
+    inst = tel__lifecycle_acquire();
+    if (!inst) { tel__me.idle++; return NULL; }
+    tel__atomic_add_u32(&inst->refs, 1);
+    if (!tel__lifecycle_join(inst)) {
+        if (signal >= 0) { tel__atomic_add_u64(&inst->unregistered[signal], 1); }
+        tel__diag_note(&inst->diag, TEL__DIAG_MEMORY, NULL);
+        tel__lifecycle_release(inst);
+        return NULL;
+    }
+    tel__lifecycle_release(inst);
+    return inst;
+}
+
+/* ---- books ---- */
+
+TEL__FN void tel__lifecycle_stats(tel_instance* inst, tel_stats* out) {
+    tel__ring_books sum = tel__ring_totals(&inst->registry);
+    uint32_t k;
+    int i;
+    memset(out, 0, sizeof *out);
+    out->recorded[0] = tel__atomic_load_u64(&inst->pipeline.points);
+    for (i = 0; i < 2; i++) {
+        uint64_t lost = tel__atomic_load_u64(&inst->unregistered[i]);
+        out->recorded[1 + i] = tel__atomic_load_u64(&sum.recorded[i]) + lost;
+        out->dropped[1 + i] = tel__atomic_load_u64(&sum.dropped[i]) + lost;
+        out->queued[1 + i] = tel__atomic_load_u64(&sum.recorded[i]) - tel__atomic_load_u64(&sum.dropped[i])
+                           - tel__atomic_load_u64(&sum.taken[i]) + tel__atomic_load_u64(&inst->pipeline.staged[i]);
+    }
+    for (k = 0; k < inst->pipeline.sink_count; k++) {
+        tel_sink_stats s;
+        tel__pipeline_sink_stats(&inst->pipeline.sinks[k], &s);
+        for (i = 0; i < 3; i++) {
+            out->exported[i] += s.delivered[i];
+            out->failed[i] += s.dropped_full[i] + s.dropped_failed[i];
+        }
+    }
+    out->series = tel__atomic_load_u32(&inst->metrics.by_id.count) - 2;
+    out->series_overflow = tel__atomic_load_u64(&inst->metrics.overflowed);
+    out->spans_live = tel__atomic_load_u64(&sum.started) - tel__atomic_load_u64(&sum.ended);
+    out->spans_leaked = tel__atomic_load_u64(&sum.leaked);
+    out->bytes_allocated = tel__atomic_load_u64(&inst->memory.used);
+    out->threads = inst->registry.count;
+    out->ignored = tel__atomic_load_u64(&inst->ignored) + tel__me.idle;
+}
+
+static const tel_scope tel__lifecycle_scope = { "telemetry.h", TEL_VERSION_STRING, NULL, { NULL, 0 } };
+
+TEL__FN void tel__lifecycle_observe(tel_observation* o, uint64_t v, const char* type, const char* name, const char* error) {
+    tel_attr items[3];
+    size_t n = 0;
+    items[n++] = tel_str("otel.component.type", type);
+    items[n++] = tel_str("otel.component.name", name);
+    if (error) { items[n++] = tel_str("error.type", error); }
+    tel__metric_observe(o, 0, (int64_t)v, tel__attrs(items, n));
+}
+
+/* otel.sdk.processor.*.processed: what left the rings, and what never did (semantic conventions, "SDK metrics"). */
+TEL__FN void tel__lifecycle_observe_processed(tel_observation* o, tel_instance* inst, int signal) {
+    const char* type = signal == 1 ? "batching_span_processor" : "batching_log_processor";
+    const char* name = signal == 1 ? "batching_span_processor/0" : "batching_log_processor/0";
+    tel_stats s;
+    tel__lifecycle_stats(inst, &s);
+    tel__lifecycle_observe(o, s.recorded[signal] - s.dropped[signal] - s.queued[signal], type, name, NULL);
+    if (s.dropped[signal]) { tel__lifecycle_observe(o, s.dropped[signal], type, name, "queue_full"); }
+}
+TEL__FN void tel__lifecycle_observe_spans(tel_observation* o, void* user_data) {
+    tel__lifecycle_observe_processed(o, (tel_instance*)user_data, 1);
+}
+TEL__FN void tel__lifecycle_observe_logs(tel_observation* o, void* user_data) {
+    tel__lifecycle_observe_processed(o, (tel_instance*)user_data, 2);
+}
+
+TEL__FN void tel__lifecycle_observe_exported(tel_observation* o, tel_instance* inst, int signal) {
+    uint32_t k;
+    for (k = 0; k < inst->pipeline.sink_count; k++) {
+        tel__pipeline_sink* sink = &inst->pipeline.sinks[k];
+        tel_sink_stats s;
+        char name[48];
+        if (!tel__pipeline_wants(sink, signal)) { continue; }
+        tel__pipeline_sink_stats(sink, &s);
+        snprintf(name, sizeof name, "%s/%u", s.name, (unsigned)k);
+        tel__lifecycle_observe(o, s.delivered[signal], s.name, name, NULL);
+        if (s.dropped_full[signal]) { tel__lifecycle_observe(o, s.dropped_full[signal], s.name, name, "queue_full"); }
+        if (s.dropped_failed[signal]) { tel__lifecycle_observe(o, s.dropped_failed[signal], s.name, name, "rejected"); }
+    }
+}
+TEL__FN void tel__lifecycle_exported_points(tel_observation* o, void* user_data) {
+    tel__lifecycle_observe_exported(o, (tel_instance*)user_data, 0);
+}
+TEL__FN void tel__lifecycle_exported_spans(tel_observation* o, void* user_data) {
+    tel__lifecycle_observe_exported(o, (tel_instance*)user_data, 1);
+}
+TEL__FN void tel__lifecycle_exported_logs(tel_observation* o, void* user_data) {
+    tel__lifecycle_observe_exported(o, (tel_instance*)user_data, 2);
+}
+
+TEL__FN void tel__lifecycle_self_metrics(tel_instance* inst) {
+    static const struct { const char* name; const char* unit; void (*func)(tel_observation* o, void* user_data); } list[] = {
+        { "otel.sdk.processor.span.processed", "{span}", tel__lifecycle_observe_spans },
+        { "otel.sdk.processor.log.processed", "{log_record}", tel__lifecycle_observe_logs },
+        { "otel.sdk.exporter.span.exported", "{span}", tel__lifecycle_exported_spans },
+        { "otel.sdk.exporter.log.exported", "{log_record}", tel__lifecycle_exported_logs },
+        { "otel.sdk.exporter.metric_data_point.exported", "{data_point}", tel__lifecycle_exported_points }
+    };
+    size_t i;
+    for (i = 0; i < TEL__ARRAY_SIZE(list); i++) {
+        tel_observer_desc d;
+        memset(&d, 0, sizeof d);
+        d.kind = TEL_OBSERVE_COUNTER;
+        d.name = list[i].name;
+        d.unit = list[i].unit;
+        d.description = "The SDK about itself";
+        d.scope = &tel__lifecycle_scope;
+        d.func = list[i].func;
+        d.user_data = inst;
+        tel__metric_observer_add(&inst->metrics, &d, false);
+    }
+}
+
+/* ---- opening the built-in sinks: their config, then R19 ---- */
+
+TEL__FN bool tel__lifecycle_otlp_reachable(const tel_otlp_desc* desc, const char* url) {
+    tel__http_url parsed;
+    if (desc && desc->post_fn) { return true; }
+#if TEL__CURL
+    (void)url; (void)parsed;
+    return true;
+#else
+#if TEL_NO_HTTP
+    (void)url; (void)parsed;
+    tel__diag_report(&tel__root.opening->diag, TEL__DIAG_URL, "built with TEL_NO_HTTP, OTLP needs tel_otlp_desc.post_fn");
+    return false;
+#else
+    if (tel__http_url_parse(tel__text_of(url), &parsed) == TEL_OK && !parsed.tls) { return true; }
+    tel__diag_report(&tel__root.opening->diag, TEL__DIAG_NO_TLS, "%s", url);
+    return false;
+#endif
+#endif
+}
+
+TEL__FN tel_result tel__lifecycle_open_otlp(tel_sink* self, const tel_allocator* a) {
+    tel_instance* inst = tel__root.opening;
+    const tel_otlp_desc* desc = (const tel_otlp_desc*)self->config;
+    tel__config_otlp* c = (tel__config_otlp*)tel__memory_alloc(&inst->memory, sizeof *c);
+    tel__sink_otlp* o = NULL;
+    tel_result r = TEL_ERR_MEMORY;
+    int i;
+    (void)a;
+    if (c) { r = tel__config_otlp_resolve(desc, tel__root.opening_desc->ignore_env, &inst->diag, c); }
+    if (r == TEL_OK) {
+        o = tel__sink_otlp_make(&inst->memory, &inst->diag, desc, inst->no_thread);
+        if (!o) { r = TEL_ERR_MEMORY; }
+    }
+    for (i = 0; r == TEL_OK && i < 3; i++) {
+        const tel__config_otlp_signal* s = &c->signals[i];
+        uint32_t timeout = s->timeout_ms == TEL_FOREVER ? 0 : s->timeout_ms;
+        if (!tel__lifecycle_otlp_reachable(desc, s->url)) { r = TEL_ERR_ARGUMENT; }
+        else if (!tel__sink_otlp_target(o, i, s->url, s->headers, timeout, s->gzip)) { r = TEL_ERR_MEMORY; }
+    }
+    tel__memory_free(&inst->memory, c, sizeof *c);
+    if (r != TEL_OK && o) { tel__sink_otlp_free(&o->delivery); }
+    if (r == TEL_OK) { self->user_data = o; }
+    return r;
+}
+
+TEL__FN tel_result tel__lifecycle_open_prometheus(tel_sink* self, const tel_allocator* a) {
+    tel_instance* inst = tel__root.opening;
+    tel__config_prometheus c;
+    tel__sink_source source;
+    tel_result r = tel__config_prometheus_resolve((const tel_prometheus_desc*)self->config, tel__root.opening_desc->ignore_env,
+                                                  &inst->diag, &c);
+    (void)a;
+    if (r != TEL_OK) { return r; }
+    source.metrics = &inst->metrics;
+    source.memory = &inst->memory;
+    source.diag = &inst->diag;
+    source.resource = &inst->config.resource;
+#if TEL_NO_HTTP
+    (void)source;
+    tel__diag_report(&inst->diag, TEL__DIAG_LISTEN, "built with TEL_NO_HTTP");
+    return TEL_ERR_STATE;
+#else
+    r = tel__sink_prometheus_open(self, &source, c.host, (uint16_t)c.port);
+    if (r == TEL_OK && !inst->prometheus_port) {
+        inst->prometheus_port = tel__http_listener_port(((tel__sink_prometheus*)self->user_data)->listener);
+    }
+    return r;
+#endif
+}
+
+TEL__FN tel_result tel__lifecycle_open_text(tel_sink* self, const tel_allocator* a) {
+    (void)a;
+    return tel__sink_text_open(self, &tel__root.opening->memory);
+}
+
+TEL__FN void tel__lifecycle_sink_otlp(tel_sink* s, const tel_otlp_desc* desc) {
+    memset(s, 0, sizeof *s);
+    s->name = "otlp_http_json_exporter";
+    s->open_fn = tel__lifecycle_open_otlp;
+    s->export_fn = tel__sink_otlp_export;
+    s->flush_fn = tel__sink_otlp_flush;
+    s->close_fn = tel__sink_otlp_close;
+    s->stats_fn = tel__sink_otlp_stats;
+    s->fork_fn = tel__sink_otlp_fork;
+    s->config = desc;
+}
+
+/* ---- fork ---- */
+
+TEL__FN void tel__lifecycle_fork_locks(tel_instance* inst, void (*turn)(tel__thread_mutex* m)) {
+    turn(&inst->gate);
+    turn(&inst->pipeline.stage);
+    turn(&inst->registry.mutex);
+    turn(&inst->metrics.mutex);
+    turn(&inst->scopes.mutex);
+}
+
+TEL__FN void tel__lifecycle_fork_before(void) {
+    tel_instance* inst;
+    tel__thread_mutex_lock(&tel__root.mutex);
+    inst = (tel_instance*)tel__atomic_load_ptr(&tel__root.current);
+    if (inst) { tel__lifecycle_fork_locks(inst, tel__thread_mutex_lock); }
+}
+
+TEL__FN void tel__lifecycle_fork_parent(void) {
+    tel_instance* inst = (tel_instance*)tel__atomic_load_ptr(&tel__root.current);
+    if (inst) { tel__lifecycle_fork_locks(inst, tel__thread_mutex_unlock); }
+    tel__thread_mutex_unlock(&tel__root.mutex);
+}
+
+/* Empties the registry but for the forking thread, whose ring and books start anew. */
+TEL__FN void tel__lifecycle_fork_threads(tel_instance* inst) {
+    tel__ring_thread *t, *next, *mine = NULL;
+    uint32_t at;
+    for (t = inst->registry.threads; t; t = next) {
+        next = t->next;
+        if (t == tel__me.ring) { mine = t; continue; }
+        tel__memory_free(&inst->memory, t->tracer, sizeof *t->tracer);
+        tel__memory_free(&inst->memory, t->own.data, t->own.size);
+        tel__memory_free_lines(&inst->memory, t, sizeof *t);
+        tel__atomic_add_u32(&inst->refs, (uint32_t)-1);
+    }
+    inst->registry.threads = mine;
+    inst->registry.count = mine ? 1 : 0;
+    inst->registry.rings = mine && mine->own.data ? 1 : 0;
+    memset(&inst->registry.ended, 0, sizeof inst->registry.ended);
+    if (inst->registry.shared.data) {
+        memset(inst->registry.shared.data, 0, inst->registry.shared.size);
+        tel__atomic_store_u32(&inst->registry.shared.head, 0);
+        tel__atomic_store_u32(&inst->registry.shared.tail, 0);
+    }
+    if (!mine) { return; }
+    mine->next = NULL;
+    memset(&mine->books, 0, sizeof mine->books);
+    at = tel__atomic_load_u32(&mine->own.head);
+    tel__atomic_store_u32(&mine->own.tail, at);
+    mine->own.seen_tail = mine->own.reserved = at;
+    tel__id_seed(&mine->tracer->generator);
+    mine->tracer->cached = 0;
+    for (at = 0; at < mine->tracer->depth; at++) { mine->tracer->stack[at].tel__slot = 0; }
+    mine->cells = tel__metric_cells_add(&inst->metrics);
+}
+
+TEL__FN void tel__lifecycle_fork_sinks(tel_instance* inst) {
+    uint32_t i;
+    int j;
+    for (i = 0; i < inst->pipeline.sink_count; i++) {
+        tel__pipeline_sink* k = &inst->pipeline.sinks[i];
+        for (j = 0; j < 3; j++) {
+            tel__atomic_store_u64(&k->accepted[j], 0);
+            tel__atomic_store_u64(&k->dropped_full[j], 0);
+            tel__atomic_store_u64(&k->dropped_failed[j], 0);
+        }
+        k->retry_at = k->backoff_ns = k->give_up_at = 0;
+        if (k->sink.fork_fn) { k->sink.fork_fn(k->sink.user_data); }
+    }
+}
+
+/* The child: one thread, whole locks, nothing recorded. Allocates little and makes no thread. */
+TEL__FN void tel__lifecycle_fork_child(void) {
+    tel_instance* inst = (tel_instance*)tel__atomic_load_ptr(&tel__root.current);
+    tel__pipeline* p;
+    tel__thread_mutex_init(&tel__root.mutex);
+    tel__root.changing = false;
+    if (!inst) { return; }
+    p = &inst->pipeline;
+    tel__thread_mutex_init(&inst->gate);
+    tel__thread_mutex_init(&inst->registry.mutex);
+    tel__thread_mutex_init(&inst->metrics.mutex);
+    tel__thread_mutex_init(&inst->metrics.collecting);
+    tel__thread_mutex_init(&inst->scopes.mutex);
+    tel__pipeline_sync_init(p);
+    p->busy = p->running = p->thread.started = false;
+    p->arena.chunks = inst->metrics.arena.chunks = NULL;        /* perhaps in use at the fork: left alone */
+    tel__pipeline_discard(p);
+    tel__metric_restart(&inst->metrics);
+    tel__span_restart(&inst->spans);
+    tel__lifecycle_fork_threads(inst);
+    tel__lifecycle_fork_sinks(inst);
+    tel__config_refork(&inst->config);
+    tel__atomic_store_u64(&p->points, 0);
+    p->said_dropped[0] = p->said_dropped[1] = 0;
+    p->next_collect = tel__clock_mono_ns() + (uint64_t)p->metric_interval_ms * 1000000u;
+    inst->prometheus_port = 0;
+    inst->dormant = true;
+    tel__me.cells = NULL;
+    tel__me.tracer = NULL;
+}
+
+/* ---- start ---- */
+
+TEL__FN void tel__lifecycle_at_exit(void);
+
+TEL__FN bool tel__lifecycle_hooks(void) {
+    if (tel__root.hooked) { return true; }
+    if (!tel__thread_exit_hook_make(&tel__root.hook, tel__lifecycle_thread_exit) ||
+        !tel__thread_fork_hooks(tel__lifecycle_fork_before, tel__lifecycle_fork_parent, tel__lifecycle_fork_child)) {
+        return false;
+    }
+    atexit(tel__lifecycle_at_exit);
+    tel__root.hooked = true;
+    return true;
+}
+
+/* Opens the sinks in order; on a failure those that were opened are closed again. */
+TEL__FN tel_result tel__lifecycle_open_sinks(tel_instance* inst, const tel_desc* desc) {
+    tel_sink fallback;
+    const tel_sink* list = desc->sinks;
+    size_t count = desc->sink_count, i;
+    tel_result r = TEL_OK;
+    if (!count) {
+        tel__lifecycle_sink_otlp(&fallback, NULL);
+        list = &fallback;
+        count = 1;
+    }
+    tel__root.opening = inst;
+    tel__root.opening_desc = desc;
+    for (i = 0; i < count && r == TEL_OK; i++) {
+        tel_sink* sink = &inst->sinks[i];
+        *sink = list[i];
+        if (sink->open_fn) { r = sink->open_fn(sink, &inst->memory.allocator); }
+        if (r != TEL_OK) { tel__diag_report(&inst->diag, TEL__DIAG_SINK_OPEN, "%s: %s", sink->name ? sink->name : "sink", tel__diag_result(r)); }
+        sink->config = NULL;
+    }
+    tel__root.opening = NULL;
+    tel__root.opening_desc = NULL;
+    if (r == TEL_OK) {
+        inst->sink_slots = count;
+        return tel__pipeline_init(&inst->pipeline, inst->sinks, count);
+    }
+    while (--i > 0) {
+        if (inst->sinks[i - 1].close_fn) { inst->sinks[i - 1].close_fn(inst->sinks[i - 1].user_data); }
+    }
+    tel__pipeline_init(&inst->pipeline, inst->sinks, 0);
+    return r;
+}
+
+TEL__FN void tel__lifecycle_remember(tel_instance* inst, const tel_desc* desc) {
+    const tel__config* c = &inst->config;
+    tel_desc* d = &inst->desc;
+    *d = *desc;
+    d->service_name = c->service_name;
+    d->service_version = c->service_version;
+    d->resource = c->resource;
+    d->sinks = inst->sinks;
+    d->sink_count = inst->sink_slots;
+    d->sample_ratio = c->sample_ratio > 0 ? c->sample_ratio : TEL_NEVER;
+    d->ring_bytes = c->ring_bytes;
+    d->max_threads = c->max_threads;
+    d->max_series = c->max_series;
+    d->max_live_spans = c->max_live_spans;
+    d->metric_interval_ms = c->metric_interval_ms;
+    d->batch_interval_ms = c->span_delay_ms;
+    d->memory_limit = c->memory_limit;
+    d->allocator = inst->memory.allocator;
+}
+
+TEL__FN void tel__lifecycle_wire(tel_instance* inst) {
+    tel__pipeline* p = &inst->pipeline;
+    const tel__config* c = &inst->config;
+    p->memory = &inst->memory;
+    p->diag = &inst->diag;
+    p->clock = &inst->clock;
+    p->registry = &inst->registry;
+    p->metrics = &inst->metrics;
+    p->scopes = &inst->scopes;
+    p->resource = c->resource;
+    p->metric_interval_ms = c->metric_interval_ms;
+    p->metric_timeout_ms = c->metric_timeout_ms;
+    p->limits[0].delay_ms = c->span_delay_ms;
+    p->limits[0].batch = c->span_batch;
+    p->limits[0].queue = c->span_queue;
+    p->limits[0].timeout_ms = c->span_timeout_ms;
+    p->limits[1].delay_ms = c->log_delay_ms;
+    p->limits[1].batch = c->log_batch;
+    p->limits[1].queue = c->log_queue;
+    p->limits[1].timeout_ms = c->log_timeout_ms;
+}
+
+/* Builds the rooms of an instance whose config is resolved. What was built on a failure is freed by destroy. */
+TEL__FN tel_result tel__lifecycle_build(tel_instance* inst, const tel_desc* desc) {
+    const tel__config* c = &inst->config;
+    tel_result r, s, o;
+    tel__clock_init(&inst->clock, desc->clock_ns, desc->clock_user_data);
+    tel__attr_scopes_init(&inst->scopes, &inst->memory);
+    tel__ring_registry_init(&inst->registry, &inst->memory, c->ring_bytes, c->max_threads, inst);
+    r = tel__metric_init(&inst->metrics, &inst->memory, &inst->diag, &inst->clock, &inst->scopes, tel__root.next_id, c->max_series);
+    s = tel__span_init(&inst->spans, &inst->memory, &inst->diag, &inst->clock, &inst->scopes, c->max_live_spans,
+                       c->ring_bytes, ++tel__root.epoch);
+    inst->spans.sampler.parent_based = c->parent_based;
+    inst->spans.sampler.threshold = c->threshold;
+    inst->no_thread = desc->no_thread;
+    inst->no_atexit = desc->no_atexit;
+    tel__lifecycle_wire(inst);
+    o = tel__lifecycle_open_sinks(inst, desc);
+    if (o == TEL_OK && r == TEL_OK && s == TEL_OK) {
+        if (!desc->no_self_metrics) { tel__lifecycle_self_metrics(inst); }
+        tel__lifecycle_remember(inst, desc);
+    }
+    return r != TEL_OK ? r : s != TEL_OK ? s : o;
+}
+
+TEL__FN void tel__lifecycle_close_sinks(tel_instance* inst) {
+    uint32_t i, n = inst->pipeline.sink_count;
+    inst->pipeline.sink_count = 0;
+    for (i = 0; i < n; i++) {
+        const tel_sink* sink = &inst->pipeline.sinks[i].sink;
+        tel__thread_local saved = tel__thread_quiet_begin();
+        if (sink->close_fn) { sink->close_fn(sink->user_data); }
+        tel__thread_quiet_end(saved);
+    }
+}
+
+/* Makes an instance; *out stays NULL when the environment disables the SDK. */
+TEL__FN tel_result tel__lifecycle_make(const tel_desc* desc, tel_instance** out) {
+    size_t limit = desc->memory_limit ? desc->memory_limit : (size_t)64 << 20;
+    bool own = desc->allocator.alloc_fn && desc->allocator.free_fn;
+    tel__memory boot;
+    tel_instance* inst;
+    tel_result r;
+    tel__memory_init(&boot, own ? &desc->allocator : NULL, limit);
+    inst = (tel_instance*)tel__memory_alloc(&boot, sizeof *inst);
+    if (!inst) { return TEL_ERR_MEMORY; }
+    inst->memory = boot;
+    inst->magic = TEL__LIFECYCLE_MAGIC;
+    tel__atomic_store_u32(&inst->refs, 1);
+    tel__thread_mutex_init(&inst->gate);
+    tel__diag_init(&inst->diag, &desc->diag);
+    inst->diag.max_level = tel__config_log_level(desc, &inst->diag);
+    r = tel__config_resolve(desc, &inst->memory, &inst->diag, &inst->config);
+    if (r == TEL_OK && !inst->config.disabled) {
+        r = tel__lifecycle_build(inst, desc);
+        if (r == TEL_OK) { *out = inst; return TEL_OK; }
+        tel__lifecycle_close_sinks(inst);
+        tel__diag_report(&inst->diag, TEL__DIAG_INIT, "%s", tel__diag_result(r));
+        tel__lifecycle_release(inst);
+        return r;
+    }
+    tel__config_free(&inst->config, &inst->memory);
+    tel__thread_mutex_destroy(&inst->gate);
+    boot = inst->memory;
+    tel__memory_free(&boot, inst, sizeof *inst);
+    return r;
+}
+
+/* Takes the right to start or stop; false: somebody else has it. */
+TEL__FN bool tel__lifecycle_begin_change(void) {
+    bool mine;
+    tel__thread_mutex_lock(&tel__root.mutex);
+    mine = !tel__root.changing;
+    if (mine) { tel__root.changing = true; }
+    tel__thread_mutex_unlock(&tel__root.mutex);
+    return mine;
+}
+
+TEL__FN void tel__lifecycle_end_change(tel_instance* publish) {
+    tel__thread_mutex_lock(&tel__root.mutex);
+    if (publish) { tel__atomic_store_release_ptr(&tel__root.current, publish); }
+    tel__root.changing = false;
+    tel__thread_mutex_unlock(&tel__root.mutex);
+}
+
+TEL__FN tel_result tel__lifecycle_start(const tel_desc* desc) {
+    tel_instance* inst = NULL;
+    tel_result r = TEL_ERR_MEMORY;
+    if (!tel__lifecycle_begin_change()) { return TEL_ERR_STATE; }
+    if (tel__atomic_load_ptr(&tel__root.current)) {
+        tel__lifecycle_end_change(NULL);
+        return TEL_ERR_STATE;
+    }
+    if (!tel__root.next_id) { tel__root.next_id = 1; }
+    if (tel__root.next_id > 0x40000000u) { r = TEL_ERR_LIMIT; }
+    else if (tel__lifecycle_hooks()) { r = tel__lifecycle_make(desc, &inst); }
+    tel__lifecycle_end_change(inst);
+    if (inst && !inst->no_thread && !tel__pipeline_start(&inst->pipeline)) {
+        tel__diag_report(&inst->diag, TEL__DIAG_THREAD, "the system refused one");
+        inst->no_thread = true;
+    }
+    return r;
+}
+
+/* ---- stop ---- */
+
+/* From here on nothing is recorded into inst. */
+TEL__FN void tel__lifecycle_shut_gate(tel_instance* inst) {
+    tel__metric_cells* k;
+    tel__ring_thread* t;
+    tel__thread_mutex_lock(&inst->gate);
+    tel__atomic_store_u32(&inst->closed, 1);
+    tel__thread_mutex_lock(&inst->registry.mutex);
+    for (t = inst->registry.threads; t; t = t->next) {
+        tel__atomic_store_u32(&t->closed, 1);
+        if (t->tracer) { tel__atomic_store_u32(&t->tracer->closed, 1); }
+    }
+    tel__thread_mutex_unlock(&inst->registry.mutex);
+    tel__thread_mutex_lock(&inst->metrics.mutex);
+    inst->metrics.sealed = true;
+    for (k = inst->metrics.cells; k; k = k->next) { tel__atomic_store_u32(&k->limit, 0); }
+    tel__thread_mutex_unlock(&inst->metrics.mutex);
+    tel__thread_mutex_unlock(&inst->gate);
+}
+
+TEL__FN void tel__lifecycle_say_lost(tel_instance* inst, tel_result* r) {
+    tel_stats s;
+    uint64_t spans, logs;
+    tel__lifecycle_stats(inst, &s);
+    spans = s.failed[1] + s.dropped[1] + s.queued[1];
+    logs = s.failed[2] + s.dropped[2] + s.queued[2];
+    if (*r == TEL_OK && (s.failed[0] || s.failed[1] || s.failed[2])) { *r = TEL_ERR_IO; }
+    if (*r != TEL_OK) {
+        tel__diag_report(&inst->diag, TEL__DIAG_SHUTDOWN, "%s: %llu spans, %llu log records, %llu metric points not delivered",
+                         tel__diag_result(*r), (unsigned long long)spans, (unsigned long long)logs, (unsigned long long)s.failed[0]);
+    }
+}
+
+TEL__FN tel_result tel__lifecycle_finish(tel_instance* inst, uint64_t deadline) {
+    tel_result r;
+    bool ended, entered;
+    uint32_t series, metrics;
+    tel__lifecycle_shut_gate(inst);
+    r = tel__pipeline_flush(&inst->pipeline, deadline);
+    ended = inst->pipeline.running ? tel__pipeline_stop(&inst->pipeline, deadline) : true;
+    entered = ended && tel__pipeline_enter(&inst->pipeline, deadline);
+    tel__lifecycle_say_lost(inst, &r);
+    if (entered) {
+        tel__lifecycle_close_sinks(inst);
+        tel__pipeline_leave(&inst->pipeline);
+    } else {
+        tel__atomic_add_u32(&inst->refs, 1);    /* somebody is inside a sink: the instance stays for ever */
+        r = TEL_ERR_TIMEOUT;
+    }
+    tel__diag_flush(&inst->diag);
+    series = tel__atomic_load_u32(&inst->metrics.by_id.count);
+    metrics = tel__atomic_load_u32(&inst->metrics.metric_by_id.count);
+    tel__root.next_id += series > metrics ? series : metrics;
+    return r;
+}
+
+TEL__FN tel_result tel__lifecycle_stop(uint32_t timeout_ms) {
+    uint64_t deadline = tel__clock_deadline(timeout_ms);
+    tel__ring_thread* mine = tel__me.ring;
+    tel_instance* inst;
+    tel_result r;
+    if (!tel__lifecycle_begin_change()) { return TEL_ERR_STATE; }
+    tel__thread_mutex_lock(&tel__root.mutex);
+    inst = (tel_instance*)tel__atomic_load_ptr(&tel__root.current);
+    if (inst && tel__root.adopted) { inst = NULL; }
+    if (inst) { tel__atomic_store_release_ptr(&tel__root.current, NULL); }
+    tel__thread_mutex_unlock(&tel__root.mutex);
+    if (!inst) { tel__lifecycle_end_change(NULL); return TEL_ERR_STATE; }
+    r = tel__lifecycle_finish(inst, deadline);
+    if (mine && mine->registry == &inst->registry) {
+        tel__thread_exit_arm(&tel__root.hook, NULL);
+        tel__lifecycle_forget_me();
+        tel__lifecycle_leave(mine);
+    }
+    tel__lifecycle_release(inst);
+    tel__lifecycle_end_change(NULL);
+    return r;
+}
+
+TEL__FN void tel__lifecycle_at_exit(void) {
+    tel_instance* inst = tel__lifecycle_acquire();
+    bool flush = inst && !inst->no_atexit && !tel__root.adopted;
+    if (inst) { tel__lifecycle_release(inst); }
+    if (flush) { tel__lifecycle_stop(TEL__LIFECYCLE_EXIT_MS); }
+}
+
+/* ---- adoption ---- */
+
+TEL__FN tel_result tel__lifecycle_adopt(tel_instance* other) {
+    tel_instance* before;
+    tel__ring_thread* t = tel__me.ring;
+    if (other && other->magic != TEL__LIFECYCLE_MAGIC) { return TEL_ERR_BUILD; }
+    if (!tel__lifecycle_begin_change()) { return TEL_ERR_STATE; }
+    before = (tel_instance*)tel__atomic_load_ptr(&tel__root.current);
+    if ((before && !tel__root.adopted) || (other && !tel__lifecycle_hooks())) {
+        tel__lifecycle_end_change(NULL);
+        return TEL_ERR_STATE;
+    }
+    if (other) { tel__atomic_add_u32(&other->refs, 1); }
+    tel__thread_mutex_lock(&tel__root.mutex);
+    tel__atomic_store_release_ptr(&tel__root.current, other);
+    tel__root.adopted = other != NULL;
+    tel__thread_mutex_unlock(&tel__root.mutex);
+    if (before && t) {
+        tel__thread_exit_arm(&tel__root.hook, NULL);
+        tel__lifecycle_forget_me();
+        tel__lifecycle_leave(t);
+    }
+    if (before) { tel__lifecycle_release(before); }
+    tel__lifecycle_end_change(NULL);
+    return TEL_OK;
+}
+
+/* ==== R22 >>api =======================================================================================
+   The public functions: check, find what the thread needs, forward. Promises stand at the declarations.
+
+   Uses      all rooms above.                  Used by   you.
+   Threads   as the manual's table says.
+   Holds     nothing of its own.
+   Tests     tests/api/   fuzz: none   bench: all
+*/
+TEL_API const char* tel_result_string(tel_result r) { return tel__diag_result(r); }
+
+/* ---- setup ---- */
+
+TEL_API tel_result tel__init(const tel_desc* desc, uint32_t build_tag) {
+    tel_desc zero;
+    tel__diag diag;
+    if (build_tag != TEL__BUILD_TAG) {
+        tel__diag_init(&diag, NULL);
+        tel__diag_report(&diag, TEL__DIAG_BUILD, "tags %08x and %08x", (unsigned)build_tag, (unsigned)TEL__BUILD_TAG);
+        return TEL_ERR_BUILD;
+    }
+    memset(&zero, 0, sizeof zero);
+    if (tel__me.quiet) { return TEL_ERR_STATE; }
+    return tel__lifecycle_start(desc ? desc : &zero);
+}
+
+TEL_API tel_result tel_flush(uint32_t timeout_ms) {
+    uint64_t deadline = tel__clock_deadline(timeout_ms);
+    tel_instance* inst;
+    tel_result r;
+    if (tel__me.quiet) { return TEL_ERR_STATE; }
+    inst = tel__lifecycle_acquire();
+    if (!inst) { return TEL_ERR_STATE; }
+    r = tel__pipeline_flush(&inst->pipeline, deadline);
+    tel__lifecycle_release(inst);
+    return r;
+}
+
+TEL_API tel_result tel_shutdown(uint32_t timeout_ms) {
+    return tel__me.quiet ? TEL_ERR_STATE : tel__lifecycle_stop(timeout_ms);
+}
+
+TEL_API tel_result tel_pump(uint32_t timeout_ms) {
+    tel_instance* inst;
+    tel_result r = TEL_ERR_TIMEOUT;
+    if (tel__me.quiet) { return TEL_ERR_STATE; }
+    inst = tel__lifecycle_acquire();
+    if (!inst) { return TEL_ERR_STATE; }
+    if (tel__pipeline_enter(&inst->pipeline, tel__clock_deadline(timeout_ms))) {
+        tel__pipeline_round(&inst->pipeline, false);
+        tel__pipeline_leave(&inst->pipeline);
+        r = TEL_OK;
+    }
+    tel__lifecycle_release(inst);
+    return r;
+}
+
+TEL_API bool tel_enabled(void) { return tel__atomic_load_ptr(&tel__root.current) != NULL; }
+
+TEL_API tel_desc tel_query_desc(void) {
+    tel_instance* inst = tel__lifecycle_acquire();
+    tel_desc d;
+    memset(&d, 0, sizeof d);
+    if (inst) {
+        d = inst->desc;
+        tel__lifecycle_release(inst);
+    }
+    return d;
+}
+
+TEL_API tel_instance* tel_get_instance(void) { return (tel_instance*)tel__atomic_load_acquire_ptr(&tel__root.current); }
+TEL_API tel_result tel_adopt_instance(tel_instance* other) { return tel__lifecycle_adopt(other); }
+
+/* ---- metrics ---- */
+
+#define TEL__API_INSTRUMENT(p) ((tel__metric_instrument*)(void*)(p))
+
+TEL__INLINE uint32_t tel__api_cell_id(const void* instrument) {
+    return tel__atomic_load_u32((const tel__atomic_u32*)(const void*)&((const tel__metric_instrument*)instrument)->tel__cell);
+}
+
+/* Everything that is not the common case: first use, no instance, wrong value, other number type. */
+TEL__NOINLINE void tel__api_add(tel__metric_instrument* inst, tel__metric_kind kind, int64_t i, double d, bool is_real) {
+    tel_instance* in = tel__lifecycle_enter(-1);
+    if (!in) { return; }
+    tel__metric_series_add_any(&in->metrics, tel__metric_own_series(&in->metrics, inst, kind), i, d, is_real);
+}
+
+TEL_API void tel_counter_add(tel_counter* c, int64_t n) {
+    tel__atomic_u64* cell = c ? tel__metric_cell(tel__api_cell_id(c)) : NULL;
+    if (TEL__LIKELY(cell && n >= 0)) { tel__metric_bump(cell, n); return; }
+    tel__api_add(c, TEL__METRIC_COUNTER, n, 0, false);
+}
+
+TEL_API void tel_updown_add(tel_updown* c, int64_t n) {
+    tel__atomic_u64* cell = c ? tel__metric_cell(tel__api_cell_id(c)) : NULL;
+    if (TEL__LIKELY(cell != NULL)) { tel__metric_bump(cell, n); return; }
+    tel__api_add(TEL__API_INSTRUMENT(c), TEL__METRIC_UPDOWN, n, 0, false);
+}
+
+TEL_API void tel_counter_addf(tel_counter* c, double n) {
+    tel__atomic_u64* cell = c ? tel__metric_cell(tel__api_cell_id(c) ^ TEL__METRIC_REAL) : NULL;
+    if (TEL__LIKELY(cell && tel__metric_recordable(n))) { tel__metric_bump_real(cell, n); return; }
+    tel__api_add(c, TEL__METRIC_COUNTER, 0, n, true);
+}
+
+TEL_API void tel_gauge_set(tel_gauge* g, double v) {
+    tel_instance* in = tel__lifecycle_enter(-1);
+    tel__metric_series* s;
+    if (!in) { return; }
+    s = tel__metric_own_series(&in->metrics, TEL__API_INSTRUMENT(g), TEL__METRIC_GAUGE);
+    if (v != v) { tel__diag_note(&in->diag, TEL__DIAG_VALUE, s->metric->name); return; }
+    tel__metric_series_set(s, v);
+}
+
+TEL__NOINLINE void tel__api_record(tel__metric_instrument* inst, double v) {
+    tel_instance* in = tel__lifecycle_enter(-1);
+    tel__metric_series* s;
+    if (!in) { return; }
+    s = tel__metric_own_series(&in->metrics, inst, TEL__METRIC_HISTOGRAM);
+    if (!tel__metric_recordable(v)) { tel__diag_note(&in->diag, TEL__DIAG_VALUE, s->metric->name); return; }
+    tel__metric_series_record(s, v);
+}
+
+TEL_API void tel_histogram_record(tel_histogram* h, double v) {
+    tel__atomic_u64* cell = h ? tel__metric_cell(tel__api_cell_id(h)) : NULL;
+    tel__metric_block* b = TEL__LIKELY(cell != NULL) ? (tel__metric_block*)(uintptr_t)tel__atomic_load_u64(cell) : NULL;
+    if (TEL__LIKELY(b && tel__metric_recordable(v))) { tel__metric_block_record(b, v); return; }
+    tel__api_record(TEL__API_INSTRUMENT(h), v);
+}
+
+/* The series of an instrument with attributes; NULL: nothing is initialised. */
+TEL__NOINLINE tel__metric_series* tel__api_series_slow(tel__metric_instrument* inst, tel__metric_kind kind, tel_attrs attrs) {
+    tel_instance* in = tel__lifecycle_enter(-1);
+    if (!in) { return NULL; }
+    return tel__metric_series_of(&in->metrics, tel__metric_resolve(&in->metrics, inst, kind), attrs);
+}
+
+TEL__INLINE tel__metric_series* tel__api_series(tel__metric_instrument* inst, tel__metric_kind kind, tel_attrs attrs) {
+    tel__metric_series* s = inst ? tel__metric_find(inst, attrs) : NULL;
+    return TEL__LIKELY(s != NULL) ? s : tel__api_series_slow(inst, kind, attrs);
+}
+
+TEL__NOINLINE void tel__api_bad_value(const tel__metric_series* s) {
+    tel_instance* in = tel__lifecycle_enter(-1);
+    if (in) { tel__diag_note(&in->diag, TEL__DIAG_VALUE, s->metric->name); }
+}
+
+TEL__NOINLINE void tel__api_add_real(tel__metric_series* s, int64_t n) {
+    tel_instance* in = tel__lifecycle_enter(-1);
+    if (in) { tel__metric_series_add_any(&in->metrics, s, n, 0, false); }
+}
+
+TEL_API void tel_counter_add_with(tel_counter* c, int64_t n, tel_attrs attrs) {
+    tel__metric_series* s = tel__api_series(c, TEL__METRIC_COUNTER, attrs);
+    if (!s) { return; }
+    if (TEL__UNLIKELY(n < 0 || s->metric->real)) { tel__api_add_real(s, n); return; }
+    tel__metric_series_add_int(s, n);
+}
+
+TEL_API void tel_updown_add_with(tel_updown* c, int64_t n, tel_attrs attrs) {
+    tel__metric_series* s = tel__api_series(TEL__API_INSTRUMENT(c), TEL__METRIC_UPDOWN, attrs);
+    if (!s) { return; }
+    if (TEL__UNLIKELY(s->metric->real)) { tel__api_add_real(s, n); return; }
+    tel__metric_series_add_int(s, n);
+}
+
+TEL_API void tel_gauge_set_with(tel_gauge* g, double v, tel_attrs attrs) {
+    tel__metric_series* s = tel__api_series(TEL__API_INSTRUMENT(g), TEL__METRIC_GAUGE, attrs);
+    if (!s) { return; }
+    if (v != v) { tel__api_bad_value(s); return; }
+    tel__metric_series_set(s, v);
+}
+
+TEL_API void tel_histogram_record_with(tel_histogram* h, double v, tel_attrs attrs) {
+    tel__metric_series* s = tel__api_series(TEL__API_INSTRUMENT(h), TEL__METRIC_HISTOGRAM, attrs);
+    if (!s) { return; }
+    if (TEL__UNLIKELY(!tel__metric_recordable(v))) { tel__api_bad_value(s); return; }
+    tel__metric_series_record(s, v);
+}
+
+TEL__FN void* tel__api_bind(void* inst, tel__metric_kind kind, tel_attrs attrs) {
+    tel_instance* in = tel__lifecycle_enter(-1);
+    return in ? tel__metric_bind(&in->metrics, (tel__metric_instrument*)inst, kind, attrs) : tel__metric_bind_nothing();
+}
+TEL_API tel_counter* tel_counter_bind(tel_counter* c, tel_attrs attrs) {
+    return (tel_counter*)tel__api_bind(c, TEL__METRIC_COUNTER, attrs);
+}
+TEL_API tel_updown* tel_updown_bind(tel_updown* c, tel_attrs attrs) {
+    return (tel_updown*)tel__api_bind(c, TEL__METRIC_UPDOWN, attrs);
+}
+TEL_API tel_gauge* tel_gauge_bind(tel_gauge* g, tel_attrs attrs) {
+    return (tel_gauge*)tel__api_bind(g, TEL__METRIC_GAUGE, attrs);
+}
+TEL_API tel_histogram* tel_histogram_bind(tel_histogram* h, tel_attrs attrs) {
+    return (tel_histogram*)tel__api_bind(h, TEL__METRIC_HISTOGRAM, attrs);
+}
+
+TEL_API tel_result tel_observer_add(const tel_observer_desc* desc) {
+    tel_instance* inst = tel__me.quiet ? NULL : tel__lifecycle_acquire();
+    tel_result r;
+    if (!inst) { return TEL_ERR_STATE; }
+    r = tel__metric_observer_add(&inst->metrics, desc, true);
+    tel__lifecycle_release(inst);
+    return r;
+}
+
+TEL_API tel_result tel_observer_remove(const char* name) {
+    tel_instance* inst = tel__me.quiet ? NULL : tel__lifecycle_acquire();
+    tel_result r;
+    if (!inst) { return TEL_ERR_STATE; }
+    r = tel__metric_observer_remove(&inst->metrics, name);
+    tel__lifecycle_release(inst);
+    return r;
+}
+
+TEL_API void tel_observe(tel_observation* o, double v, tel_attrs attrs) {
+    if (o) { tel__metric_observe(o, v, 0, attrs); }
+}
+
+/* ---- spans ---- */
+
+/* This thread's tracer; NULL: nothing is initialised. signal: what is lost when there is no memory for it. */
+TEL__INLINE tel__span_tracer* tel__api_tracer(int signal) {
+    tel__span_tracer* t = tel__me.tracer;
+    if (TEL__LIKELY(t && !tel__atomic_load_u32(&t->closed))) { return t; }
+    return tel__lifecycle_enter(signal) ? tel__me.tracer : NULL;
+}
+
+/* A span without an SDK carries its parent's context on (Trace API, "Behavior of the API in the absence of an
+   installed SDK"). */
+TEL__NOINLINE tel_span tel__api_no_span(const tel_span_desc* d) {
+    tel_span s;
+    memset(&s, 0, sizeof s);
+    if (d && d->parent && !d->root) { s.context = *d->parent; }
+    return s;
+}
+
+TEL_API tel_span tel_span_start(const char* name) {
+    tel__span_tracer* t = tel__api_tracer(TEL__BOOK_SPANS);
+    if (TEL__UNLIKELY(!t)) { return tel__api_no_span(NULL); }
+    return tel__span_begin(t, tel__span_current(t), name);
+}
+
+TEL_API tel_span tel_span_start_ex(const tel_span_desc* desc) {
+    tel__span_tracer* t = tel__api_tracer(TEL__BOOK_SPANS);
+    if (!t || !desc) { return tel__api_no_span(desc); }
+    return tel__span_begin_desc(t, desc);
+}
+
+TEL_API void tel_span_end_at(tel_span* s, uint64_t unix_ns) {
+    tel__span_tracer* t = s && s->tel__slot ? tel__api_tracer(-1) : NULL;
+    if (t) { tel__span_finish(t, s, unix_ns); }
+}
+TEL_API void tel_span_end(tel_span* s) { tel_span_end_at(s, 0); }
+
+/* The slot of a live span, and this thread's tracer. */
+TEL__INLINE tel__span_slot* tel__api_slot(const tel_span* s, tel__span_tracer** t) {
+    *t = s && s->tel__slot ? tel__api_tracer(-1) : NULL;
+    return *t ? tel__span_slot_of((*t)->shared, s) : NULL;
+}
+
+TEL_API bool tel_span_recording(const tel_span* s) {
+    tel__span_tracer* t;
+    return tel__api_slot(s, &t) != NULL;
+}
+
+TEL_API void tel_span_set(tel_span* s, tel_attr attr) {
+    tel__span_tracer* t;
+    tel__span_slot* slot = tel__api_slot(s, &t);
+    if (slot) { tel__span_put_attr(t, slot, &attr); }
+}
+
+TEL_API void tel_span_set_all(tel_span* s, tel_attrs attrs) {
+    tel__span_tracer* t;
+    tel__span_slot* slot = tel__api_slot(s, &t);
+    size_t i;
+    if (!slot) { return; }
+    for (i = 0; i < attrs.count; i++) { tel__span_put_attr(t, slot, &attrs.items[i]); }
+}
+
+TEL_API void tel_span_event(tel_span* s, const char* name, tel_attrs attrs) {
+    tel__span_tracer* t;
+    tel__span_slot* slot = tel__api_slot(s, &t);
+    if (slot) { tel__span_put_event(t, slot, name, attrs); }
+}
+
+TEL_API void tel_span_link(tel_span* s, const tel_context* to, tel_attrs attrs) {
+    tel__span_tracer* t;
+    tel__span_slot* slot = tel__api_slot(s, &t);
+    if (slot && to) { tel__span_put_link(t, slot, to, attrs); }
+}
+
+TEL_API void tel_span_status(tel_span* s, tel_span_status_code code, const char* message) {
+    tel__span_tracer* t;
+    tel__span_slot* slot = tel__api_slot(s, &t);
+    if (slot) { tel__span_put_status(t, slot, code, message); }
+}
+
+TEL_API void tel_span_rename(tel_span* s, const char* name) {
+    tel__span_tracer* t;
+    tel__span_slot* slot = tel__api_slot(s, &t);
+    if (slot) { tel__span_put_text(t, slot, TEL__ITEM_NAME, name ? name : ""); }
+}
+
+TEL_API tel_context tel_current(void) {
+    tel__span_tracer* t = tel__api_tracer(-1);
+    tel_context c;
+    if (t && t->depth) { return t->stack[t->depth - 1].context; }
+    memset(&c, 0, sizeof c);
+    return c;
+}
+
+TEL_API tel_token tel_attach(const tel_context* c) {
+    tel__span_tracer* t = tel__api_tracer(-1);
+    tel_token none = { 0, 0 };
+    tel_span s;
+    if (!t) { return none; }
+    memset(&s, 0, sizeof s);
+    if (c) { s.context = *c; }
+    return tel__span_push(t, &s);
+}
+
+TEL_API void tel_detach(tel_token token) {
+    tel__span_tracer* t = token.tel__thread ? tel__api_tracer(-1) : NULL;
+    if (t) { tel__span_pop(t, token); }
+}
+
+/* ---- propagation ---- */
+
+TEL_API tel_result tel_inject(const tel_context* c, const tel_carrier* out) {
+    tel_context current;
+    if (!c) { current = tel_current(); c = &current; }
+    return tel__propagation_inject(c, out);
+}
+TEL_API tel_context tel_extract(const tel_carrier* in) { return tel__propagation_extract(in); }
+
+TEL_API tel_result tel_traceparent_format(const tel_context* c, char out[TEL_TRACEPARENT_SIZE]) {
+    if (!c || !out || !tel__span_valid(c)) { if (out) { out[0] = 0; } return TEL_ERR_ARGUMENT; }
+    tel__propagation_format(c, out);
+    return TEL_OK;
+}
+TEL_API tel_result tel_traceparent_parse(tel_text text, tel_context* out) {
+    return out ? tel__propagation_parse(text, out) : TEL_ERR_ARGUMENT;
+}
+
+/* ---- logs ---- */
+
+TEL_API void tel_log(tel_severity sev, const char* body, tel_attrs attrs) {
+    tel__span_tracer* t = tel__api_tracer(TEL__BOOK_LOGS);
+    if (TEL__LIKELY(t != NULL)) { tel__log_add(t, sev, tel__log_text(body), attrs); }
+}
+
+TEL_API void tel_vlogf(tel_severity sev, const char* format, va_list args) {
+    tel__span_tracer* t = tel__api_tracer(TEL__BOOK_LOGS);
+    if (t && format) { tel__log_add_format(t, sev, format, args); }
+}
+
+TEL_API void tel_logf(tel_severity sev, const char* format, ...) {
+    va_list args;
+    va_start(args, format);
+    tel_vlogf(sev, format, args);
+    va_end(args);
+}
+
+TEL_API void tel_log_ex(const tel_log_desc* desc) {
+    tel__span_tracer* t = tel__api_tracer(TEL__BOOK_LOGS);
+    if (t && desc) { tel__log_add_desc(t, desc); }
+}
+
+TEL_API bool tel_log_enabled(tel_severity sev) { (void)sev; return tel_enabled() && !tel__me.quiet; }
+
+/* ---- sinks ---- */
+
+TEL_API tel_sink tel_sink_otlp(const tel_otlp_desc* desc) {
+    tel_sink s;
+    tel__lifecycle_sink_otlp(&s, desc);
+    return s;
+}
+
+TEL_API tel_sink tel_sink_prometheus(const tel_prometheus_desc* desc) {
+    tel_sink s;
+    memset(&s, 0, sizeof s);
+    s.name = "prometheus_http_text_exporter";
+    s.signals = TEL_PULL;
+    s.open_fn = tel__lifecycle_open_prometheus;
+    s.export_fn = tel__sink_prometheus_export;
+#if !TEL_NO_HTTP
+    s.close_fn = tel__sink_prometheus_close;
+    s.fork_fn = tel__sink_prometheus_fork;
+#endif
+    s.config = desc;
+    return s;
+}
+
+TEL__FN tel_sink tel__api_text_sink(const char* name, const tel_writer* out, tel_result (*fn)(const tel_batch* batch, void* user_data)) {
+    tel_sink s;
+    memset(&s, 0, sizeof s);
+    s.name = name;
+    s.open_fn = tel__lifecycle_open_text;
+    s.export_fn = fn;
+    s.close_fn = tel__sink_text_close;
+    s.config = out;
+    return s;
+}
+TEL_API tel_sink tel_sink_jsonl(const tel_writer* out) { return tel__api_text_sink("otlp_file_exporter", out, tel__sink_jsonl_export); }
+TEL_API tel_sink tel_sink_console(const tel_writer* out) { return tel__api_text_sink("console", out, tel__sink_console_export); }
+
+TEL_API tel_sink tel_sink_memory(tel_memory* memory) {
+    tel_sink s;
+    memset(&s, 0, sizeof s);
+    s.name = "memory";
+    s.open_fn = tel__sink_memory_open;
+    s.export_fn = tel__sink_memory_export;
+    s.user_data = memory;
+    return s;
+}
+TEL_API tel_batch tel_memory_read(tel_memory* memory) { return tel__sink_memory_read(memory); }
+TEL_API void tel_memory_clear(tel_memory* memory) { tel__sink_memory_clear(memory); }
+
+/* ---- query ---- */
+
+TEL__FN tel_result tel__api_emit(const tel_batch* batch, void* user_data) {
+    return tel__pipeline_call((const tel_sink*)user_data, batch);
+}
+
+TEL_API tel_result tel_collect(const tel_sink* into) {
+    tel_instance* inst;
+    tel_batch frame;
+    tel_result r;
+    union { const tel_sink* in; void* out; } u;
+    if (!into || !into->export_fn) { return TEL_ERR_ARGUMENT; }
+    inst = tel__me.quiet ? NULL : tel__lifecycle_acquire();
+    if (!inst) { return TEL_ERR_STATE; }
+    u.in = into;
+    tel__pipeline_frame(&inst->pipeline, &frame, inst->pipeline.metric_timeout_ms);
+    r = tel__metric_collect(&inst->metrics, &frame, tel__api_emit, u.out);
+    tel__lifecycle_release(inst);
+    return r;
+}
+
+TEL__FN tel_result tel__api_render(tel__text_out* out) {
+    tel_instance* inst = tel__me.quiet ? NULL : tel__lifecycle_acquire();
+    tel__sink_source source;
+    tel_result r;
+    if (!inst) { return TEL_ERR_STATE; }
+    source.metrics = &inst->metrics;
+    source.memory = &inst->memory;
+    source.diag = &inst->diag;
+    source.resource = &inst->config.resource;
+    r = tel__sink_render(&source, out);
+    tel__lifecycle_release(inst);
+    return r;
+}
+
+/* A builder that hands on what it holds whenever it is full. */
+TEL__FN bool tel__api_hand_on(tel__text_out* out, size_t want) {
+    const tel_writer* w = (const tel_writer*)out->user_data;
+    (void)want;
+    if (!w->write(out->data, out->size, w->user_data)) { return false; }
+    out->size = 0;
+    return true;
+}
+
+TEL_API tel_result tel_prometheus_render(tel_writer out) {
+    char buffer[16384];
+    tel__text_out o = tel__text_fixed(buffer, sizeof buffer);
+    tel_result r;
+    if (!out.write) { return TEL_ERR_ARGUMENT; }
+    o.more_fn = tel__api_hand_on;
+    o.user_data = &out;
+    r = tel__api_render(&o);
+    if (o.lost) { return TEL_ERR_IO; }
+    return r == TEL_OK && o.size && !out.write(o.data, o.size, out.user_data) ? TEL_ERR_IO : r;
+}
+
+TEL_API size_t tel_prometheus_print(char* out, size_t size) {
+    char none[1];
+    tel__text_out o = tel__text_fixed(size ? out : none, size ? size - 1 : 0);
+    tel__api_render(&o);
+    if (size) { out[o.size] = 0; }
+    return o.size + o.lost;
+}
+
+TEL_API uint32_t tel_prometheus_port(void) {
+    tel_instance* inst = tel__lifecycle_acquire();
+    uint32_t port = inst ? inst->prometheus_port : 0;
+    if (inst) { tel__lifecycle_release(inst); }
+    return port;
+}
+
+TEL_API tel_stats tel_query_stats(void) {
+    tel_instance* inst = tel__lifecycle_acquire();
+    tel_stats s;
+    memset(&s, 0, sizeof s);
+    if (inst) {
+        tel__lifecycle_stats(inst, &s);
+        tel__lifecycle_release(inst);
+    }
+    return s;
+}
+
+TEL_API bool tel_query_sink(size_t index, tel_sink_stats* out) {
+    tel_instance* inst = tel__lifecycle_acquire();
+    bool known = inst && out && index < inst->pipeline.sink_count;
+    if (known) { tel__pipeline_sink_stats(&inst->pipeline.sinks[index], out); }
+    if (inst) { tel__lifecycle_release(inst); }
+    return known;
+}
+
+/* ---- scopes ---- */
+
+TEL_API tel_span_scope tel_span_scope_begin(const char* name) {
+    tel__span_tracer* t = tel__api_tracer(TEL__BOOK_SPANS);
+    tel_span_scope s;
+    s.open = true;
+    if (TEL__UNLIKELY(!t)) {
+        memset(&s.token, 0, sizeof s.token);
+        s.span = tel__api_no_span(NULL);
+        return s;
+    }
+    s.span = tel__span_begin(t, tel__span_current(t), name);
+    s.token = tel__span_push(t, &s.span);
+    return s;
+}
+
+TEL_API void tel_span_scope_end(tel_span_scope* s) {
+    tel__span_tracer* t;
+    if (!s->open) { return; }
+    s->open = false;
+    t = s->token.tel__thread ? tel__api_tracer(-1) : NULL;
+    if (!t) { return; }
+    tel__span_pop(t, s->token);
+    if (s->span.tel__slot) { tel__span_finish(t, &s->span, 0); }
+}
+
+TEL_API tel_time_scope tel_time_scope_begin(tel_histogram* h) {
+    tel__span_tracer* t = tel__api_tracer(-1);
+    tel_time_scope s;
+    s.histogram = h;
+    s.open = true;
+    s.tel__begin = t ? tel__clock_ticks(t->clock) : 0;
+    return s;
+}
+
+TEL_API void tel_time_scope_end(tel_time_scope* s) {
+    tel__span_tracer* t;
+    if (!s->open) { return; }
+    s->open = false;
+    t = s->tel__begin ? tel__api_tracer(-1) : NULL;
+    if (t) { tel_histogram_record(s->histogram, tel__clock_seconds(t->clock, s->tel__begin, tel__clock_ticks(t->clock))); }
+}
+
+TEL_API tel_with_scope tel_with_scope_begin(const tel_context* c) {
+    tel_with_scope s;
+    s.token = tel_attach(c);
+    s.open = true;
+    return s;
+}
+
+TEL_API void tel_with_scope_end(tel_with_scope* s) {
+    if (!s->open) { return; }
+    s->open = false;
+    tel_detach(s->token);
+}
+
+
+#if defined(__clang__) && defined(__cplusplus)
+#pragma clang diagnostic pop
+#endif
+#endif /* TELEMETRY_IMPLEMENTATION */

@@ -1,0 +1,76 @@
+/* clang -g -O1 -fsanitize=fuzzer,address,undefined -I. tests/fuzz/env_headers.c -pthread -o env_headers
+   Plain program over files: cc -DFUZZ_MAIN -I. tests/fuzz/env_headers.c -pthread -o env_headers
+   Promise: whatever OTEL_EXPORTER_OTLP_HEADERS holds, what goes into a request is whole lines of a token, a
+   colon and a value without control characters, none of them twice and none that the client sets itself. */
+#define TELEMETRY_IMPLEMENTATION
+#include "telemetry.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define REQUIRE(cond) do { if (!(cond)) { fprintf(stderr, "broken: %s\n", #cond); abort(); } } while (0)
+
+int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size);
+
+static void check_line(tel_text line, tel_text before) {
+    static const char* const ours[] = { "Content-Type", "Content-Length", "Content-Encoding", "Host",
+                                        "Transfer-Encoding", "Connection" };
+    tel_text name = line, earlier;
+    size_t i;
+    for (i = 0; i < line.size && line.data[i] != ':'; i++) {
+        REQUIRE(line.data[i] > ' ' && line.data[i] < 0x7f && !strchr("\"(),/:;<=>?@[\\]{}", line.data[i]));
+    }
+    REQUIRE(i > 0 && i + 1 < line.size && line.data[i + 1] == ' ');
+    name.size = i;
+    for (; i < line.size; i++) {
+        unsigned char c = (unsigned char)line.data[i];
+        REQUIRE((c >= ' ' && c != 0x7f) || c == '\t');
+    }
+    for (i = 0; i < sizeof ours / sizeof ours[0]; i++) {
+        REQUIRE(!tel__text_equal_nocase(name, tel__text_of(ours[i])));
+    }
+    while (before.size && tel__text_split(&before, '\n', &earlier)) {
+        if (earlier.size > name.size && earlier.data[name.size] == ':') {
+            earlier.size = name.size;
+            REQUIRE(!tel__text_equal_nocase(name, earlier));
+        }
+    }
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+    static char out[TEL__CONFIG_HEADERS_SIZE];
+    tel__config_source s = tel__config_from(true, NULL);
+    tel_text list, rest, line, before;
+    list.data = (const char*)data;
+    list.size = size;
+    memset(out, 'x', sizeof out);
+    tel__config_headers(&s, "list", list, out);
+    REQUIRE(memchr(out, '\0', sizeof out) != NULL);
+    rest = tel__text_of(out);
+    before.data = out;
+    while (rest.size) {
+        const char* end = (const char*)memchr(rest.data, '\r', rest.size);
+        REQUIRE(end && end[1] == '\n');
+        line.data = rest.data;
+        line.size = (size_t)(end - rest.data);
+        before.size = (size_t)(rest.data - out);
+        check_line(line, before);
+        rest.data += line.size + 2;
+        rest.size -= line.size + 2;
+    }
+    return 0;
+}
+
+#ifdef FUZZ_MAIN
+int main(int argc, char** argv) {
+    static uint8_t data[1 << 20];
+    int i;
+    for (i = 1; i < argc; i++) {
+        FILE* f = fopen(argv[i], "rb");
+        size_t n = f ? fread(data, 1, sizeof data, f) : 0;
+        if (f) { fclose(f); }
+        LLVMFuzzerTestOneInput(data, n);
+    }
+    return 0;
+}
+#endif

@@ -1,0 +1,71 @@
+/* clang -g -O1 -fsanitize=fuzzer,address,undefined -I. tests/fuzz/http_request.c -pthread -o http_request
+   Plain program over files: cc -DFUZZ_MAIN -I. tests/fuzz/http_request.c -pthread -o http_request
+   Promise: a head is incomplete, accepted or refused, never two of these as more of it arrives; what is
+   accepted has slices inside the input and nothing in it that could break a line. */
+#define TELEMETRY_IMPLEMENTATION
+#include "telemetry.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define REQUIRE(cond) do { if (!(cond)) { fprintf(stderr, "broken: %s\n", #cond); abort(); } } while (0)
+
+int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size);
+
+static void inside(tel_text slice, const char* data, size_t size) {
+    size_t i;
+    if (slice.size == 0) { return; }
+    if (!(slice.size == 1 && slice.data[0] == '/')) {     /* the path of an absolute URL without one */
+        REQUIRE(slice.data >= data && slice.size <= size && slice.data + slice.size <= data + size);
+    }
+    for (i = 0; i < slice.size; i++) { REQUIRE(slice.data[i] != '\r' && slice.data[i] != '\n' && slice.data[i]); }
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+    tel__http_request request, part;
+    bool keep = true, part_keep = true;
+    size_t used = 99, part_used = 99, cut;
+    char* copy;
+    int status;
+    tel_text t;
+    if (size > TEL__HTTP_REQUEST_MAX) { size = TEL__HTTP_REQUEST_MAX; }
+    copy = (char*)malloc(size ? size : 1);
+    REQUIRE(copy != NULL);
+    memcpy(copy, data, size);
+    t.data = copy;
+    t.size = size;
+    status = tel__http_request_parse(t, &request, &keep, &used);
+    REQUIRE(used <= size && (status == 0 ? used == 0 && size < TEL__HTTP_REQUEST_MAX : status >= 200));
+    REQUIRE(!keep || status == 200);
+    if (status == 200) {
+        REQUIRE(used > 0 && request.path.size > 0 && request.path.data[0] == '/');
+        inside(request.method, copy, used);
+        inside(request.path, copy, used);
+        inside(request.query, copy, used);
+        inside(request.accept, copy, used);
+        inside(request.accept_encoding, copy, used);
+        inside(request.scrape_timeout, copy, used);
+    }
+    for (cut = size > 64 ? size - 64 : 0; cut < size; cut++) {
+        int early;
+        t.size = cut;
+        early = tel__http_request_parse(t, &part, &part_keep, &part_used);
+        REQUIRE(early == 0 || (early == status && part_used == used && part_keep == keep));
+    }
+    free(copy);
+    return 0;
+}
+
+#ifdef FUZZ_MAIN
+int main(int argc, char** argv) {
+    static uint8_t data[1 << 20];
+    int i;
+    for (i = 1; i < argc; i++) {
+        FILE* f = fopen(argv[i], "rb");
+        size_t n = f ? fread(data, 1, sizeof data, f) : 0;
+        if (f) { fclose(f); }
+        LLVMFuzzerTestOneInput(data, n);
+    }
+    return 0;
+}
+#endif

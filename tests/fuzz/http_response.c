@@ -1,0 +1,75 @@
+/* clang -g -O1 -fsanitize=fuzzer,address,undefined -I. tests/fuzz/http_response.c -pthread -o http_response
+   Plain program over files: cc -DFUZZ_MAIN -I. tests/fuzz/http_response.c -pthread -o http_response
+   Promise: whatever arrives, in whatever pieces, gives the same response, inside its limits. The first
+   input byte chooses the size of the pieces. */
+#define TELEMETRY_IMPLEMENTATION
+#include "telemetry.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define REQUIRE(cond) do { if (!(cond)) { fprintf(stderr, "broken: %s\n", #cond); abort(); } } while (0)
+
+int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size);
+
+/* Each piece lies in memory of its own, so that a read past its end is seen. */
+static tel_result feed(const uint8_t* data, size_t size, size_t piece, tel__http_response* out, size_t* used) {
+    tel__http_parser parser;
+    tel_result r = TEL_OK;
+    size_t at = 0;
+    memset(&parser, 0, sizeof parser);
+    tel__http_response_reset(out);
+    while (r == TEL_OK && at < size && parser.state != TEL__HTTP_DONE) {
+        size_t n = size - at < piece ? size - at : piece;
+        char* copy = (char*)malloc(n);
+        tel_text in;
+        REQUIRE(copy != NULL);
+        memcpy(copy, data + at, n);
+        in.data = copy;
+        in.size = n;
+        r = tel__http_parser_feed(&parser, &in, 1700000000u, out);
+        REQUIRE(in.size == 0 || r != TEL_OK || parser.state == TEL__HTTP_DONE);
+        at += n - in.size;
+        free(copy);
+    }
+    *used = at;
+    return r == TEL_OK ? tel__http_parser_finish(&parser) : r;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+    static tel__http_response whole, split;
+    tel_result a, b;
+    size_t used_a, used_b, piece;
+    if (size < 1) { return 0; }
+    piece = 1 + data[0] % 64u;
+    data++;
+    size--;
+    a = feed(data, size, size ? size : 1, &whole, &used_a);
+    b = feed(data, size, piece, &split, &used_b);
+    REQUIRE(a == b && whole.status == split.status && whole.retry_after_ms == split.retry_after_ms);
+    REQUIRE(whole.keep_alive == split.keep_alive && whole.too_large == split.too_large);
+    REQUIRE(whole.body_size == split.body_size && whole.body_size < sizeof whole.body);
+    REQUIRE(memcmp(whole.body, split.body, whole.body_size + 1) == 0 && whole.body[whole.body_size] == 0);
+    REQUIRE(a == TEL_OK || a == TEL_ERR_IO || a == TEL_ERR_FORMAT);
+    if (a == TEL_OK) {
+        REQUIRE(used_a == used_b || whole.too_large);
+        REQUIRE(whole.status >= 200 && whole.status <= 999);
+        REQUIRE(whole.retry_after_ms == UINT64_MAX || whole.retry_after_ms <= TEL__HTTP_RETRY_MAX_MS);
+        REQUIRE(!(whole.too_large && whole.keep_alive));
+    }
+    return 0;
+}
+
+#ifdef FUZZ_MAIN
+int main(int argc, char** argv) {
+    static uint8_t data[1 << 20];
+    int i;
+    for (i = 1; i < argc; i++) {
+        FILE* f = fopen(argv[i], "rb");
+        size_t n = f ? fread(data, 1, sizeof data, f) : 0;
+        if (f) { fclose(f); }
+        LLVMFuzzerTestOneInput(data, n);
+    }
+    return 0;
+}
+#endif

@@ -1,0 +1,61 @@
+/* clang -g -O1 -fsanitize=fuzzer,address,undefined -I. tests/fuzz/resource_attributes.c -pthread -o resource_attributes
+   Plain program over files: cc -DFUZZ_MAIN -I. tests/fuzz/resource_attributes.c -pthread -o resource_attributes
+   Promise: OTEL_RESOURCE_ATTRIBUTES is taken as a whole or not at all; what is taken has keys, each once, and
+   lies within the block that was reserved for it. */
+#define TELEMETRY_IMPLEMENTATION
+#include "telemetry.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define REQUIRE(cond) do { if (!(cond)) { fprintf(stderr, "broken: %s\n", #cond); abort(); } } while (0)
+
+int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size);
+
+static void check_kept(const tel__config* c, const char* at, size_t size) {
+    REQUIRE(at >= c->block && at + size < c->block + c->text_at && at[size] == '\0');
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+    tel__memory memory;
+    tel__config c;
+    tel_desc desc;
+    tel_text list;
+    size_t i, k, begin;
+    if (size > TEL__CONFIG_ENV_LIMIT) { return 0; }
+    tel__memory_init(&memory, NULL, 1 << 24);
+    memset(&desc, 0, sizeof desc);
+    memset(&c, 0, sizeof c);
+    list.data = (const char*)data;
+    list.size = size;
+    REQUIRE(tel__config_reserve(&c, &memory, &desc, list, 0) == TEL_OK);
+    begin = c.text_at;
+    if (!tel__config_pairs(&c, list)) {
+        REQUIRE(c.resource.count == 0 && c.text_at == begin);
+    }
+    REQUIRE(c.text_at <= c.block_size && (const char*)(c.attrs + c.resource.count) <= c.block + begin);
+    for (i = 0; i < c.resource.count; i++) {
+        const tel_attr* a = &c.resource.items[i];
+        REQUIRE(a->key[0] && a->type == TEL_TYPE_STRING);
+        check_kept(&c, a->key, strlen(a->key));
+        check_kept(&c, a->as.s.data, a->as.s.size);
+        for (k = 0; k < i; k++) { REQUIRE(strcmp(a->key, c.resource.items[k].key) != 0); }
+    }
+    tel__config_free(&c, &memory);
+    REQUIRE(tel__atomic_load_u64(&memory.used) == 0);
+    return 0;
+}
+
+#ifdef FUZZ_MAIN
+int main(int argc, char** argv) {
+    static uint8_t data[1 << 20];
+    int i;
+    for (i = 1; i < argc; i++) {
+        FILE* f = fopen(argv[i], "rb");
+        size_t n = f ? fread(data, 1, sizeof data, f) : 0;
+        if (f) { fclose(f); }
+        LLVMFuzzerTestOneInput(data, n);
+    }
+    return 0;
+}
+#endif

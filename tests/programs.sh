@@ -1,0 +1,80 @@
+#!/bin/sh
+# programs.sh rooms|api|sanitizers|targets -- the test programs in C: of the rooms, of the public functions, both under the
+# sanitizers, and both for other targets (32 bits, musl, another byte order) where those can be built and run here.
+. "$(dirname "$0")/lib.sh"
+which=${1:-rooms}
+[ -f "$header" ] || { fail "$which: there is no $header"; finish; }
+
+programs() { # FOLDER...
+    for folder in "$@"; do
+        for source in "$tests/$folder"/*.c; do [ ! -f "$source" ] || echo "$source"; done
+    done
+}
+title() { echo "$(basename "$(dirname "$1")")/$(basename "$1" .c)"; }
+
+# run_as ID COMPILER FLAGS RUNNER SOURCE: for compilers other than $CC.
+run_as() {
+    id=$1 compiler=$2 flags=$3 runner=$4 source=$5
+    dir=$work/bin/$id.$(basename "$source" .c)
+    mkdir -p "$dir"
+    $compiler $test_flags $flags -I"$include" -I"$tests" "$source" -o "$dir/test" -pthread || return 1
+    cd "$dir" && limit "$LIMIT" $runner ./test
+}
+
+# works COMPILER FLAGS RUNNER: can a program be built so and run?
+works() {
+    printf '#include <stdio.h>\n#include <pthread.h>\nint main(void) { return puts("hello") < 0; }\n' >"$work/works.c"
+    $1 $2 "$work/works.c" -o "$work/works" -pthread 2>/dev/null && $3 "$work/works" >/dev/null 2>&1
+}
+
+case $which in
+rooms | api)
+    [ -n "$(programs "$which")" ] || skip "$which" "no tests/$which/*.c"
+    for source in $(programs "$which"); do
+        job_checks "$(title "$source")" build_run "$(basename "$source" .c)" "$source" -O1 -g
+    done
+    if [ -f "$tests/$which/all_functions.c" ]; then
+        job_checks "$which/all_functions, switched off" build_run all_functions.off "$tests/$which/all_functions.c" -O1 -g -DTELEMETRY_OFF
+        job_checks "$which/all_functions, -O2, private copy" build_run all_functions.static "$tests/$which/all_functions.c" -O2 -DTELEMETRY_STATIC
+    fi
+    ;;
+sanitizers)
+    LIMIT=${SANITIZER_LIMIT:-300}
+    export ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1:check_initialization_order=1:detect_leaks=1
+    export UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1 MSAN_OPTIONS=halt_on_error=1
+    export TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1:die_after_fork=0
+    base="-g -O1 -fno-omit-frame-pointer -fno-sanitize-recover=all"
+    asan="$base -fsanitize=address,undefined" tsan="$base -fsanitize=thread" msan="$base -fsanitize=memory"
+    kinds=
+    if works "$CC" "$asan" ""; then kinds="$kinds asan"; else skip "sanitizers: address, undefined" "$CC cannot link them"; fi
+    if works "$CC" "$tsan" ""; then kinds="$kinds tsan"; else skip "sanitizers: thread" "$CC cannot link it"; fi
+    if have clang && works clang "$msan" ""; then kinds="$kinds msan"; else skip "sanitizers: memory" "needs clang and its runtime"; fi
+    for kind in $kinds; do
+        case $kind in
+        asan) compiler=$CC flags=$asan folders="rooms api" name="address and undefined";;
+        tsan) compiler=$CC flags=$tsan folders="rooms api" name="thread";;
+        msan) compiler=clang flags=$msan folders="rooms" name="memory";;
+        esac
+        for source in $(programs $folders); do
+            job "sanitizers: $name, $(title "$source")" run_as "$kind" "$compiler" "$flags" "" "$source"
+        done
+    done
+    ;;
+targets)
+    wide=
+    [ ! -d /usr/include/x86_64-linux-gnu ] || wide="-isystem /usr/include/x86_64-linux-gnu"
+    target() { # NAME COMPILER FLAGS RUNNER WHAT-IS-MISSING
+        if works "$2" "$3" "$4"; then
+            for source in $(programs rooms api); do job "targets: $1, $(title "$source")" run_as "$1" "$2" "$3" "$4" "$source"; done
+        else
+            skip "targets: $1" "$5"
+        fi
+    }
+    target 32-bit "gcc -m32 $wide" -O2 "" "needs gcc-12-multilib"
+    target musl musl-gcc "-O2 -static" "" "needs musl-tools"
+    target s390x s390x-linux-gnu-gcc "-O2 -static" qemu-s390x "big endian: needs gcc-s390x-linux-gnu libc6-dev-s390x-cross qemu-user"
+    ;;
+*)
+    echo "programs.sh rooms|api|sanitizers|targets"; exit 2;;
+esac
+finish
