@@ -480,7 +480,8 @@ TEL_API void     tel_span_end     (tel_span* s);                        /* a sec
 TEL_API void     tel_span_end_at  (tel_span* s, uint64_t unix_ns);      /* 0: now; before the start: the start */
 
 TEL_API bool     tel_span_recording(const tel_span* s);
-TEL_API void     tel_span_set     (tel_span* s, tel_attr attr);         /* same key: overwrites */
+TEL_API void     tel__span_set    (tel_span* s, const tel_attr* attr);
+static inline void tel_span_set   (tel_span* s, tel_attr attr) { tel__span_set(s, &attr); }   /* same key: overwrites */
 TEL_API void     tel_span_set_all (tel_span* s, tel_attrs attrs);
 TEL_API void     tel_span_event   (tel_span* s, const char* name, tel_attrs attrs);
 TEL_API void     tel_span_link    (tel_span* s, const tel_context* to, tel_attrs attrs);
@@ -825,7 +826,7 @@ TEL_API tel_span tel_span_start_ex(const tel_span_desc* desc) { (void)desc; tel_
 TEL_API void tel_span_end(tel_span* s) { (void)s; }
 TEL_API void tel_span_end_at(tel_span* s, uint64_t unix_ns) { (void)s; (void)unix_ns; }
 TEL_API bool tel_span_recording(const tel_span* s) { (void)s; return false; }
-TEL_API void tel_span_set(tel_span* s, tel_attr attr) { (void)s; (void)attr; }
+TEL_API void tel__span_set(tel_span* s, const tel_attr* attr) { (void)s; (void)attr; }
 TEL_API void tel_span_set_all(tel_span* s, tel_attrs attrs) { (void)s; (void)attrs; }
 TEL_API void tel_span_event(tel_span* s, const char* name, tel_attrs attrs) { (void)s; (void)name; (void)attrs; }
 TEL_API void tel_span_link(tel_span* s, const tel_context* to, tel_attrs attrs) { (void)s; (void)to; (void)attrs; }
@@ -1150,13 +1151,15 @@ TEL__INLINE uint32_t tel__platform_count_below(const double* b, uint32_t n, doub
     typedef double pair __attribute__((vector_size(16)));
     typedef long long mask __attribute__((vector_size(16)));
     mask sum0 = { 0, 0 }, sum1 = { 0, 0 };
-    pair key = { v, v };
+    pair key = { v, v }, p0, p1, p2, p3;
     uint32_t i;
     for (i = 0; i < n; i += 8) {
-        pair x[4];
-        memcpy(x, b + i, sizeof x);
-        sum0 += (mask)(x[0] < key) + (mask)(x[1] < key);
-        sum1 += (mask)(x[2] < key) + (mask)(x[3] < key);
+        memcpy(&p0, b + i, 16);
+        memcpy(&p1, b + i + 2, 16);
+        memcpy(&p2, b + i + 4, 16);
+        memcpy(&p3, b + i + 6, 16);
+        sum0 += (p0 < key) + (p1 < key);
+        sum1 += (p2 < key) + (p3 < key);
     }
     sum0 += sum1;
     return (uint32_t)-(sum0[0] + sum0[1]);
@@ -2948,17 +2951,20 @@ TEL__INLINE uint64_t tel__attr_word(const tel_attr* a) {
 TEL__INLINE uint64_t tel__attr_read8(const char* p) { uint64_t v; memcpy(&v, p, 8); return v; }
 TEL__INLINE uint64_t tel__attr_read4(const char* p) { uint32_t v; memcpy(&v, p, 4); return v; }
 
-/* memcmp for short strings, without the call. */
+/* memcmp for short strings, without the call: overlapping words, one branch per size class. */
 TEL__INLINE bool tel__attr_same_bytes(const char* a, const char* b, size_t n) {
+    uint64_t d = 0;
     if (n >= 8) {
-        size_t i;
-        for (i = 0; i + 8 < n; i += 8) {
-            if (tel__attr_read8(a + i) != tel__attr_read8(b + i)) { return false; }
+        for (; n > 32; n -= 16, a += 16, b += 16) {
+            d |= (tel__attr_read8(a) ^ tel__attr_read8(b)) | (tel__attr_read8(a + 8) ^ tel__attr_read8(b + 8));
         }
-        return tel__attr_read8(a + n - 8) == tel__attr_read8(b + n - 8);
+        if (n > 16) {
+            d |= (tel__attr_read8(a + 8) ^ tel__attr_read8(b + 8)) | (tel__attr_read8(a + n - 16) ^ tel__attr_read8(b + n - 16));
+        }
+        return (d | (tel__attr_read8(a) ^ tel__attr_read8(b)) | (tel__attr_read8(a + n - 8) ^ tel__attr_read8(b + n - 8))) == 0;
     }
     if (n >= 4) {
-        return tel__attr_read4(a) == tel__attr_read4(b) && tel__attr_read4(a + n - 4) == tel__attr_read4(b + n - 4);
+        return ((tel__attr_read4(a) ^ tel__attr_read4(b)) | (tel__attr_read4(a + n - 4) ^ tel__attr_read4(b + n - 4))) == 0;
     }
     return n == 0 || (a[0] == b[0] && a[n / 2] == b[n / 2] && a[n - 1] == b[n - 1]);
 }
@@ -3101,23 +3107,22 @@ typedef enum tel__attr_what {           /* what a packed item is */
     TEL__ITEM_GONE                      /* overwritten by a later one */
 } tel__attr_what;
 
+/* value_size: the bytes of a string without its NUL; 7 for a number, so that the size of every item is one sum. */
 typedef struct tel__attr_item { uint8_t what, type; uint16_t key_size; uint32_t value_size; } tel__attr_item;
 
-TEL__INLINE bool tel__attr_has_number(uint8_t type) { return type != TEL_TYPE_STRING && type != TEL_TYPE_NONE; }
+TEL__INLINE bool tel__attr_has_number(uint8_t type) { return type != TEL_TYPE_STRING; }
 
-/* Total bytes of a packed item; value_size counts a string's bytes without its NUL. */
-TEL__INLINE size_t tel__attr_item_size(uint8_t type, size_t key_size, size_t value_size) {
-    size_t n = sizeof(tel__attr_item) + key_size + 1;
-    n += tel__attr_has_number(type) ? 8u : type == TEL_TYPE_STRING ? value_size + 1 : 0u;
-    return TEL__ROUND(n, 8);
+/* Total bytes of a packed item. */
+TEL__INLINE size_t tel__attr_item_size(size_t key_size, size_t value_size) {
+    return TEL__ROUND(sizeof(tel__attr_item) + key_size + value_size + 2, 8);
 }
 
 /* memcpy for short texts, without the call. */
 TEL__INLINE void tel__attr_copy_short(char* to, const char* from, size_t n) {
-    if (n > 32) { memcpy(to, from, n); return; }
     if (n >= 8) {
-        size_t i;
-        for (i = 0; i + 8 < n; i += 8) { memcpy(to + i, from + i, 8); }
+        if (TEL__UNLIKELY(n > 32)) { memcpy(to, from, n); return; }
+        if (n > 16) { memcpy(to + 8, from + 8, 8); memcpy(to + n - 16, from + n - 16, 8); }
+        memcpy(to, from, 8);
         memcpy(to + n - 8, from + n - 8, 8);
     } else if (n >= 4) {
         memcpy(to, from, 4);
@@ -3128,23 +3133,33 @@ TEL__INLINE void tel__attr_copy_short(char* to, const char* from, size_t n) {
 }
 
 /* Writes one item of tel__attr_item_size bytes at p, which is aligned to 8. */
-TEL__INLINE void tel__attr_write_item(char* p, tel__attr_what what, uint8_t type, const char* key, size_t key_size,
-                                      uint64_t number, const char* value, size_t value_size) {
-    tel__attr_item head;
-    head.what = (uint8_t)what;
-    head.type = type;
-    head.key_size = (uint16_t)key_size;
-    head.value_size = (uint32_t)value_size;
-    memcpy(p, &head, sizeof head);
-    p += sizeof head;
-    if (tel__attr_has_number(type)) { memcpy(p, &number, 8); p += 8; }
-    tel__attr_copy_short(p, key, key_size);
-    p[key_size] = 0;
-    if (type == TEL_TYPE_STRING) {
-        p += key_size + 1;
-        tel__attr_copy_short(p, value, value_size);
-        p[value_size] = 0;
-    }
+TEL__INLINE void tel__attr_write_number(char* p, tel__attr_what what, uint8_t type, const char* key, size_t key_size,
+                                        uint64_t number) {
+    uint64_t head[2];
+    tel__attr_item item;
+    item.what = (uint8_t)what;
+    item.type = type;
+    item.key_size = (uint16_t)key_size;
+    item.value_size = 7;
+    memcpy(head, &item, 8);
+    head[1] = number;
+    memcpy(p, head, 16);
+    tel__attr_copy_short(p + 16, key, key_size);
+    p[16 + key_size] = 0;
+}
+
+TEL__INLINE void tel__attr_write_string(char* p, tel__attr_what what, const char* key, size_t key_size, tel_text value) {
+    tel__attr_item item;
+    item.what = (uint8_t)what;
+    item.type = (uint8_t)TEL_TYPE_STRING;
+    item.key_size = (uint16_t)key_size;
+    item.value_size = (uint32_t)value.size;
+    memcpy(p, &item, 8);
+    tel__attr_copy_short(p + 8, key, key_size);
+    p += 8 + key_size;
+    p[0] = 0;
+    tel__attr_copy_short(p + 1, value.data, value.size);
+    p[1 + value.size] = 0;
 }
 
 /* One item read back. The texts point into the record. */
@@ -3158,8 +3173,8 @@ TEL__FN bool tel__attr_next(tel__attr_reader* r, tel__attr_got* got) {
     size_t size;
     if ((size_t)(r->end - p) < sizeof head) { return false; }
     memcpy(&head, p, sizeof head);
-    if (head.type > TEL_TYPE_STRING) { return false; }
-    size = tel__attr_item_size(head.type, head.key_size, head.value_size);
+    if (head.type > TEL_TYPE_STRING || (head.type != TEL_TYPE_STRING && head.value_size != 7)) { return false; }
+    size = tel__attr_item_size(head.key_size, head.value_size);
     if (size > (size_t)(r->end - p)) { return false; }
     p += sizeof head;
     got->what = (tel__attr_what)head.what;
@@ -4822,9 +4837,10 @@ typedef struct tel__span_slot {
     uint32_t next, used;
     uint32_t tail;                      /* index + 1 of the block being filled; 0: this one */
     uint32_t total;
-    uint16_t attrs, events, links, parts;
+    uint64_t keys;                      /* see tel__span_key_bit */
+    uint16_t attrs, events, links, unused;
     tel__span_record record;
-    char     data[TEL__SPAN_BLOCK - 24 - sizeof(tel__span_record)];
+    char     data[TEL__SPAN_BLOCK - 32 - sizeof(tel__span_record)];
 } tel__span_slot;
 
 typedef struct tel__span_sampler {
@@ -4997,7 +5013,7 @@ TEL__NOINLINE bool tel__span_append_long(tel__span_tracer* t, tel__span_slot* sl
                                          const char* key, size_t key_size, tel_text value) {
     static const char zeros[16] = { 0 };
     tel__attr_item head;
-    uint32_t tail = slot->tail, size = (uint32_t)tel__attr_item_size(TEL_TYPE_STRING, key_size, value.size);
+    uint32_t tail = slot->tail, size = (uint32_t)tel__attr_item_size(key_size, value.size);
     uint32_t pad = size - (uint32_t)(sizeof head + key_size + 1 + value.size);
     head.what = (uint8_t)what;
     head.type = (uint8_t)TEL_TYPE_STRING;
@@ -5020,20 +5036,40 @@ TEL__NOINLINE bool tel__span_append_long(tel__span_tracer* t, tel__span_slot* sl
     return false;
 }
 
-/* Appends one item; false: too large, or the pool is empty. Nothing is written then. */
-TEL__INLINE bool tel__span_append(tel__span_tracer* t, tel__span_slot* slot, tel__attr_what what, uint8_t type,
-                                  const char* key, size_t key_size, uint64_t number, tel_text value) {
-    size_t size = tel__attr_item_size(type, key_size, value.size);
-    char* at;
-    if (TEL__UNLIKELY(key_size > TEL__SPAN_KEY || value.size > t->shared->limit ||
-                      size > t->shared->limit - slot->total)) { return false; }
-    if (TEL__UNLIKELY(size > sizeof(((tel__span_block*)0)->data))) {
-        return tel__span_append_long(t, slot, what, key, key_size, value);
+/* Room for an item of this size, contiguous when it fits a block; NULL: too large, or the pool is empty. */
+TEL__INLINE char* tel__span_item(tel__span_tracer* t, tel__span_slot* slot, size_t key_size, size_t size) {
+    if (TEL__LIKELY(slot->tail == 0 && size <= sizeof slot->data - slot->used && key_size <= TEL__SPAN_KEY)) {
+        char* at = slot->data + slot->used;
+        slot->used += (uint32_t)size;
+        slot->total += (uint32_t)size;
+        return at;
     }
-    at = tel__span_room(t, slot, (uint32_t)size);
+    if (key_size > TEL__SPAN_KEY || size > t->shared->limit - slot->total ||
+        size > sizeof(((tel__span_block*)0)->data)) { return NULL; }
+    return tel__span_room(t, slot, (uint32_t)size);
+}
+
+TEL__INLINE bool tel__span_append_number(tel__span_tracer* t, tel__span_slot* slot, tel__attr_what what, uint8_t type,
+                                         const char* key, size_t key_size, uint64_t number) {
+    char* at = tel__span_item(t, slot, key_size, tel__attr_item_size(key_size, 7));
     if (TEL__UNLIKELY(!at)) { return false; }
-    tel__attr_write_item(at, what, type, key, key_size, number, value.data, value.size);
+    tel__attr_write_number(at, what, type, key, key_size, number);
     return true;
+}
+
+/* false: too large, or the pool is empty. Nothing is written then. */
+TEL__INLINE bool tel__span_append_string(tel__span_tracer* t, tel__span_slot* slot, tel__attr_what what,
+                                         const char* key, size_t key_size, tel_text value) {
+    char* at = tel__span_item(t, slot, key_size, tel__attr_item_size(key_size, value.size));
+    if (TEL__LIKELY(at != NULL)) {
+        tel__attr_write_string(at, what, key, key_size, value);
+        return true;
+    }
+    if (key_size > TEL__SPAN_KEY || value.size > t->shared->limit || tel__attr_item_size(key_size, value.size) <=
+        sizeof(((tel__span_block*)0)->data) || tel__attr_item_size(key_size, value.size) > t->shared->limit - slot->total) {
+        return false;
+    }
+    return tel__span_append_long(t, slot, what, key, key_size, value);
 }
 
 /* The item of this kind and key that is not gone, NULL when there is none. An item's head and key are
@@ -5049,7 +5085,7 @@ TEL__FN tel__attr_item* tel__span_find(tel__spans* p, tel__span_slot* slot, tel_
                 const char* have = data + at + sizeof *item + (tel__attr_has_number(item->type) ? 8 : 0);
                 if (tel__attr_same_bytes(have, key, key_size)) { return item; }
             }
-            at += (uint32_t)tel__attr_item_size(item->type, item->key_size, item->value_size);
+            at += (uint32_t)tel__attr_item_size(item->key_size, item->value_size);
         }
         at -= used;                     /* what a long item still has in the next block */
         if (!next) { return NULL; }
@@ -5061,25 +5097,44 @@ TEL__FN tel__attr_item* tel__span_find(tel__spans* p, tel__span_slot* slot, tel_
 
 /* ---- verbs on a slot ---- */
 
-TEL__FN void tel__span_put_attr(tel__span_tracer* t, tel__span_slot* slot, const tel_attr* a) {
-    size_t key_size = tel__attr_key_size(a);
-    tel_text value = { "", 0 };
-    tel__attr_item* old;
-    if (key_size == 0 || a->type == TEL_TYPE_NONE) { return; }
-    if (a->type == TEL_TYPE_STRING) { value = tel__attr_string(a); }
-    old = slot->attrs ? tel__span_find(t->shared, slot, TEL__ITEM_ATTR, a->key, key_size) : NULL;
+TEL__INLINE bool tel__span_append(tel__span_tracer* t, tel__span_slot* slot, tel__attr_what what, const tel_attr* a, size_t key_size) {
+    if (a->type == TEL_TYPE_STRING) { return tel__span_append_string(t, slot, what, a->key, key_size, tel__attr_string(a)); }
+    return tel__span_append_number(t, slot, what, (uint8_t)a->type, a->key, key_size, tel__attr_word(a));
+}
+
+/* Sets a key that the span may have already. */
+TEL__FN void tel__span_reset_attr(tel__span_tracer* t, tel__span_slot* slot, const tel_attr* a, size_t key_size) {
+    tel__attr_item* old = tel__span_find(t->shared, slot, TEL__ITEM_ATTR, a->key, key_size);
     if (old && tel__attr_has_number(old->type) && tel__attr_has_number((uint8_t)a->type)) {
         uint64_t number = tel__attr_word(a);
         old->type = (uint8_t)a->type;
         memcpy(old + 1, &number, 8);
-        return;
-    }
-    if ((!old && slot->attrs >= TEL__SPAN_MOST) ||
-        !tel__span_append(t, slot, TEL__ITEM_ATTR, (uint8_t)a->type, a->key, key_size, tel__attr_word(a), value)) {
+    } else if ((!old && slot->attrs >= TEL__SPAN_MOST) || !tel__span_append(t, slot, TEL__ITEM_ATTR, a, key_size)) {
         slot->record.dropped_attrs++;
+    } else if (old) {
+        old->what = TEL__ITEM_GONE;
+    } else {
+        slot->attrs++;
+    }
+}
+
+/* A bit of a small filter over the keys of a span: a key whose bit is not set is new. */
+TEL__INLINE uint64_t tel__span_key_bit(const char* key, size_t size) {
+    return (uint64_t)1 << (((unsigned char)key[0] + 7u * (unsigned char)key[size - 1] + 13u * (unsigned char)key[size / 2] +
+                            (uint32_t)size) & 63u);
+}
+
+TEL__INLINE void tel__span_put_attr(tel__span_tracer* t, tel__span_slot* slot, const tel_attr* a) {
+    size_t key_size = tel__attr_key_size(a);
+    uint64_t bit;
+    if (TEL__UNLIKELY(key_size == 0 || a->type == TEL_TYPE_NONE)) { return; }
+    bit = tel__span_key_bit(a->key, key_size);
+    if (TEL__LIKELY(!(slot->keys & bit) && slot->attrs < TEL__SPAN_MOST)) {
+        if (TEL__LIKELY(tel__span_append(t, slot, TEL__ITEM_ATTR, a, key_size))) { slot->attrs++; slot->keys |= bit; }
+        else { slot->record.dropped_attrs++; }
         return;
     }
-    if (old) { old->what = TEL__ITEM_GONE; } else { slot->attrs++; }
+    tel__span_reset_attr(t, slot, a, key_size);
 }
 
 /* The attributes of the event or link just appended; what does not fit is counted by a number of its own. */
@@ -5089,25 +5144,17 @@ TEL__FN void tel__span_put_parts(tel__span_tracer* t, tel__span_slot* slot, tel_
     for (i = 0; i < attrs.count; i++) {
         const tel_attr* a = &attrs.items[i];
         size_t key_size = tel__attr_key_size(a);
-        tel_text value = { "", 0 };
         if (key_size == 0 || a->type == TEL_TYPE_NONE) { continue; }
-        if (a->type == TEL_TYPE_STRING) { value = tel__attr_string(a); }
-        if (kept < TEL__SPAN_MOST && tel__span_append(t, slot, TEL__ITEM_PART, (uint8_t)a->type, a->key, key_size,
-                                                      tel__attr_word(a), value)) { kept++; }
-        else { lost++; }
+        if (kept < TEL__SPAN_MOST && tel__span_append(t, slot, TEL__ITEM_PART, a, key_size)) { kept++; } else { lost++; }
     }
-    if (lost) {
-        tel_text none = { "", 0 };
-        tel__span_append(t, slot, TEL__ITEM_PART, (uint8_t)TEL_TYPE_INT, "", 0, lost, none);
-    }
+    if (lost) { tel__span_append_number(t, slot, TEL__ITEM_PART, (uint8_t)TEL_TYPE_INT, "", 0, lost); }
 }
 
 TEL__FN void tel__span_put_event(tel__span_tracer* t, tel__span_slot* slot, const char* name, tel_attrs attrs) {
-    tel_text none = { "", 0 };
     size_t size = name ? strlen(name) : 0;
     if (size > TEL__SPAN_KEY) { size = tel__text_utf8_cut(name, size, TEL__SPAN_KEY); }
     if (slot->events >= TEL__SPAN_MOST ||
-        !tel__span_append(t, slot, TEL__ITEM_EVENT, (uint8_t)TEL_TYPE_INT, name, size, tel__clock_ticks(t->clock), none)) {
+        !tel__span_append_number(t, slot, TEL__ITEM_EVENT, (uint8_t)TEL_TYPE_INT, name, size, tel__clock_ticks(t->clock))) {
         slot->record.dropped_events++;
         return;
     }
@@ -5120,8 +5167,7 @@ TEL__FN void tel__span_put_link(tel__span_tracer* t, tel__span_slot* slot, const
     value.data = (const char*)to;
     value.size = sizeof *to;
     if (!tel__span_valid(to) && attrs.count == 0) { return; }
-    if (slot->links >= TEL__SPAN_MOST ||
-        !tel__span_append(t, slot, TEL__ITEM_LINK, (uint8_t)TEL_TYPE_STRING, "", 0, 0, value)) {
+    if (slot->links >= TEL__SPAN_MOST || !tel__span_append_string(t, slot, TEL__ITEM_LINK, "", 0, value)) {
         slot->record.dropped_links++;
         return;
     }
@@ -5135,7 +5181,7 @@ TEL__FN void tel__span_put_text(tel__span_tracer* t, tel__span_slot* slot, tel__
     tel_text value;
     value.data = cstr ? cstr : "";
     value.size = strlen(value.data);
-    if (!cstr || tel__span_append(t, slot, what, (uint8_t)TEL_TYPE_STRING, "", 0, 0, value)) {
+    if (!cstr || tel__span_append_string(t, slot, what, "", 0, value)) {
         if (old) { old->what = TEL__ITEM_GONE; }
     }
 }
@@ -5210,7 +5256,7 @@ TEL__INLINE tel__span_slot* tel__span_open(tel__span_tracer* t, tel_span* s, con
     text.data = name ? name : "";
     text.size = strlen(text.data);
     if (TEL__UNLIKELY(text.size > p->limit / 2)) { text.size = tel__text_utf8_cut(text.data, text.size, p->limit / 2); }
-    tel__span_append(t, slot, TEL__ITEM_NAME, (uint8_t)TEL_TYPE_STRING, "", 0, 0, text);
+    tel__span_append_string(t, slot, TEL__ITEM_NAME, "", 0, text);
     tel__ring_count(&t->thread->books.started);
     r->start = tel__clock_ticks(t->clock);
     return slot;
@@ -5583,7 +5629,7 @@ TEL__FN size_t tel__log_measure(tel_attrs attrs, tel_attr* out, size_t* bytes, u
             continue;
         }
         a.tel__key_size = (uint32_t)key_size;
-        *bytes += tel__attr_item_size((uint8_t)a.type, key_size, a.type == TEL_TYPE_STRING ? a.as.s.size : 0);
+        *bytes += tel__attr_item_size(key_size, a.type == TEL_TYPE_STRING ? a.as.s.size : 7);
         out[n++] = a;
     }
     return n;
@@ -5591,8 +5637,8 @@ TEL__FN size_t tel__log_measure(tel_attrs attrs, tel_attr* out, size_t* bytes, u
 
 TEL__INLINE char* tel__log_put_text(char* to, tel__attr_what what, tel_text text) {
     if (!text.data) { return to; }
-    tel__attr_write_item(to, what, (uint8_t)TEL_TYPE_STRING, "", 0, 0, text.data, text.size);
-    return to + tel__attr_item_size(TEL_TYPE_STRING, 0, text.size);
+    tel__attr_write_string(to, what, "", 0, text);
+    return to + tel__attr_item_size(0, text.size);
 }
 
 /* The body of tel_logf: printed in place; the size was measured by a first print. */
@@ -5602,7 +5648,7 @@ TEL__FN char* tel__log_print(char* to, const tel__log_parts* parts) {
     tel__log_put_text(to, TEL__ITEM_NAME, empty);
     item->value_size = (uint32_t)parts->body.size;
     vsnprintf(to + sizeof *item + 1, parts->body.size + 1, parts->format, *parts->args);
-    return to + tel__attr_item_size(TEL_TYPE_STRING, 0, parts->body.size);
+    return to + tel__attr_item_size(0, parts->body.size);
 }
 
 /* Reserves, writes and commits one record. bytes: all packed items. */
@@ -5618,10 +5664,13 @@ TEL__INLINE void tel__log_write(tel__span_tracer* t, const tel__log_record* head
     to = tel__log_put_text(to, TEL__ITEM_MESSAGE, parts->event_name);
     for (i = 0; i < parts->attr_count; i++) {
         const tel_attr* a = &parts->attrs[i];
-        size_t value_size = a->type == TEL_TYPE_STRING ? a->as.s.size : 0;
-        tel__attr_write_item(to, TEL__ITEM_ATTR, (uint8_t)a->type, a->key, a->tel__key_size, tel__attr_word(a),
-                             a->as.s.data, value_size);
-        to += tel__attr_item_size((uint8_t)a->type, a->tel__key_size, value_size);
+        if (a->type == TEL_TYPE_STRING) {
+            tel__attr_write_string(to, TEL__ITEM_ATTR, a->key, a->tel__key_size, a->as.s);
+            to += tel__attr_item_size(a->tel__key_size, a->as.s.size);
+        } else {
+            tel__attr_write_number(to, TEL__ITEM_ATTR, (uint8_t)a->type, a->key, a->tel__key_size, tel__attr_word(a));
+            to += tel__attr_item_size(a->tel__key_size, 7);
+        }
     }
     tel__ring_commit(t->thread->ring, record, size);
 }
@@ -5639,7 +5688,7 @@ TEL__INLINE void tel__log_head(tel__span_tracer* t, tel__log_record* r, tel_seve
 }
 
 TEL__INLINE size_t tel__log_text_bytes(tel_text t) {
-    return t.data ? tel__attr_item_size(TEL_TYPE_STRING, 0, t.size) : 0;
+    return t.data ? tel__attr_item_size(0, t.size) : 0;
 }
 
 TEL__INLINE tel_text tel__log_text(const char* cstr) {
@@ -5702,7 +5751,7 @@ TEL__FN void tel__log_add_format(tel__span_tracer* t, tel_severity sev, const ch
         parts.format = format;
         parts.args = &again;
         parts.body.size = (size_t)n;
-        tel__log_write(t, &r, &parts, tel__attr_item_size(TEL_TYPE_STRING, 0, (size_t)n));
+        tel__log_write(t, &r, &parts, tel__attr_item_size(0, (size_t)n));
     }
     va_end(again);
 }
@@ -11188,6 +11237,13 @@ TEL__FN void tel__lifecycle_wake(tel_instance* inst) {
     tel__thread_mutex_unlock(&tel__root.mutex);
 }
 
+/* The usual answer before tel_init and after tel_shutdown, told without a call: nothing records here. */
+TEL__INLINE bool tel__lifecycle_idle(void) {
+    if (TEL__LIKELY(tel__atomic_load_ptr(&tel__root.current) != NULL)) { return false; }
+    tel__me.idle++;
+    return true;
+}
+
 /* The instance this thread records into, with tel__me filled in; NULL: none, inside a sink, or no memory. It
    stays valid while the thread does, or until the thread itself shuts down. */
 TEL__NOINLINE tel_instance* tel__lifecycle_enter(int signal) {
@@ -11199,7 +11255,7 @@ TEL__NOINLINE tel_instance* tel__lifecycle_enter(int signal) {
         if (TEL__UNLIKELY(!tel__me.cells || !tel__me.tracer)) { tel__lifecycle_wake(inst); }
         return inst;
     }
-    if (!tel__atomic_load_acquire_ptr(&tel__root.current)) { tel__me.idle++; return NULL; }
+    if (tel__lifecycle_idle()) { return NULL; }
     if (t) {
         tel__thread_exit_arm(&tel__root.hook, NULL);
         tel__lifecycle_forget_me();
@@ -11721,7 +11777,6 @@ TEL__FN void tel__lifecycle_shut_gate(tel_instance* inst) {
     }
     tel__thread_mutex_unlock(&inst->registry.mutex);
     tel__thread_mutex_lock(&inst->metrics.mutex);
-    inst->metrics.sealed = true;
     for (k = inst->metrics.cells; k; k = k->next) { tel__atomic_store_u32(&k->limit, 0); }
     tel__thread_mutex_unlock(&inst->metrics.mutex);
     tel__thread_mutex_unlock(&inst->gate);
@@ -11757,6 +11812,9 @@ TEL__FN tel_result tel__lifecycle_finish(tel_instance* inst, uint64_t deadline) 
         r = TEL_ERR_TIMEOUT;
     }
     tel__diag_flush(&inst->diag);
+    tel__thread_mutex_lock(&inst->metrics.mutex);       /* no id is drawn from here on: the next instance may have them */
+    inst->metrics.sealed = true;
+    tel__thread_mutex_unlock(&inst->metrics.mutex);
     series = tel__atomic_load_u32(&inst->metrics.by_id.count);
     metrics = tel__atomic_load_u32(&inst->metrics.metric_by_id.count);
     tel__root.next_id += series > metrics ? series : metrics;
@@ -11902,7 +11960,7 @@ TEL__INLINE uint32_t tel__api_cell_id(const void* instrument) {
 
 /* Everything that is not the common case: first use, no instance, wrong value, other number type. */
 TEL__NOINLINE void tel__api_add(tel__metric_instrument* inst, tel__metric_kind kind, int64_t i, double d, bool is_real) {
-    tel_instance* in = tel__lifecycle_enter(-1);
+    tel_instance* in = tel__lifecycle_idle() ? NULL : tel__lifecycle_enter(-1);
     if (!in) { return; }
     tel__metric_series_add_any(&in->metrics, tel__metric_own_series(&in->metrics, inst, kind), i, d, is_real);
 }
@@ -11926,7 +11984,7 @@ TEL_API void tel_counter_addf(tel_counter* c, double n) {
 }
 
 TEL_API void tel_gauge_set(tel_gauge* g, double v) {
-    tel_instance* in = tel__lifecycle_enter(-1);
+    tel_instance* in = tel__lifecycle_idle() ? NULL : tel__lifecycle_enter(-1);
     tel__metric_series* s;
     if (!in) { return; }
     s = tel__metric_own_series(&in->metrics, TEL__API_INSTRUMENT(g), TEL__METRIC_GAUGE);
@@ -11935,7 +11993,7 @@ TEL_API void tel_gauge_set(tel_gauge* g, double v) {
 }
 
 TEL__NOINLINE void tel__api_record(tel__metric_instrument* inst, double v) {
-    tel_instance* in = tel__lifecycle_enter(-1);
+    tel_instance* in = tel__lifecycle_idle() ? NULL : tel__lifecycle_enter(-1);
     tel__metric_series* s;
     if (!in) { return; }
     s = tel__metric_own_series(&in->metrics, inst, TEL__METRIC_HISTOGRAM);
@@ -11952,7 +12010,7 @@ TEL_API void tel_histogram_record(tel_histogram* h, double v) {
 
 /* The series of an instrument with attributes; NULL: nothing is initialised. */
 TEL__NOINLINE tel__metric_series* tel__api_series_slow(tel__metric_instrument* inst, tel__metric_kind kind, tel_attrs attrs) {
-    tel_instance* in = tel__lifecycle_enter(-1);
+    tel_instance* in = tel__lifecycle_idle() ? NULL : tel__lifecycle_enter(-1);
     if (!in) { return NULL; }
     return tel__metric_series_of(&in->metrics, tel__metric_resolve(&in->metrics, inst, kind), attrs);
 }
@@ -12045,6 +12103,7 @@ TEL_API void tel_observe(tel_observation* o, double v, tel_attrs attrs) {
 TEL__INLINE tel__span_tracer* tel__api_tracer(int signal) {
     tel__span_tracer* t = tel__me.tracer;
     if (TEL__LIKELY(t && !tel__atomic_load_u32(&t->closed))) { return t; }
+    if (tel__lifecycle_idle()) { return NULL; }
     return tel__lifecycle_enter(signal) ? tel__me.tracer : NULL;
 }
 
@@ -12086,10 +12145,11 @@ TEL_API bool tel_span_recording(const tel_span* s) {
     return tel__api_slot(s, &t) != NULL;
 }
 
-TEL_API void tel_span_set(tel_span* s, tel_attr attr) {
+/* By address: a struct by value would be copied in halves that the CPU cannot forward from its stores. */
+TEL_API void tel__span_set(tel_span* s, const tel_attr* attr) {
     tel__span_tracer* t;
     tel__span_slot* slot = tel__api_slot(s, &t);
-    if (slot) { tel__span_put_attr(t, slot, &attr); }
+    if (slot) { tel__span_put_attr(t, slot, attr); }
 }
 
 TEL_API void tel_span_set_all(tel_span* s, tel_attrs attrs) {

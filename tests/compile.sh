@@ -34,9 +34,9 @@ pairs=
 [ -n "$pairs" ] || skip "compile: several files in C and C++" "no C++ compiler"
 for pair in $pairs; do
     c=${pair%:*} cxx=${pair#*:}
-    job_checks "compile: several files, implementation in C, $c" several "several.$c" $c $cxx c
-    job_checks "compile: several files, implementation in C++, $cxx" several "several.$cxx" $c $cxx cxx
-    job_checks "compile: scoped forms balance, $cxx" program "scoped.$cxx" $cxx "$as_cxx_impl" "$src/scoped.c"
+    job "compile: several files, implementation in C, $c" several "several.$c" $c $cxx c
+    job "compile: several files, implementation in C++, $cxx" several "several.$cxx" $c $cxx cxx
+    job "compile: scoped forms balance, $cxx" program "scoped.$cxx" $cxx "$as_cxx_impl" "$src/scoped.c"
     for off in "" -DTELEMETRY_OFF; do
         job "compile: other people's macros, $cxx $off" object "$src/pre_std.c" $cxx -x c++ -std=c++11 $warn_cxx $both $off
         job "compile: the keywords of Qt, $cxx $off" object "$src/pre_std.c" $cxx -x c++ -std=c++11 -DQT $warn_cxx $both $off
@@ -45,21 +45,22 @@ done
 compilers=$CC
 ! have gcc || ! have clang || compilers="gcc clang"
 for c in $compilers; do
-    job_checks "compile: scoped forms balance, $c" program "scoped.$c" $c "$as_c" "$src/scoped.c"
-    job_checks "compile: scoped forms are repaired without cleanup, $c" program "no_cleanup.$c" $c "$as_c -DTEL_FORCE_NO_CLEANUP" "$src/scoped.c"
+    job "compile: scoped forms balance, $c" program "scoped.$c" $c "$as_c" "$src/scoped.c"
+    job "compile: scoped forms are repaired without cleanup, $c" program "no_cleanup.$c" $c "$as_c -DTEL_FORCE_NO_CLEANUP" "$src/scoped.c"
     for off in "" -DTELEMETRY_OFF; do
         job "compile: other people's macros, $c $off" object "$src/pre_std.c" $c -std=gnu99 $warn_c $both $off
     done
-    job_checks "compile: included twice, implementation last, $c" program "twice.$c" $c "$as_c" "$src/twice.c"
-    job_checks "compile: included twice, implementation first, $c" program "first.$c" $c "$as_c -DIMPLEMENTATION_FIRST" "$src/twice.c"
-    job_checks "compile: macros without the implementation, $c" program "macros.$c" $c "$as_c" "$src/macros_without_impl.c" "$src/only_impl.c"
+    job "compile: included twice, implementation last, $c" program "twice.$c" $c "$as_c" "$src/twice.c"
+    job "compile: included twice, implementation first, $c" program "first.$c" $c "$as_c -DIMPLEMENTATION_FIRST" "$src/twice.c"
+    job "compile: macros without the implementation, $c" program "macros.$c" $c "$as_c" "$src/macros_without_impl.c" "$src/only_impl.c"
 done
 
-# Beside <windows.h>, before and after, when a compiler for it is here.
+# Beside <windows.h>, before and after, when a compiler for it is here. (The file with the implementation includes telemetry.h
+# first: <winsock2.h> wants to come before <windows.h>.)
 if have x86_64-w64-mingw32-gcc; then
     printf '#include <windows.h>\n#include "telemetry.h"\nint user(void);\nint user(void) { return (int)tel_flush(0); }\n' >windows_first.c
     printf '#include "telemetry.h"\n#include <windows.h>\nint user(void);\nint user(void) { return (int)tel_flush(0); }\n' >windows_last.c
-    printf '#include <windows.h>\n#define TELEMETRY_IMPLEMENTATION\n#include "telemetry.h"\n' >windows_impl.c
+    printf '#define TELEMETRY_IMPLEMENTATION\n#include "telemetry.h"\n#include <windows.h>\n' >windows_impl.c
     for file in windows_first windows_last windows_impl; do
         job "compile: $file, mingw" object "$work/$file.c" x86_64-w64-mingw32-gcc -std=gnu99 -Wall -Wextra -Werror $both
     done
@@ -72,7 +73,7 @@ static_copies() {
     "$CC" $as_c -O1 -DNAME=copy_two -c "$src/static_copy.c" -o two.o &&
     "$CC" one.o two.o -o static_copies -pthread && limit "$LIMIT" ./static_copies
 }
-job_checks "compile: two private copies in one program" static_copies
+job "compile: two private copies in one program" static_copies
 
 doctored() { # NAME sed-program
     mkdir -p "$1" && cd "$1" || return 1
@@ -81,6 +82,6 @@ doctored() { # NAME sed-program
     "$CC" $as_c -I. -O1 -c "$src/doctored.c" && "$CC" $as_c -O1 -c "$src/only_impl.c" &&
     "$CC" doctored.o only_impl.o -o program -pthread && limit "$LIMIT" ./program
 }
-job_checks "compile: a header of another version is refused" doctored version 's/^\(#define TEL_VERSION_PATCH  *\)[0-9]*/\147/'
-job_checks "compile: a header of another layout is refused" doctored layout 's/^\( *uint32_t  *tel__canary_end;\)/    uint64_t tel__doctored[4];\n\1/'
+job "compile: a header of another version is refused" doctored version 's/^\(#define TEL_VERSION_PATCH  *\)[0-9]*/\147/'
+job "compile: a header of another layout is refused" doctored layout 's/^\( *uint32_t  *tel__canary_end;\)/    uint64_t tel__doctored[4];\n\1/'
 finish

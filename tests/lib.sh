@@ -25,8 +25,7 @@ test_flags="-std=gnu99 $warn_c"
 test_flags_cxx="-std=gnu++17 $warn_cxx"
 
 if [ -n "${WORK:-}" ]; then
-    work=$WORK/$(basename "$0" .sh)
-    mkdir -p "$work"
+    work=$(mktemp -d "$WORK/$(basename "$0" .sh).XXXXXX") || exit 2
 else
     work=$(mktemp -d "${TMPDIR:-/tmp}/telemetry-tests.XXXXXX") || exit 2
     if [ "${KEEP:-}" = 1 ]; then

@@ -9,13 +9,21 @@ int copy_two(void);
 int NAME(void);
 
 int NAME(void) {
+    tel_memory memory;
+    tel_sink sink;
     tel_desc desc;
     tel_result result;
-    bool was = tel_enabled();
+    bool was = tel_enabled(), good;
+    memset(&memory, 0, sizeof memory);
     memset(&desc, 0, sizeof desc);
+    sink = tel_sink_memory(&memory);
+    desc.sinks = &sink;
+    desc.sink_count = 1;
     desc.ignore_env = desc.no_thread = true;
     result = tel_init(&desc);
-    return !was && result == TEL_OK && tel_enabled() && tel_shutdown(100) == TEL_OK && !tel_enabled();
+    good = !was && result == TEL_OK && tel_enabled() && tel_shutdown(10000) == TEL_OK && !tel_enabled();
+    tel_memory_clear(&memory);
+    return good;
 }
 
 #ifdef MAIN
