@@ -1566,6 +1566,10 @@ TEL__FN bool tel__thread_exit_hook_make(tel__thread_exit_hook* hook, void (*fn)(
 TEL__FN bool tel__thread_exit_arm(tel__thread_exit_hook* hook, void* value) {
     return hook->made && pthread_setspecific(hook->key, value) == 0;
 }
+TEL__FN void tel__thread_exit_hook_drop(tel__thread_exit_hook* hook) {
+    if (hook->made) { pthread_key_delete(hook->key); }
+    hook->made = false;
+}
 TEL__FN bool tel__thread_fork_hooks(void (*before)(void), void (*parent)(void), void (*child)(void)) {
     return pthread_atfork(before, parent, child) == 0;
 }
@@ -1638,6 +1642,10 @@ TEL__FN bool tel__thread_exit_hook_make(tel__thread_exit_hook* hook, void (*fn)(
 }
 TEL__FN bool tel__thread_exit_arm(tel__thread_exit_hook* hook, void* value) {
     return hook->made && FlsSetValue(hook->key, value) != 0;
+}
+TEL__FN void tel__thread_exit_hook_drop(tel__thread_exit_hook* hook) {
+    if (hook->made) { FlsFree(hook->key); }
+    hook->made = false;
 }
 TEL__FN bool tel__thread_fork_hooks(void (*before)(void), void (*parent)(void), void (*child)(void)) {
     (void)before; (void)parent; (void)child;
@@ -2462,100 +2470,23 @@ TEL__FN tel_result tel__text_parse_u64(tel_text t, uint64_t max, uint64_t* out) 
     return TEL_OK;
 }
 
-/* An unsigned integer of 32-bit words, lowest first. Room for 10^-1100 as a fraction with 780 digits. */
-typedef struct tel__text_big { unsigned count; uint32_t word[128]; } tel__text_big;
-
-TEL__FN void tel__text_big_multiply(tel__text_big* b, uint32_t factor, uint32_t add) {
-    uint64_t carry = add;
-    unsigned i;
-    for (i = 0; i < b->count; i++) {
-        carry += (uint64_t)b->word[i] * factor;
-        b->word[i] = (uint32_t)carry;
-        carry >>= 32;
-    }
-    if (carry) { b->word[b->count++] = (uint32_t)carry; }
-}
-
-TEL__FN int tel__text_big_compare(const tel__text_big* a, const tel__text_big* b) {
-    unsigned i = a->count;
-    if (a->count != b->count) { return a->count < b->count ? -1 : 1; }
-    while (i > 0 && a->word[i - 1] == b->word[i - 1]) { i--; }
-    return i == 0 ? 0 : a->word[i - 1] < b->word[i - 1] ? -1 : 1;
-}
-
-/* a -= b, where a >= b. */
-TEL__FN void tel__text_big_subtract(tel__text_big* a, const tel__text_big* b) {
-    uint64_t borrow = 0;
-    unsigned i;
-    for (i = 0; i < a->count; i++) {
-        uint64_t d = (uint64_t)a->word[i] - (i < b->count ? b->word[i] : 0) - borrow;
-        a->word[i] = (uint32_t)d;
-        borrow = d >> 63;
-    }
-    while (a->count > 0 && a->word[a->count - 1] == 0) { a->count--; }
-}
-
-/* The double nearest to n * 10^exponent, n > 0, by long division in binary; ties go to even. Slower than
-   what is usual and right for every input under every rounding mode; only configuration comes this way. */
-TEL__FN uint64_t tel__text_nearest(tel__text_big* n, int exponent) {
-    tel__text_big d;
-    tel__text_big* scaled = exponent < 0 ? &d : n;
-    int two = 0, bits, i;
-    uint64_t c = 0;
-    d.count = 1;
-    d.word[0] = 1;
-    for (i = exponent < 0 ? -exponent : exponent; i > 0; i -= 9) {
-        uint32_t step = 1;
-        for (bits = 0; bits < i && bits < 9; bits++) { step *= 10; }
-        tel__text_big_multiply(scaled, step, 0);
-    }
-    while (tel__text_big_compare(n, &d) >= 0) {
-        bool far_off = n->count > d.count + 1;
-        tel__text_big_multiply(&d, far_off ? 0x80000000u : 2, 0);
-        two += far_off ? 31 : 1;
-    }
-    while (tel__text_big_compare(n, &d) < 0) {
-        bool far_off = n->count + 1 < d.count;
-        tel__text_big_multiply(n, far_off ? 0x80000000u : 2, 0);
-        two -= far_off ? 31 : 1;
-    }
-    if (two > 1023) { return (uint64_t)0x7ff << 52; }
-    if (two < -1075) { return 0; }
-    bits = two < -1022 ? two + 1075 : 53;       /* significant bits that a double has there */
-    for (i = 0; i < bits; i++) {                /* d <= n < 2 d or, once a bit was 0, n < d */
-        bool one = tel__text_big_compare(n, &d) >= 0;
-        if (one) { tel__text_big_subtract(n, &d); }
-        c = c * 2 + one;
-        tel__text_big_multiply(n, 2, 0);
-    }
-    i = tel__text_big_compare(n, &d);
-    c += i > 0 || (i == 0 && (c & 1));
-    return bits < 53 ? c : c + ((uint64_t)(two + 1022) << 52);
-}
-
-/* [+-] digits [. digits] [e [+-] digits], with a digit before or after the point, and nothing around it:
-   else TEL_ERR_FORMAT. Correctly rounded. Too large for a double: TEL_ERR_LIMIT; too small: 0. */
+/* [+-] digits [. digits] [e [+-] digits], with a digit before or after the point, and nothing around it: else
+   TEL_ERR_FORMAT. Correctly rounded for up to 15 digits and powers of ten to 22, which is all that configuration
+   has; beyond that right to 15 digits. Too large for a double: TEL_ERR_LIMIT; too small: 0. */
 TEL__FN tel_result tel__text_parse_double(tel_text t, double* out) {
-    tel__text_big n;
     const char* p = t.data;
     const char* end = t.size ? p + t.size : p;
-    int kept = 0, exponent = 0, written = 0;
-    bool minus = false, point = false, digit = false, rest = false, minus_e;
-    uint64_t bits = 0;
-    n.count = 0;
+    uint64_t n = 0;
+    int exponent = 0, written = 0;
+    bool minus = false, minus_e = false, point = false, digit = false;
+    double v, power = 1;
     if (p < end && (*p == '-' || *p == '+')) { minus = *p++ == '-'; }
     for (; p < end && ((*p >= '0' && *p <= '9') || (*p == '.' && !point)); p++) {
         if (*p == '.') { point = true; continue; }
         digit = true;
-        if (kept < 780) {               /* a tie between doubles has at most 768 digits */
-            tel__text_big_multiply(&n, 10, (uint32_t)(*p - '0'));
-            kept += n.count > 0;
-            exponent -= point;
-        } else {
-            rest = rest || *p != '0';
-            exponent += !point && exponent < 100000000;
-        }
-        if (exponent < -100000000) { exponent = -100000000; }
+        if (n < UINT64_MAX / 10 - 1) { n = n * 10 + (uint64_t)(*p - '0'); exponent -= point; }
+        else { exponent += !point && exponent < 100000; }
+        if (exponent < -100000) { exponent = -100000; }
     }
     if (!digit) { return TEL_ERR_FORMAT; }
     if (p < end && (*p == 'e' || *p == 'E')) {
@@ -2564,17 +2495,18 @@ TEL__FN tel_result tel__text_parse_double(tel_text t, double* out) {
         if (p < end && (*p == '-' || *p == '+')) { p++; }
         if (p == end) { return TEL_ERR_FORMAT; }
         for (; p < end && *p >= '0' && *p <= '9'; p++) {
-            if (written < 100000000) { written = written * 10 + (*p - '0'); }
+            if (written < 100000) { written = written * 10 + (*p - '0'); }
         }
-        exponent += minus_e ? -written : written;
     }
     if (p != end) { return TEL_ERR_FORMAT; }
-    if (rest) { n.word[0] |= 1; }
-    if (n.count > 0 && kept + exponent > 310) { return TEL_ERR_LIMIT; }
-    if (n.count > 0 && kept + exponent > -330) { bits = tel__text_nearest(&n, exponent); }
-    if (bits >> 52 == 0x7ff) { return TEL_ERR_LIMIT; }
-    bits |= (uint64_t)minus << 63;
-    memcpy(out, &bits, sizeof bits);
+    exponent += minus_e ? -written : written;
+    v = (double)n;
+    for (; n && exponent < -22 && v > 0; exponent += 22) { v /= 1e22; }
+    for (; n && exponent > 22 && v <= DBL_MAX; exponent -= 22) { v *= 1e22; }
+    for (written = exponent < 0 ? -exponent : exponent; n && written > 0 && written <= 22; written--) { power *= 10; }
+    v = exponent < 0 ? v / power : v * power;
+    if (v > DBL_MAX) { return TEL_ERR_LIMIT; }
+    *out = minus ? -v : v;
     return TEL_OK;
 }
 
@@ -3571,7 +3503,7 @@ typedef enum tel__metric_kind {
 typedef tel_counter tel__metric_instrument;
 
 typedef struct tel__metric {
-    struct tel__metric* next;           /* ordered by sanitised name */
+    struct tel__metric* next;           /* see tel__metric_order */
     uint32_t            id;
     tel__metric_kind    kind;
     bool                real, observed, hidden;
@@ -3952,13 +3884,29 @@ TEL__FN bool tel__metric_name_valid(const char* name) {
     return true;
 }
 
-/* Order of names as Prometheus will show them: what is not a letter or digit counts as '_'. */
-TEL__FN int tel__metric_name_order(const char* a, const char* b) {
-    for (;; a++, b++) {
-        char x = *a == '.' || *a == '-' || *a == '/' ? '_' : *a;
-        char y = *b == '.' || *b == '-' || *b == '/' ? '_' : *b;
-        if (x != y || !x) { return (int)(unsigned char)x - (int)(unsigned char)y; }
+/* One character of a name as Prometheus will show it, runs of '_' as one. */
+TEL__FN unsigned char tel__metric_shown(const char** at) {
+    const char* p = *at;
+    if (*p == '_' || *p == '.' || *p == '-' || *p == '/') {
+        while (*p == '_' || *p == '.' || *p == '-' || *p == '/') { p++; }
+        *at = p;
+        return '_';
     }
+    if (*p) { *at = p + 1; }
+    return (unsigned char)*p;
+}
+
+/* Metrics that Prometheus may show under one name lie side by side: by shown name, unit, kind. */
+TEL__FN int tel__metric_order(const tel__metric* x, const tel__metric* y) {
+    const char *a = x->name, *b = y->name;
+    int r;
+    for (;;) {
+        unsigned char c = tel__metric_shown(&a), d = tel__metric_shown(&b);
+        if (c != d) { return (int)c - (int)d; }
+        if (!c) { break; }
+    }
+    r = strcmp(x->unit, y->unit);
+    return r ? r : (int)x->kind - (int)y->kind;
 }
 
 static const double tel__metric_default_bounds[] = {
@@ -4070,9 +4018,7 @@ TEL__FN tel__metric* tel__metric_of(tel__metrics* m, const tel__metric_about* ab
     if (clash) { tel__diag_report(m->diag, TEL__DIAG_INSTRUMENT_CLASH, "%s", about->name); }
     made = tel__metric_make(m, about, name);
     if (!made) { return NULL; }
-    for (place = &m->metrics; *place && tel__metric_name_order((*place)->name, made->name) <= 0; ) {
-        place = &(*place)->next;
-    }
+    for (place = &m->metrics; *place && tel__metric_order(*place, made) <= 0; ) { place = &(*place)->next; }
     made->next = *place;
     *place = made;
     return made;
@@ -11338,13 +11284,14 @@ TEL__FN void tel__lifecycle_observe_exported(tel_observation* o, tel_instance* i
     for (k = 0; k < inst->pipeline.sink_count; k++) {
         tel__pipeline_sink* sink = &inst->pipeline.sinks[k];
         tel_sink_stats s;
-        char name[48];
+        char type[64], name[80];
         if (!tel__pipeline_wants(sink, signal)) { continue; }
         tel__pipeline_sink_stats(sink, &s);
-        snprintf(name, sizeof name, "%s/%u", s.name, (unsigned)k);
-        tel__lifecycle_observe(o, s.delivered[signal], s.name, name, NULL);
-        if (s.dropped_full[signal]) { tel__lifecycle_observe(o, s.dropped_full[signal], s.name, name, "queue_full"); }
-        if (s.dropped_failed[signal]) { tel__lifecycle_observe(o, s.dropped_failed[signal], s.name, name, "rejected"); }
+        snprintf(type, sizeof type, "%s_%s_exporter", s.name, signal == 0 ? "metric" : signal == 1 ? "span" : "log");
+        snprintf(name, sizeof name, "%s/%u", type, (unsigned)k);
+        tel__lifecycle_observe(o, s.delivered[signal], type, name, NULL);
+        if (s.dropped_full[signal]) { tel__lifecycle_observe(o, s.dropped_full[signal], type, name, "queue_full"); }
+        if (s.dropped_failed[signal]) { tel__lifecycle_observe(o, s.dropped_failed[signal], type, name, "rejected"); }
     }
 }
 TEL__FN void tel__lifecycle_exported_points(tel_observation* o, void* user_data) {
@@ -11458,7 +11405,7 @@ TEL__FN tel_result tel__lifecycle_open_text(tel_sink* self, const tel_allocator*
 
 TEL__FN void tel__lifecycle_sink_otlp(tel_sink* s, const tel_otlp_desc* desc) {
     memset(s, 0, sizeof *s);
-    s->name = "otlp_http_json_exporter";
+    s->name = "otlp_http_json";
     s->open_fn = tel__lifecycle_open_otlp;
     s->export_fn = tel__sink_otlp_export;
     s->flush_fn = tel__sink_otlp_flush;
@@ -11575,9 +11522,9 @@ TEL__FN void tel__lifecycle_fork_child(void) {
 TEL__FN void tel__lifecycle_at_exit(void);
 
 TEL__FN bool tel__lifecycle_hooks(void) {
+    if (!tel__thread_exit_hook_make(&tel__root.hook, tel__lifecycle_thread_exit)) { return false; }
     if (tel__root.hooked) { return true; }
-    if (!tel__thread_exit_hook_make(&tel__root.hook, tel__lifecycle_thread_exit) ||
-        !tel__thread_fork_hooks(tel__lifecycle_fork_before, tel__lifecycle_fork_parent, tel__lifecycle_fork_child)) {
+    if (!tel__thread_fork_hooks(tel__lifecycle_fork_before, tel__lifecycle_fork_parent, tel__lifecycle_fork_child)) {
         return false;
     }
     atexit(tel__lifecycle_at_exit);
@@ -11783,15 +11730,21 @@ TEL__FN void tel__lifecycle_shut_gate(tel_instance* inst) {
 }
 
 TEL__FN void tel__lifecycle_say_lost(tel_instance* inst, tel_result* r) {
+    uint64_t lost[3];
     tel_stats s;
-    uint64_t spans, logs;
+    uint32_t k;
+    int i;
     tel__lifecycle_stats(inst, &s);
-    spans = s.failed[1] + s.dropped[1] + s.queued[1];
-    logs = s.failed[2] + s.dropped[2] + s.queued[2];
-    if (*r == TEL_OK && (s.failed[0] || s.failed[1] || s.failed[2])) { *r = TEL_ERR_IO; }
+    for (i = 0; i < 3; i++) { lost[i] = s.failed[i] + s.dropped[i] + s.queued[i]; }
+    for (k = 0; k < inst->pipeline.sink_count; k++) {
+        tel_sink_stats later;
+        tel__pipeline_sink_stats(&inst->pipeline.sinks[k], &later);
+        for (i = 0; i < 3; i++) { lost[i] += later.queued[i]; }
+    }
+    if (*r == TEL_OK && (lost[0] || lost[1] || lost[2])) { *r = TEL_ERR_IO; }
     if (*r != TEL_OK) {
-        tel__diag_report(&inst->diag, TEL__DIAG_SHUTDOWN, "%s: %llu spans, %llu log records, %llu metric points not delivered",
-                         tel__diag_result(*r), (unsigned long long)spans, (unsigned long long)logs, (unsigned long long)s.failed[0]);
+        tel__diag_report(&inst->diag, TEL__DIAG_SHUTDOWN, "%s: %llu metric points, %llu spans, %llu log records not delivered",
+                         tel__diag_result(*r), (unsigned long long)lost[0], (unsigned long long)lost[1], (unsigned long long)lost[2]);
     }
 }
 
@@ -11874,6 +11827,7 @@ TEL__FN tel_result tel__lifecycle_adopt(tel_instance* other) {
         tel__lifecycle_leave(t);
     }
     if (before) { tel__lifecycle_release(before); }
+    if (!other) { tel__thread_exit_hook_drop(&tel__root.hook); }
     tel__lifecycle_end_change(NULL);
     return TEL_OK;
 }
@@ -12450,3 +12404,51 @@ TEL_API void tel_with_scope_end(tel_with_scope* s) {
 #pragma clang diagnostic pop
 #endif
 #endif /* TELEMETRY_IMPLEMENTATION */
+
+/* RELEASES
+   0.1.0  2026-11-21  The whole road once: counters, gauges, histograms, spans, logs; OTLP/HTTP JSON, Prometheus text,
+                      JSON lines, console, memory and your own sinks; Linux and POSIX.
+
+telemetry.h is available under two licences; choose the one you prefer.
+
+------------------------------------------------------------------------------
+ALTERNATIVE A - MIT No Attribution (MIT-0)
+
+Copyright (c) 2026 The telemetry.h authors
+
+Permission is hereby granted, free of charge, to any person obtaining a copy of
+this software and associated documentation files (the "Software"), to deal in
+the Software without restriction, including without limitation the rights to
+use, copy, modify, merge, publish, distribute, sublicense, and/or sell copies of
+the Software, and to permit persons to whom the Software is furnished to do so.
+
+THE SOFTWARE IS PROVIDED "AS IS", WITHOUT WARRANTY OF ANY KIND, EXPRESS OR
+IMPLIED, INCLUDING BUT NOT LIMITED TO THE WARRANTIES OF MERCHANTABILITY, FITNESS
+FOR A PARTICULAR PURPOSE AND NONINFRINGEMENT. IN NO EVENT SHALL THE AUTHORS OR
+COPYRIGHT HOLDERS BE LIABLE FOR ANY CLAIM, DAMAGES OR OTHER LIABILITY, WHETHER
+IN AN ACTION OF CONTRACT, TORT OR OTHERWISE, ARISING FROM, OUT OF OR IN
+CONNECTION WITH THE SOFTWARE OR THE USE OR OTHER DEALINGS IN THE SOFTWARE.
+
+------------------------------------------------------------------------------
+ALTERNATIVE B - Public Domain (www.unlicense.org)
+
+This is free and unencumbered software released into the public domain.
+
+Anyone is free to copy, modify, publish, use, compile, sell, or distribute this
+software, either in source code form or as a compiled binary, for any purpose,
+commercial or non-commercial, and by any means.
+
+In jurisdictions that recognize copyright laws, the author or authors of this
+software dedicate any and all copyright interest in the software to the public
+domain. We make this dedication for the benefit of the public at large and to
+the detriment of our heirs and successors. We intend this dedication to be an
+overt act of relinquishment in perpetuity of all present and future rights to
+this software under copyright law.
+
+THE SOFTWARE IS PROVIDED "AS IS", WITHOUT WARRANTY OF ANY KIND, EXPRESS OR
+IMPLIED, INCLUDING BUT NOT LIMITED TO THE WARRANTIES OF MERCHANTABILITY, FITNESS
+FOR A PARTICULAR PURPOSE AND NONINFRINGEMENT. IN NO EVENT SHALL THE AUTHORS BE
+LIABLE FOR ANY CLAIM, DAMAGES OR OTHER LIABILITY, WHETHER IN AN ACTION OF
+CONTRACT, TORT OR OTHERWISE, ARISING FROM, OUT OF OR IN CONNECTION WITH THE
+SOFTWARE OR THE USE OR OTHER DEALINGS IN THE SOFTWARE.
+*/

@@ -4,7 +4,8 @@
    to one cpu; with several threads, each is pinned to a cpu of its own, all start at one agreed instant, and the
    figure is the wall time of the slowest thread divided by the operations of one thread. A figure with a burst
    length runs that many operations, then `between` outside the timed part (draining a ring, say), and so on.
-   A repetition in which a thread lost its cpu to another program is taken again, within limits.
+   Threads run in short rounds; a round in which one came late or lost its cpu to another program is taken again,
+   within limits.
    The peers in Rust and Go follow the same rules, so that the columns compare. */
 #ifndef BENCH_MEASURE_H
 #define BENCH_MEASURE_H
@@ -27,7 +28,9 @@
 #define BENCH_THREADS   4
 #define BENCH_REPS_MAX  401
 #define BENCH_REP_NS    3000000u
-#define BENCH_TRIES     10              /* repetitions taken at most, for each that counts */
+#define BENCH_ROUND_NS  100000u         /* of several threads */
+#define BENCH_LATE_NS   1000u
+#define BENCH_SPOILT_NS 4000000000u     /* spent on spoilt rounds of one figure; after that they count */
 #define BENCH_UNUSED    __attribute__((unused))
 #define BENCH_NOINLINE  __attribute__((noinline))
 
@@ -116,8 +119,9 @@ typedef struct bench_team {
     uint32_t   round;
     uint32_t   done;
     uint32_t   stop;
-    uint32_t   lost;                        /* threads that lost their cpu in this repetition */
-    uint64_t   leader_cpu_ns;               /* of thread 0 in the last round, start-up wait included */
+    uint32_t   lost;                        /* threads that came late or lost their cpu in this round */
+    uint64_t   leader_cpu_ns;               /* of thread 0 in the last round, the wait for the start included */
+    uint64_t   patience;                    /* ns left for spoilt rounds */
     uint64_t   end[BENCH_THREADS][16];      /* a cache line each */
 } bench_team;
 
@@ -125,10 +129,11 @@ typedef struct bench_member { bench_team* team; int thread; } bench_member;
 
 static void bench_work(bench_team* t, int thread) {
     long before = bench_preemptions();
-    while (bench_now() < t->start) { BENCH_PAUSE(); }
+    uint64_t begin;
+    while ((begin = bench_now()) < t->start) { BENCH_PAUSE(); }
     t->body(thread, t->ops);
     t->end[thread][0] = bench_now();
-    if (bench_preemptions() != before) { __atomic_fetch_add(&t->lost, 1, __ATOMIC_RELAXED); }
+    if (begin > t->start + BENCH_LATE_NS || bench_preemptions() != before) { __atomic_fetch_add(&t->lost, 1, __ATOMIC_RELAXED); }
 }
 
 static void* bench_member_main(void* arg) {
@@ -152,7 +157,8 @@ static uint64_t bench_round(bench_team* t, uint64_t ops) {
     int i;
     t->ops = ops;
     t->done = 0;
-    t->start = bench_now() + (t->threads > 1 ? 2000u : 500u);
+    t->lost = 0;
+    t->start = bench_now() + 3000u;
     __atomic_fetch_add(&t->round, 1, __ATOMIC_RELEASE);
     bench_work(t, 0);
     t->leader_cpu_ns = bench_cpu_ns() - cpu;
@@ -163,31 +169,38 @@ static uint64_t bench_round(bench_team* t, uint64_t ops) {
     return last > t->start ? last - t->start : 1;
 }
 
+/* One repetition: `rounds` good rounds of `ops` operations; ns per operation of one thread. */
+static double bench_repeat(bench_team* t, uint64_t rounds, uint64_t ops, void (*between)(void)) {
+    uint64_t total = 0, i;
+    for (i = 0; i < rounds;) {
+        uint64_t begin = bench_now(), ns = bench_round(t, ops);
+        if (between != NULL) { between(); }
+        if (t->lost != 0 && t->patience > 0) {
+            uint64_t wasted = bench_now() - begin;
+            t->patience -= wasted < t->patience ? wasted : t->patience;
+            continue;
+        }
+        total += ns;
+        i++;
+    }
+    return (double)total / ((double)rounds * (double)ops);
+}
+
 /* Rounds, and operations of a round, for a repetition of the wished length. Goes by the leader's cpu time, which
    other programs cannot stretch. */
 static void bench_calibrate(bench_team* t, uint64_t burst, uint64_t* rounds, uint64_t* ops, void (*between)(void)) {
+    uint64_t round_ns = t->threads > 1 ? BENCH_ROUND_NS : BENCH_REP_NS;
     *rounds = 1;
     *ops = burst != 0 ? burst : 64;
+    (void)bench_round(t, *ops);                     /* threads start, first uses happen */
+    if (between != NULL) { between(); }
     for (;;) {
-        uint64_t ns = 0, i;
-        for (i = 0; i < *rounds; i++) {
-            (void)bench_round(t, *ops);
-            ns += t->leader_cpu_ns;
-            if (between != NULL) { between(); }
-        }
-        if (ns * 2 > BENCH_REP_NS) { return; }
-        if (burst != 0) { *rounds *= 2; } else { *ops *= 2; }
-    }
-}
-
-/* One repetition: `rounds` rounds of `ops` operations; ns per operation of one thread. */
-static double bench_repeat(bench_team* t, uint64_t rounds, uint64_t ops, void (*between)(void)) {
-    uint64_t total = 0, i;
-    for (i = 0; i < rounds; i++) {
-        total += bench_round(t, ops);
+        (void)bench_round(t, *ops);
         if (between != NULL) { between(); }
+        if (burst != 0 || t->leader_cpu_ns * 2 > round_ns) { break; }
+        *ops *= 2;
     }
-    return (double)total / ((double)rounds * (double)ops);
+    while (t->leader_cpu_ns * *rounds < BENCH_REP_NS) { *rounds *= 2; }
 }
 
 static int bench_ascending(const void* a, const void* b) {
@@ -210,10 +223,11 @@ BENCH_UNUSED static bench_result bench_measure(bench_body body, int threads, uin
     pthread_t handles[BENCH_THREADS];
     double values[BENCH_REPS_MAX];
     uint64_t rounds, ops;
-    int i, count = 0, spoilt = 0;
+    int i;
     memset(&team, 0, sizeof team);
     team.body = body;
     team.threads = threads;
+    team.patience = BENCH_SPOILT_NS;
     bench_pin(threads > 1 ? bench_cpus[0] : bench_single_cpu());
     for (i = 1; i < threads; i++) {
         members[i].team = &team;
@@ -221,12 +235,7 @@ BENCH_UNUSED static bench_result bench_measure(bench_body body, int threads, uin
         if (pthread_create(&handles[i], NULL, bench_member_main, &members[i]) != 0) { abort(); }
     }
     bench_calibrate(&team, burst, &rounds, &ops, between);
-    while (count < bench_reps) {
-        double v;
-        team.lost = 0;
-        v = bench_repeat(&team, rounds, ops, between);
-        if (team.lost == 0 || ++spoilt > bench_reps * (BENCH_TRIES - 1)) { values[count++] = v; }
-    }
+    for (i = 0; i < bench_reps; i++) { values[i] = bench_repeat(&team, rounds, ops, between); }
     team.stop = 1;
     __atomic_fetch_add(&team.round, 1, __ATOMIC_RELEASE);
     for (i = 1; i < threads; i++) { pthread_join(handles[i], NULL); }

@@ -6,8 +6,8 @@
      open
      span   resize, 1 attribute, ok
      log    WARN disk is 91% full
-     metric jobs.done {job}: 3
      metric job.size By: 2 values, sum 1536
+     metric jobs.done {job}: 3
      close
 */
 #define TELEMETRY_IMPLEMENTATION

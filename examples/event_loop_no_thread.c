@@ -3,9 +3,10 @@
    build    cc -I. examples/event_loop_no_thread.c -pthread -o event_loop_no_thread
 
    expected
-     turn 3: 4 spans            (after batch_interval_ms, in which turn depends on the clock)
+     turn 3: 4 spans
      ...
      20 spans in all, all from inside tel_pump or tel_shutdown
+   In which turns they leave depends on the clock.
 */
 #define TELEMETRY_IMPLEMENTATION
 #include "telemetry.h"

@@ -3,12 +3,13 @@
 
    build    cc -I. examples/logs.c -pthread -o logs
 
-   expected: one line per record on the console, among them
-     ... INFO ... started
-     ... WARN ... retry 2 of 5
-     ... ERROR ... payment failed ... order.id=42 ... with the ids of the span "pay"
-     ... the event cart.abandoned, with its attributes
-     ... DEBUG ... cache is cold ... code.line.number
+   expected
+     span    pay ...ms internal error:timeout trace=... span=...
+     log     INFO started
+     log     WARN retry 2 of 5
+     log     ERROR payment failed order.id=42 error.type=timeout trace=... span=...
+     log     INFO event=cart.abandoned cart abandoned cart.items=3 cart.value=59.9
+     log     DEBUG cache is cold code.file.path=...logs.c code.line.number=... code.function.name=main
 */
 #define TELEMETRY_IMPLEMENTATION
 #include "telemetry.h"

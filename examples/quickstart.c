@@ -4,9 +4,13 @@
    build    cc -I. examples/quickstart.c -pthread -o quickstart
    run      ./quickstart           about three seconds        ./quickstart --serve    until Ctrl-C
 
-   expected (with one diagnostic on stderr when no collector listens):
+   expected (and one diagnostic on stderr when no collector listens)
      metrics: curl http://localhost:9464/metrics
-     ... what the shop recorded, once a second ...
+     span    pay 10.1ms internal error:card declined trace=... span=... parent=...
+     log     WARN card declined order.id=7 trace=... span=...
+     metric  shop.checkout.duration count=60 sum=2.7 min=0.025 max=0.066 s
+     metric  shop.orders{result=paid} 52 {order}
+     ...
      60 orders, 8 declined
 */
 #define TELEMETRY_IMPLEMENTATION

@@ -35,7 +35,9 @@ const (
 	clientLabel = "client_golang (Go)"
 	threadsMax  = 4
 	repNs       = 3_000_000
-	tries       = 10
+	roundNs     = 100_000
+	lateNs      = 1000
+	spoiltNs    = 4_000_000_000
 	queue       = 262144
 	burst       = 20000
 )
@@ -115,11 +117,14 @@ func run(name, label string, threads int, perRound uint64, between func(), body 
 	var group sync.WaitGroup
 	work := func(thread int) {
 		before := preemptions()
-		for now() < start.Load() {
+		s := start.Load()
+		begin := now()
+		for begin < s {
+			begin = now()
 		}
 		body(thread, count)
 		ends[thread*16] = now()
-		if preemptions() != before {
+		if begin > s+lateNs || preemptions() != before {
 			lost.Add(1)
 		}
 	}
@@ -150,59 +155,58 @@ func run(name, label string, threads int, perRound uint64, between func(), body 
 			}
 		}()
 	}
-	repeat := func(rounds, ops uint64) float64 {
-		total := int64(0)
-		for i := uint64(0); i < rounds; i++ {
-			count = ops
-			done.Store(0)
-			s := now() + 500
-			if threads > 1 {
-				s += 1500
-			}
-			start.Store(s)
-			round.Add(1)
-			cpu := cpuNs()
-			work(0)
-			leader += cpuNs() - cpu
-			for done.Load() != uint32(threads-1) {
-			}
-			last := s + 1
-			for t := 0; t < threads; t++ {
-				last = max(last, ends[t*16])
-			}
-			total += last - s
-			if between != nil {
-				between()
-			}
+	oneRound := func(ops uint64) int64 {
+		count = ops
+		done.Store(0)
+		lost.Store(0)
+		cpu := cpuNs()
+		s := now() + 3000
+		start.Store(s)
+		round.Add(1)
+		work(0)
+		leader = cpuNs() - cpu
+		for done.Load() != uint32(threads-1) {
 		}
-		operations += rounds * ops * uint64(threads)
-		return float64(total) / (float64(rounds) * float64(ops))
+		last := s + 1
+		for t := 0; t < threads; t++ {
+			last = max(last, ends[t*16])
+		}
+		if between != nil {
+			between()
+		}
+		operations += ops * uint64(threads)
+		return last - s
 	}
-	rounds, ops := uint64(1), uint64(64)
+	rounds, ops, wish := int64(1), uint64(64), int64(repNs)
 	if perRound != 0 {
 		ops = perRound
 	}
-	for {
-		leader = 0
-		repeat(rounds, ops)
-		if leader*2 > repNs {
+	if threads > 1 {
+		wish = roundNs
+	}
+	for oneRound(ops); ; ops *= 2 {
+		if oneRound(ops); perRound != 0 || leader*2 > wish {
 			break
 		}
-		if perRound != 0 {
-			rounds *= 2
-		} else {
-			ops *= 2
-		}
+	}
+	for leader*rounds < repNs {
+		rounds *= 2
 	}
 	var values []float64
-	for spoilt := 0; len(values) < *reps; {
-		lost.Store(0)
-		v := repeat(rounds, ops)
-		if lost.Load() == 0 || spoilt > *reps*(tries-1) {
-			values = append(values, v)
-		} else {
-			spoilt++
+	patience := int64(spoiltNs)
+	for len(values) < *reps {
+		total := int64(0)
+		for good := int64(0); good < rounds; {
+			begin := now()
+			ns := oneRound(ops)
+			if lost.Load() != 0 && patience > 0 {
+				patience -= now() - begin
+				continue
+			}
+			total += ns
+			good++
 		}
+		values = append(values, float64(total)/(float64(rounds)*float64(ops)))
 	}
 	stop.Store(true)
 	round.Add(1)

@@ -1,13 +1,15 @@
 //! The rules of bench/measure.h in Rust: minimum and median of repetitions of about 3 ms, pinned threads, one agreed
-//! start, wall time of the slowest thread, draining outside the timed part; a repetition in which a thread lost its cpu is
-//! taken again.
+//! start, wall time of the slowest thread, draining outside the timed part; a round in which a thread came late or lost its
+//! cpu is taken again, within limits.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::Instant;
 
 pub const THREADS: usize = 4;
 const REP_NS: u64 = 3_000_000;
-const TRIES: usize = 10;
+const ROUND_NS: u64 = 100_000;
+const LATE_NS: u64 = 1000;
+const SPOILT_NS: u64 = 4_000_000_000;
 
 fn preemptions() -> i64 {
     unsafe {
@@ -98,12 +100,14 @@ impl Bench {
         let work = |thread: usize| {
             let (s, n) = (start.load(Ordering::Relaxed), count.load(Ordering::Relaxed));
             let before = preemptions();
-            while now() < s {
+            let mut begin = now();
+            while begin < s {
                 std::hint::spin_loop();
+                begin = now();
             }
             body(thread, n);
             ends[thread * 16].store(now(), Ordering::Relaxed);
-            if preemptions() != before {
+            if begin > s + LATE_NS || preemptions() != before {
                 lost.fetch_add(1, Ordering::Relaxed);
             }
         };
@@ -130,46 +134,50 @@ impl Bench {
                     }
                 });
             }
-            let mut repeat = |rounds: u64, ops: u64| -> f64 {
-                let (mut total, mut leader_ns) = (0u64, 0u64);
-                for _ in 0..rounds {
-                    count.store(ops, Ordering::Relaxed);
-                    done.store(0, Ordering::Relaxed);
-                    let s = now() + if threads > 1 { 2000 } else { 500 };
-                    start.store(s, Ordering::Relaxed);
-                    round.fetch_add(1, Ordering::Release);
-                    let cpu = cpu_ns();
-                    work(0);
-                    leader_ns += cpu_ns() - cpu;
-                    while done.load(Ordering::Acquire) != threads as u32 - 1 {
-                        std::hint::spin_loop();
-                    }
-                    let last = (0..threads).map(|t| ends[t * 16].load(Ordering::Relaxed)).max().unwrap();
-                    total += last.saturating_sub(s).max(1);
-                    between();
+            let mut one_round = |ops: u64| -> u64 {
+                count.store(ops, Ordering::Relaxed);
+                done.store(0, Ordering::Relaxed);
+                lost.store(0, Ordering::Relaxed);
+                let cpu = cpu_ns();
+                let s = now() + 3000;
+                start.store(s, Ordering::Relaxed);
+                round.fetch_add(1, Ordering::Release);
+                work(0);
+                leader.store(cpu_ns() - cpu, Ordering::Relaxed);
+                while done.load(Ordering::Acquire) != threads as u32 - 1 {
+                    std::hint::spin_loop();
                 }
-                leader.store(leader_ns, Ordering::Relaxed);
-                total_ops += rounds * ops * threads as u64;
-                total as f64 / (rounds as f64 * ops as f64)
+                let last = (0..threads).map(|t| ends[t * 16].load(Ordering::Relaxed)).max().unwrap();
+                between();
+                total_ops += ops * threads as u64;
+                last.saturating_sub(s).max(1)
             };
             let (mut rounds, mut ops) = (1u64, if burst != 0 { burst } else { 64 });
+            one_round(ops);
             loop {
-                repeat(rounds, ops);
-                if leader.load(Ordering::Relaxed) * 2 > REP_NS {
+                one_round(ops);
+                if burst != 0 || leader.load(Ordering::Relaxed) * 2 > (if threads > 1 { ROUND_NS } else { REP_NS }) {
                     break;
                 }
-                if burst != 0 { rounds *= 2 } else { ops *= 2 }
+                ops *= 2;
             }
-            let mut spoilt = 0;
-            while values.len() < self.reps {
-                lost.store(0, Ordering::Relaxed);
-                let v = repeat(rounds, ops);
-                let clean = lost.load(Ordering::Relaxed) == 0;
-                if clean || spoilt > self.reps * (TRIES - 1) {
-                    values.push(v);
-                } else {
-                    spoilt += 1;
+            while leader.load(Ordering::Relaxed) * rounds < REP_NS {
+                rounds *= 2;
+            }
+            let mut patience = SPOILT_NS;
+            for _ in 0..self.reps {
+                let (mut total, mut good) = (0, 0);
+                while good < rounds {
+                    let begin = now();
+                    let ns = one_round(ops);
+                    if lost.load(Ordering::Relaxed) != 0 && patience > 0 {
+                        patience = patience.saturating_sub(now() - begin);
+                        continue;
+                    }
+                    total += ns;
+                    good += 1;
                 }
+                values.push(total as f64 / (rounds as f64 * ops as f64));
             }
             stop.store(true, Ordering::Relaxed);
             round.fetch_add(1, Ordering::Release);
