@@ -168,12 +168,18 @@
 
 #if defined(__GNUC__) || defined(__clang__)
 #define TEL__PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
-#define TEL__KEY_SIZE(key) \
-    (!(key) ? 0u : __builtin_constant_p(__builtin_strlen(key)) ? (uint32_t)__builtin_strlen(key) : 0u)
-#define TEL__STR_SIZE(s) \
-    (!(s) ? (size_t)0 : __builtin_constant_p(__builtin_strlen(s)) ? __builtin_strlen(s) : SIZE_MAX)
 #else
 #define TEL__PRINTF(fmt, args)
+#endif
+/* The sizes of literals cost nothing: the compiler knows them. GCC leaves other strings to be measured where they
+   are needed; Clang cannot tell literals apart here and measures them at once. */
+#if defined(__clang__)
+#define TEL__KEY_SIZE(key) ((key) ? (uint32_t)__builtin_strlen(key) : 0u)
+#define TEL__STR_SIZE(s)   ((s) ? __builtin_strlen(s) : (size_t)0)
+#elif defined(__GNUC__)
+#define TEL__KEY_SIZE(key) ((key) && __builtin_constant_p(__builtin_strlen(key)) ? (uint32_t)__builtin_strlen(key) : 0u)
+#define TEL__STR_SIZE(s)   ((s) && __builtin_constant_p(__builtin_strlen(s)) ? __builtin_strlen(s) : SIZE_MAX)
+#else
 #define TEL__KEY_SIZE(key) 0u
 #define TEL__STR_SIZE(s)   SIZE_MAX
 #endif
@@ -1821,16 +1827,10 @@ TEL__INLINE uint64_t tel__id_next(tel__id_generator* g) {
     return r;
 }
 
-TEL__INLINE void tel__id_span(tel__id_generator* g, uint8_t out[8]) {
+/* Never 0: for the part of an id that keeps the whole from being all zero. */
+TEL__INLINE uint64_t tel__id_some(tel__id_generator* g) {
     uint64_t r = tel__id_next(g);
-    if (TEL__UNLIKELY(r == 0)) { r = 1; }
-    memcpy(out, &r, 8);
-}
-
-TEL__INLINE void tel__id_trace(tel__id_generator* g, uint8_t out[16]) {
-    uint64_t r = tel__id_next(g);
-    memcpy(out, &r, 8);
-    tel__id_span(g, out + 8);
+    return TEL__LIKELY(r != 0) ? r : 1;
 }
 
 /* ==== R06 >>memory ====================================================================================
@@ -2956,6 +2956,20 @@ TEL__INLINE bool tel__attr_same_key(const tel_attr* a, const tel_attr* b) {
     return n == tel__attr_key_size(b) && tel__attr_same_bytes(a->key, b->key, n);
 }
 
+/* Key and value alike, where b has its sizes measured: type and key size are one word when the compiler knew
+   the size of a's key. */
+TEL__INLINE bool tel__attr_same(const tel_attr* a, const tel_attr* b) {
+    size_t n = a->as.s.size;
+    if (TEL__UNLIKELY(memcmp(&a->type, &b->type, sizeof a->type + sizeof a->tel__key_size) != 0)) {
+        if (a->tel__key_size || a->type != b->type || !tel__attr_same_key(a, b)) { return false; }
+    } else if (TEL__UNLIKELY(!tel__attr_same_bytes(a->key, b->key, b->tel__key_size))) {
+        return false;
+    }
+    if (a->type != TEL_TYPE_STRING) { return tel__attr_word(a) == tel__attr_word(b); }
+    return TEL__LIKELY(n == b->as.s.size && a->as.s.data) ? tel__attr_same_bytes(a->as.s.data, b->as.s.data, n)
+                                                          : tel__attr_same_value(a, b);
+}
+
 TEL__FN int tel__attr_order(const tel_attr* a, const tel_attr* b) {
     size_t n = tel__attr_key_size(a), m = tel__attr_key_size(b);
     int r = memcmp(a->key, b->key, n < m ? n : m);
@@ -3495,7 +3509,7 @@ typedef enum tel__metric_kind {
 
 #define TEL__METRIC_REAL       0x80000000u      /* in an instrument's tel__cell: sums doubles */
 #define TEL__METRIC_PAGE       64u              /* cells per page of a thread */
-#define TEL__METRIC_CACHE      64u              /* call sites remembered per thread */
+#define TEL__METRIC_CACHE      64u              /* call sites remembered per thread: six bits of a hash */
 #define TEL__METRIC_MAX_BOUNDS 1024u
 #define TEL__METRIC_CHUNK      4096u            /* points per batch */
 
@@ -4240,7 +4254,7 @@ TEL__INLINE void tel__metric_bump_real(tel__atomic_u64* cell, double n) {
 
 /* ---- recording into a series that is at hand ---- */
 
-TEL__FN void tel__metric_series_add_int(tel__metric_series* s, int64_t n) {
+TEL__INLINE void tel__metric_series_add_int(tel__metric_series* s, int64_t n) {
     tel__atomic_u64* cell = tel__metric_cell(s->id);
     if (TEL__UNLIKELY(!cell)) { cell = tel__me.cells ? tel__metric_touch(tel__me.cells, s) : NULL; }
     if (TEL__LIKELY(cell != NULL)) { tel__metric_bump(cell, n); }
@@ -4254,7 +4268,7 @@ TEL__FN void tel__metric_series_add_real(tel__metric_series* s, double n) {
     else { tel__atomic_add_double(&s->shared, n); }
 }
 
-TEL__FN void tel__metric_series_record(tel__metric_series* s, double v) {
+TEL__INLINE void tel__metric_series_record(tel__metric_series* s, double v) {
     tel__atomic_u64* cell = tel__metric_cell(s->id);
     if (TEL__UNLIKELY(!cell || !tel__atomic_load_u64(cell))) {
         cell = tel__me.cells ? tel__metric_touch(tel__me.cells, s) : NULL;
@@ -4299,9 +4313,9 @@ TEL__INLINE uint32_t tel__metric_site_index(uint32_t metric, tel_attrs attrs) {
     for (i = 0; i < attrs.count; i++) {
         const tel_attr* a = &attrs.items[i];
         uint64_t w = a->type == TEL_TYPE_STRING ? (uint64_t)(uintptr_t)a->as.s.data : tel__attr_word(a);
-        h = (h ^ w ^ (h >> 29)) * 0x9e3779b97f4a7c15u;
+        h = (h + w) * 0x9e3779b97f4a7c15u;
     }
-    return (uint32_t)(h >> 58) % TEL__METRIC_CACHE;
+    return (uint32_t)(h >> 58);
 }
 
 TEL__INLINE bool tel__metric_site_same(const tel__metric_site* site, tel_attrs attrs) {
@@ -4309,8 +4323,7 @@ TEL__INLINE bool tel__metric_site_same(const tel__metric_site* site, tel_attrs a
     size_t i;
     if (s->attr_count != attrs.count) { return false; }
     for (i = 0; i < attrs.count; i++) {
-        const tel_attr* b = &s->attrs[site->order[i]];
-        if (!tel__attr_same_key(&attrs.items[i], b) || !tel__attr_same_value(&attrs.items[i], b)) { return false; }
+        if (!tel__attr_same(&attrs.items[i], &s->attrs[site->order[i]])) { return false; }
     }
     return true;
 }
@@ -5149,21 +5162,24 @@ TEL__INLINE bool tel__span_in_ratio(const tel__span_sampler* s, const uint8_t tr
     return low >= s->threshold;
 }
 
+/* Ids on their way from the generator to the places that keep them: in registers, because a copy of bytes that were
+   just stored in smaller pieces would wait for the stores. */
+typedef struct tel__span_ids { uint64_t trace[2], span; } tel__span_ids;
+
 /* Fills in a new context under parent (NULL: a root) and says whether it is sampled. The random flag goes on as
    it came (Trace Context Level 2, "Random Trace ID Flag"). */
-TEL__INLINE bool tel__span_context(tel__span_tracer* t, const tel_context* parent, tel_context* out) {
+TEL__INLINE bool tel__span_context(tel__span_tracer* t, const tel_context* parent, tel_context* out, tel__span_ids* ids) {
     const tel__span_sampler* s = &t->shared->sampler;
     bool sampled;
-    if (parent) {
-        memcpy(out->trace_id, parent->trace_id, 16);
-        sampled = s->parent_based ? (parent->flags & 1u) != 0 : tel__span_in_ratio(s, out->trace_id);
-        out->flags = (uint8_t)((parent->flags & 2u) | (sampled ? 1u : 0u));
-    } else {
-        tel__id_trace(&t->generator, out->trace_id);
-        sampled = tel__span_in_ratio(s, out->trace_id);
-        out->flags = sampled ? 3 : 2;
-    }
-    tel__id_span(&t->generator, out->span_id);
+    if (parent) { memcpy(ids->trace, parent->trace_id, 16); }
+    else { ids->trace[0] = tel__id_next(&t->generator); ids->trace[1] = tel__id_some(&t->generator); }
+    ids->span = tel__id_some(&t->generator);
+    memcpy(out->trace_id, &ids->trace[0], 8);
+    memcpy(out->trace_id + 8, &ids->trace[1], 8);
+    memcpy(out->span_id, &ids->span, 8);
+    if (parent && s->parent_based) { sampled = (parent->flags & 1u) != 0; }
+    else { sampled = TEL__LIKELY(s->threshold == 0) || tel__span_in_ratio(s, out->trace_id); }
+    out->flags = (uint8_t)((parent ? parent->flags & 2u : 2u) | (sampled ? 1u : 0u));
     out->remote = 0;
     out->tel__reserved = 0;
     out->tel__extra = 0;
@@ -5177,8 +5193,8 @@ TEL__NOINLINE void tel__span_pool_empty(tel__span_tracer* t) {
 }
 
 /* Takes a slot for a sampled span and begins its record; the name is its first item. */
-TEL__INLINE tel__span_slot* tel__span_open(tel__span_tracer* t, tel_span* s, const tel_context* parent, const char* name,
-                                           tel_span_kind kind) {
+TEL__INLINE tel__span_slot* tel__span_open(tel__span_tracer* t, tel_span* s, const tel__span_ids* ids,
+                                           const tel_context* parent, const char* name, tel_span_kind kind) {
     tel__spans* p = t->shared;
     uint32_t i = tel__span_block_take(t);
     tel__span_slot* slot;
@@ -5192,8 +5208,9 @@ TEL__INLINE tel__span_slot* tel__span_open(tel__span_tracer* t, tel_span* s, con
     r = &slot->record;
     r->head.kind = TEL__RING_SPAN;
     r->head.a = (uint8_t)kind;
-    memcpy(r->trace_id, s->context.trace_id, 16);
-    memcpy(r->span_id, s->context.span_id, 8);
+    memcpy(r->trace_id, &ids->trace[0], 8);
+    memcpy(r->trace_id + 8, &ids->trace[1], 8);
+    memcpy(r->span_id, &ids->span, 8);
     if (parent) {
         memcpy(r->parent_id, parent->span_id, 8);
         r->head.c = parent->remote ? TEL__SPAN_PARENT_REMOTE : 0;
@@ -5214,21 +5231,23 @@ TEL__INLINE const tel_context* tel__span_current(const tel__span_tracer* t) {
 }
 
 TEL__INLINE tel_span tel__span_begin(tel__span_tracer* t, const tel_context* parent, const char* name) {
+    tel__span_ids ids;
     tel_span s;
     s.tel__slot = s.tel__generation = 0;
-    if (tel__span_context(t, parent, &s.context)) { tel__span_open(t, &s, parent, name, TEL_SPAN_INTERNAL); }
+    if (tel__span_context(t, parent, &s.context, &ids)) { tel__span_open(t, &s, &ids, parent, name, TEL_SPAN_INTERNAL); }
     return s;
 }
 
 TEL__FN tel_span tel__span_begin_desc(tel__span_tracer* t, const tel_span_desc* d) {
     const tel_context* parent = d->root ? NULL : d->parent ? d->parent : tel__span_current(t);
     tel__span_slot* slot;
+    tel__span_ids ids;
     tel_span s;
     size_t i;
     s.tel__slot = s.tel__generation = 0;
     if (parent && !tel__span_valid(parent)) { parent = NULL; }
-    if (!tel__span_context(t, parent, &s.context)) { return s; }
-    slot = tel__span_open(t, &s, parent, d->name, d->kind);
+    if (!tel__span_context(t, parent, &s.context, &ids)) { return s; }
+    slot = tel__span_open(t, &s, &ids, parent, d->name, d->kind);
     if (!slot) { return s; }
     slot->record.scope = tel__attr_scope_find(t->shared->scopes, d->scope);
     for (i = 0; i < d->attrs.count; i++) { tel__span_put_attr(t, slot, &d->attrs.items[i]); }
@@ -5254,14 +5273,16 @@ TEL__INLINE void tel__span_finish(tel__span_tracer* t, tel_span* s, uint64_t end
     tel__spans* p = t->shared;
     tel__span_slot* slot = tel__span_slot_of(p, s);
     uint32_t size, generation;
+    uint64_t end = end_unix_ns;
     char* to;
     if (TEL__UNLIKELY(!slot)) { return; }
-    if (TEL__LIKELY(end_unix_ns == 0)) { slot->record.end = tel__clock_ticks(t->clock); }
-    else { slot->record.end = end_unix_ns; slot->record.head.c |= TEL__SPAN_END_UNIX; }
+    if (TEL__LIKELY(end == 0)) { end = tel__clock_ticks(t->clock); }
+    else { slot->record.head.c |= TEL__SPAN_END_UNIX; }
     size = (uint32_t)sizeof(tel__span_record) + slot->total;
     to = tel__ring_begin(t->thread, size, TEL__BOOK_SPANS);
     if (TEL__LIKELY(to != NULL)) {
         memcpy(to + sizeof(uint32_t), (char*)&slot->record + sizeof(uint32_t), sizeof(tel__span_record) - sizeof(uint32_t));
+        memcpy(to + offsetof(tel__span_record, end), &end, sizeof end);
         memcpy(to + sizeof(tel__span_record), slot->data, slot->used);
         if (TEL__UNLIKELY(slot->next != 0)) { tel__span_pack_chain(p, slot, to + sizeof(tel__span_record) + slot->used); }
         tel__ring_commit(t->thread->ring, to, size);
@@ -8639,6 +8660,13 @@ TEL__FN tel__http_io tel__http_socket_send(tel__http_socket s, tel_text* pieces,
     return TEL__HTTP_MOVED;
 }
 
+TEL__FN void tel__http_poll_add(tel__http_poll* items, size_t* count, tel__http_socket s, int events) {
+    tel__http_poll* item = &items[(*count)++];
+    item->fd = s;
+    item->events = (short)events;
+    item->revents = 0;
+}
+
 /* How many are ready. A signal counts as a timeout; when poll itself fails the time is slept, so that no
    caller can spin. */
 TEL__FN int tel__http_socket_poll(tel__http_poll* items, size_t count, int timeout_ms) {
@@ -8745,9 +8773,8 @@ TEL__FN tel_result tel__http_wait(tel__http_socket s, int events, const tel__htt
         uint64_t now = tel__clock_mono_ns();
         uint64_t left = limit->deadline_mono_ns > now ? (limit->deadline_mono_ns - now) / 1000000u + 1 : 0;
         tel__http_poll item;
-        item.fd = s;
-        item.events = (short)events;
-        item.revents = 0;
+        size_t count = 0;
+        tel__http_poll_add(&item, &count, s, events);
         if (tel__http_socket_poll(&item, 1, left < TEL__HTTP_SLICE_MS ? (int)left : TEL__HTTP_SLICE_MS) > 0) {
             *ready = item.revents & (POLLIN | POLLOUT);
             if (item.revents & ~(POLLIN | POLLOUT)) { *ready = events; }
@@ -9271,24 +9298,23 @@ TEL__FN void tel__http_listener_admit(tel__http_listener* l) {
     l->connections[place] = c;
 }
 
-/* Fills the set for poll (wake, listening socket, connections); how long to wait in milliseconds. */
-TEL__FN int tel__http_listener_prepare(const tel__http_listener* l, tel__http_poll* items) {
+/* Fills the set for poll: wake, the connections in order, and the listening socket if newcomers may come
+   in. No empty items: poll refuses a set larger than the number of descriptors that a process may have.
+   The answer is how long to wait, in milliseconds. */
+TEL__FN int tel__http_listener_prepare(const tel__http_listener* l, tel__http_poll* items, size_t* count) {
     uint64_t now = tel__clock_mono_ns(), open_at = tel__http_listener_open_at(l), first = UINT64_MAX;
     uint64_t most = (uint64_t)TEL__HTTP_SLICE_MS * 1000000u;
     size_t i;
-    memset(items, 0, (2 + TEL__HTTP_CONNECTIONS) * sizeof *items);
-    items[0].fd = l->wake[0];
-    items[0].events = POLLIN;
-    items[1].fd = now >= open_at ? l->socket : TEL__HTTP_NO_SOCKET;
-    items[1].events = POLLIN;
-    if (now < open_at) { first = open_at; }
+    *count = 0;
+    tel__http_poll_add(items, count, l->wake[0], POLLIN);
     for (i = 0; i < TEL__HTTP_CONNECTIONS; i++) {
         const tel__http_connection* c = l->connections[i];
-        items[2 + i].fd = c ? c->socket : TEL__HTTP_NO_SOCKET;
         if (!c) { continue; }
-        items[2 + i].events = c->phase == TEL__HTTP_WRITING ? POLLOUT : POLLIN;
+        tel__http_poll_add(items, count, c->socket, c->phase == TEL__HTTP_WRITING ? POLLOUT : POLLIN);
         if (tel__http_connection_deadline(c) < first) { first = tel__http_connection_deadline(c); }
     }
+    if (now >= open_at) { tel__http_poll_add(items, count, l->socket, POLLIN); }
+    else if (open_at < first) { first = open_at; }
     if (l->wake[0] == TEL__HTTP_NO_SOCKET && first > now + most) { first = now + most; }
     if (first == UINT64_MAX) { return -1; }
     return first > now ? (int)((first - now) / 1000000u) + 1 : 0;
@@ -9297,14 +9323,14 @@ TEL__FN int tel__http_listener_prepare(const tel__http_listener* l, tel__http_po
 TEL__FN void tel__http_listener_run(void* arg) {
     tel__http_listener* l = (tel__http_listener*)arg;
     tel__http_poll items[2 + TEL__HTTP_CONNECTIONS];
-    size_t i;
+    size_t i, at, count;
     while (tel__atomic_load_acquire_u32(&l->stop) == 0) {
-        int timeout = tel__http_listener_prepare(l, items);
-        (void)tel__http_socket_poll(items, TEL__ARRAY_SIZE(items), timeout);
-        for (i = 0; i < TEL__HTTP_CONNECTIONS; i++) {
-            if (l->connections[i]) { tel__http_connection_serve(l, i, items[2 + i].revents != 0); }
+        int timeout = tel__http_listener_prepare(l, items, &count);
+        (void)tel__http_socket_poll(items, count, timeout);
+        for (i = 0, at = 1; i < TEL__HTTP_CONNECTIONS; i++) {
+            if (l->connections[i]) { tel__http_connection_serve(l, i, items[at++].revents != 0); }
         }
-        if (items[1].revents & POLLIN) { tel__http_listener_admit(l); }
+        if (at < count && (items[at].revents & POLLIN)) { tel__http_listener_admit(l); }
     }
     for (i = 0; i < TEL__HTTP_CONNECTIONS; i++) { tel__http_connection_drop(l, i); }
 }

@@ -1,6 +1,6 @@
 /* measure.h -- how every C and C++ figure of this bench is taken.
 
-   A figure is the minimum and the median of `bench_reps` repetitions of about 3 ms each. One thread is pinned
+   A figure is the minimum and the median of `bench_reps` repetitions of 1 to 5 ms each. One thread is pinned
    to one cpu; with several threads, each is pinned to a cpu of its own, all start at one agreed instant, and the
    figure is the wall time of the slowest thread divided by the operations of one thread. A figure with a burst
    length runs that many operations, then `between` outside the timed part (draining a ring, say), and so on.
@@ -28,7 +28,8 @@
 #define BENCH_THREADS   4
 #define BENCH_REPS_MAX  401
 #define BENCH_REP_NS    3000000u
-#define BENCH_ROUND_NS  100000u         /* of several threads */
+#define BENCH_REP4_NS   1000000u        /* of several threads: in rounds, of which each needs all of them at once */
+#define BENCH_ROUND_NS  100000u
 #define BENCH_LATE_NS   1000u
 #define BENCH_SPOILT_NS 4000000000u     /* spent on spoilt rounds of one figure; after that they count */
 #define BENCH_UNUSED    __attribute__((unused))
@@ -200,7 +201,7 @@ static void bench_calibrate(bench_team* t, uint64_t burst, uint64_t* rounds, uin
         if (burst != 0 || t->leader_cpu_ns * 2 > round_ns) { break; }
         *ops *= 2;
     }
-    while (t->leader_cpu_ns * *rounds < BENCH_REP_NS) { *rounds *= 2; }
+    while (t->leader_cpu_ns * *rounds < (t->threads > 1 ? BENCH_REP4_NS : BENCH_REP_NS)) { *rounds *= 2; }
 }
 
 static int bench_ascending(const void* a, const void* b) {

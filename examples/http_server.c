@@ -340,14 +340,15 @@ static void start_telemetry(int metrics_port) {
 
 static void stop_telemetry(void) {
     static const char* const names[3] = { "metrics", "spans", "logs" };
-    tel_result r = tel_shutdown(10000);             /* delivers what is left, within ten seconds */
-    if (r != TEL_OK) { fprintf(stderr, "tel_shutdown: %s\n", tel_result_string(r)); }
-    tel_stats s = tel_query_stats();
+    tel_flush(10000);                               /* delivers what is left, within ten seconds */
+    tel_stats s = tel_query_stats();                /* the books, while they are open */
     for (int i = 0; i < 3; i++) {
         printf("tel_stats signal=%s recorded=%llu dropped=%llu exported=%llu failed=%llu\n", names[i],
                (unsigned long long)s.recorded[i], (unsigned long long)s.dropped[i],
                (unsigned long long)s.exported[i], (unsigned long long)s.failed[i]);
     }
+    tel_result r = tel_shutdown(1000);              /* what is not delivered by now is lost; stderr says how much */
+    if (r != TEL_OK) { fprintf(stderr, "tel_shutdown: %s\n", tel_result_string(r)); }
 }
 
 int main(int argc, char** argv) {

@@ -35,6 +35,7 @@ const (
 	clientLabel = "client_golang (Go)"
 	threadsMax  = 4
 	repNs       = 3_000_000
+	rep4Ns      = 1_000_000
 	roundNs     = 100_000
 	lateNs      = 1000
 	spoiltNs    = 4_000_000_000
@@ -177,19 +178,19 @@ func run(name, label string, threads int, perRound uint64, between func(), body 
 		operations += ops * uint64(threads)
 		return last - s
 	}
-	rounds, ops, wish := int64(1), uint64(64), int64(repNs)
+	rounds, ops, wish, rep := int64(1), uint64(64), int64(repNs), int64(repNs)
 	if perRound != 0 {
 		ops = perRound
 	}
 	if threads > 1 {
-		wish = roundNs
+		wish, rep = roundNs, rep4Ns
 	}
 	for oneRound(ops); ; ops *= 2 {
 		if oneRound(ops); perRound != 0 || leader*2 > wish {
 			break
 		}
 	}
-	for leader*rounds < repNs {
+	for leader*rounds < rep {
 		rounds *= 2
 	}
 	var values []float64

@@ -7,6 +7,7 @@ use std::time::Instant;
 
 pub const THREADS: usize = 4;
 const REP_NS: u64 = 3_000_000;
+const REP4_NS: u64 = 1_000_000;
 const ROUND_NS: u64 = 100_000;
 const LATE_NS: u64 = 1000;
 const SPOILT_NS: u64 = 4_000_000_000;
@@ -161,7 +162,7 @@ impl Bench {
                 }
                 ops *= 2;
             }
-            while leader.load(Ordering::Relaxed) * rounds < REP_NS {
+            while leader.load(Ordering::Relaxed) * rounds < (if threads > 1 { REP4_NS } else { REP_NS }) {
                 rounds *= 2;
             }
             let mut patience = SPOILT_NS;
