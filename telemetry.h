@@ -117,8 +117,8 @@
    Batches leave by size (512) or by age (spans 5 s, logs 1 s); metrics every 60 s; see the variables.
 
    CONTENTS (search for the tag: it stands here and at its banner)
-       P1  >>version      P2  >>types     P3  >>setup     P4  >>metrics       P5  >>spans      P6  >>propagation
-       P7  >>logs         P8  >>sinks     P9  >>query     P10 >>scopes        P11 >>c++        P12 >>off
+       P1  >>version      P2  >>types     P3  >>setup     P4  >>instruments   P5  >>tracing    P6  >>carriers
+       P7  >>logging      P8  >>destinations              P9  >>query         P10 >>scopes     P11 >>c++      P12 >>off
      The implementation, in the order in which it can be read; a room calls only rooms above it:
        R01 >>platform     R02 >>atomics   R03 >>threads   R04 >>clock         R05 >>ids        R06 >>memory
        R07 >>text         R08 >>diag      R09 >>attrs     R10 >>ring          R11 >>metrics    R12 >>spans
@@ -355,7 +355,7 @@ TEL_API tel_result    tel_adopt_instance(tel_instance* other);
 TEL_API tel_result tel__init(const tel_desc* desc, uint32_t build_tag);
 static inline tel_result tel_init(const tel_desc* desc) { return tel__init(desc, TEL__BUILD_TAG); }
 
-/* ==== P4 >>metrics ==================================================================================== */
+/* ==== P4 >>instruments ================================================================================ */
 
 /* An instrument is a struct you own, normally static, and initialise with a TEL_* initialiser. It needs no
    registration call, may be used from any thread before or after tel_init (before: a no-op), and finds its
@@ -435,7 +435,7 @@ TEL_API tel_result tel_observer_add(const tel_observer_desc* desc);     /* after
 TEL_API tel_result tel_observer_remove(const char* name);               /* does not return while func is running */
 TEL_API void       tel_observe(tel_observation* o, double v, tel_attrs attrs);      /* inside func only */
 
-/* ==== P5 >>spans ====================================================================================== */
+/* ==== P5 >>tracing ==================================================================================== */
 
 /* Who we are in which trace: a plain value. Copy it, store it, send it to another thread; nothing to free.
    All zero: no trace. (W3C Trace Context; tel__extra is where tracestate and baggage will ride.) */
@@ -485,8 +485,9 @@ TEL_API tel_span tel_span_start_ex(const tel_span_desc* desc);
 TEL_API void     tel_span_end     (tel_span* s);                        /* a second end is ignored */
 TEL_API void     tel_span_end_at  (tel_span* s, uint64_t unix_ns);      /* 0: now; before the start: the start */
 
-TEL_API bool     tel_span_recording(const tel_span* s);
-TEL_API void     tel__span_set    (tel_span* s, const tel_attr* attr);
+/* On a live span; everything given is copied. A NULL span, or one that does not record, is fine. */
+TEL_API bool     tel_span_recording(const tel_span* s);                 /* worth preparing attributes? */
+TEL_API void     tel__span_set    (tel_span* s, const tel_attr* attr);  /* what tel_span_set calls */
 static inline void tel_span_set   (tel_span* s, tel_attr attr) { tel__span_set(s, &attr); }   /* same key: overwrites */
 TEL_API void     tel_span_set_all (tel_span* s, tel_attrs attrs);
 TEL_API void     tel_span_event   (tel_span* s, const char* name, tel_attrs attrs);
@@ -503,7 +504,7 @@ TEL_API tel_context tel_current(void);                              /* all zero 
 TEL_API tel_token   tel_attach(const tel_context* c);               /* NULL: attach "no trace" */
 TEL_API void        tel_detach(tel_token t);                        /* tolerates wrong order; reports it */
 
-/* ==== P6 >>propagation ================================================================================ */
+/* ==== P6 >>carriers =================================================================================== */
 
 /* Your headers, whatever they are: an HTTP request, a message, environ. */
 typedef struct tel_carrier {
@@ -521,7 +522,7 @@ TEL_API tel_context tel_extract(const tel_carrier* in);                         
 TEL_API tel_result  tel_traceparent_format(const tel_context* c, char out[TEL_TRACEPARENT_SIZE]);
 TEL_API tel_result  tel_traceparent_parse (tel_text text, tel_context* out);    /* TEL_ERR_FORMAT: out is zeroed */
 
-/* ==== P7 >>logs ======================================================================================= */
+/* ==== P7 >>logging ==================================================================================== */
 
 typedef enum tel_severity {             /* the OpenTelemetry severity numbers; 1..24 are all valid */
     TEL_TRACE = 1, TEL_DEBUG = 5, TEL_INFO = 9, TEL_WARN = 13, TEL_ERROR = 17, TEL_FATAL = 21
@@ -545,7 +546,7 @@ TEL_API void tel_vlogf (tel_severity sev, const char* format, va_list args) TEL_
 TEL_API void tel_log_ex(const tel_log_desc* desc);
 TEL_API bool tel_log_enabled(tel_severity sev);         /* worth preparing the arguments? */
 
-/* ==== P8 >>sinks ====================================================================================== */
+/* ==== P8 >>destinations =============================================================================== */
 
 typedef enum tel_signal {
     TEL_METRICS = 1, TEL_SPANS = 2, TEL_LOGS = 4, TEL_ALL_SIGNALS = 7,
@@ -739,6 +740,7 @@ typedef struct tel_span_scope { tel_span span; tel_token token; bool open; } tel
 typedef struct tel_time_scope { tel_histogram* histogram; uint64_t tel__begin; bool open; } tel_time_scope;
 typedef struct tel_with_scope { tel_token token; bool open; } tel_with_scope;
 
+/* What the macros are made of, for a language binding or a scope of your own. Same thread for begin and end. */
 TEL_API tel_span_scope tel_span_scope_begin(const char* name);
 TEL_API void           tel_span_scope_end  (tel_span_scope* s);        /* idempotent, like the other two */
 TEL_API tel_time_scope tel_time_scope_begin(tel_histogram* h);
@@ -754,7 +756,9 @@ TEL_API void           tel_with_scope_end  (tel_with_scope* s);
 #define TEL__CAT(a, b)  TEL__CAT_(a, b)
 #define TEL__LOCAL(tag) TEL__CAT(tel__##tag##_, __LINE__)
 
-#if defined(__cplusplus)
+#if defined(TELEMETRY_OFF)
+/* Nothing is left of these: see P12. */
+#elif defined(__cplusplus)
 #define TEL__GUARD(kind)                                                                                      \
     struct tel__##kind##_guard : tel_##kind##_scope {                                                         \
         explicit tel__##kind##_guard(const tel_##kind##_scope& s) : tel_##kind##_scope(s) {}                  \
@@ -772,6 +776,20 @@ TEL__GUARD(with);
 #define TEL__OPEN(kind, local, begin) tel_##kind##_scope local = begin
 #endif
 
+#if defined(TELEMETRY_OFF)
+#ifdef __cplusplus
+#define TEL__OFF_ZERO {}
+#else
+#define TEL__OFF_ZERO { 0 }
+#endif
+#define TEL__OFF_BLOCK(arg) \
+    for (bool TEL__LOCAL(off) = ((void)(arg), true); TEL__LOCAL(off); TEL__LOCAL(off) = false)
+#define TEL_SPAN(var, name) \
+    TEL__OFF_BLOCK(name) \
+        for (tel_span TEL__LOCAL(span), *var = (TEL__LOCAL(span).tel__slot = 0, &TEL__LOCAL(span)); var; var = 0)
+#define TEL_TIME(histogram) TEL__OFF_BLOCK(histogram)
+#define TEL_WITH(context)   TEL__OFF_BLOCK(context)
+#else
 #define TEL_SPAN(var, name)                                                                                   \
     for (TEL__OPEN(span, TEL__LOCAL(span), tel_span_scope_begin(name));                                       \
          TEL__LOCAL(span).open; tel_span_scope_end(&TEL__LOCAL(span)))                                        \
@@ -782,6 +800,7 @@ TEL__GUARD(with);
 #define TEL_WITH(context)                                                                                     \
     for (TEL__OPEN(with, TEL__LOCAL(with), tel_with_scope_begin(context));                                    \
          TEL__LOCAL(with).open; tel_with_scope_end(&TEL__LOCAL(with)))
+#endif
 
 /* ==== P11 >>c++ ======================================================================================= */
 
@@ -797,11 +816,6 @@ inline tel_result tel_observer_add(const tel_observer_desc& desc) { return tel_o
 /* TELEMETRY_OFF: the same surface as empty inline functions, so types are still checked and nothing is left of the
    calls. Arguments of tel_log and tel_logf are not even evaluated; their format is still checked. */
 #if defined(TELEMETRY_OFF)
-#ifdef __cplusplus
-#define TEL__OFF_ZERO {}
-#else
-#define TEL__OFF_ZERO { 0 }
-#endif
 TEL_API const char* tel_result_string(tel_result r) { (void)r; return "off"; }
 TEL_API tel_result tel_flush(uint32_t timeout_ms) { (void)timeout_ms; return TEL_OK; }
 TEL_API tel_result tel_shutdown(uint32_t timeout_ms) { (void)timeout_ms; return TEL_OK; }
@@ -1437,17 +1451,15 @@ TEL__FN void tel__atomic_add_double(tel__atomic_u64* a, double n) {
 
    Uses      R01 platform, R02 atomics.        Used by   R06-R22.
    Threads   any. The hooks are set once, from tel_init, under the root mutex.
-   Holds     tel__me is written by its own thread only. Its pointers stay valid until that thread
+   Holds     tel__thread_me is written by its own thread only. Its pointers stay valid until that thread
              clears them, because the memory behind them is freed by the thread itself or after it.
              Threads made here block every signal: the host's handlers never run on them.
    Tests     tests/rooms/threads.c   fuzz: none   bench: floor.tls
 */
-#if TEL__WINDOWS
-#define TEL__TLS __declspec(thread)
-#elif defined(__cplusplus)
+#if TEL__GNU
 #define TEL__TLS __thread
 #else
-#define TEL__TLS __thread
+#define TEL__TLS __declspec(thread)
 #endif
 
 /* What one thread keeps. Each pointer is owned by the room named. */
@@ -1458,21 +1470,21 @@ typedef struct tel__thread_local {
     uint64_t                  idle;     /* records made while nothing was initialised */
     uint32_t                  quiet;    /* calls of sinks this thread is inside of */
 } tel__thread_local;
-static TEL__TLS tel__thread_local tel__me;
+static TEL__TLS tel__thread_local tel__thread_me;
 
 /* Around a sink's callback: what it records itself is ignored, and setup calls can tell where they are.
    The record path needs no test for this, because it finds its pointers gone. */
 TEL__FN tel__thread_local tel__thread_quiet_begin(void) {
-    tel__thread_local saved = tel__me;
-    tel__me.cells = NULL;
-    tel__me.tracer = NULL;
-    tel__me.quiet++;
+    tel__thread_local saved = tel__thread_me;
+    tel__thread_me.cells = NULL;
+    tel__thread_me.tracer = NULL;
+    tel__thread_me.quiet++;
     return saved;
 }
 TEL__FN void tel__thread_quiet_end(tel__thread_local saved) {
-    tel__me.cells = saved.cells;
-    tel__me.tracer = saved.tracer;
-    tel__me.quiet--;
+    tel__thread_me.cells = saved.cells;
+    tel__thread_me.tracer = saved.tracer;
+    tel__thread_me.quiet--;
 }
 
 #if TEL__POSIX
@@ -1797,9 +1809,7 @@ TEL__FN void tel__id_random(uint8_t* out, size_t size) {
     size_t i;
     if (tel__platform_entropy(out, size)) { return; }
     x = tel__platform_unix_ns() ^ (tel__platform_mono_ns() << 20) ^ (uint64_t)(uintptr_t)&x;
-#if TEL__POSIX
-    x ^= (uint64_t)getpid() << 40;
-#endif
+    x ^= tel__platform_pid() << 40;
     for (i = 0; i < size; i++) {
         x += 0x9e3779b97f4a7c15u;
         k = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
@@ -4198,7 +4208,7 @@ TEL__FN tel__metric_cells* tel__metric_cells_add(tel__metrics* m) {
 
 /* This thread's cell for a bound id; NULL: not bound here, no page yet, or nothing initialised. */
 TEL__INLINE tel__atomic_u64* tel__metric_cell(uint32_t id) {
-    const tel__metric_cells* k = tel__me.cells;
+    const tel__metric_cells* k = tel__thread_me.cells;
     tel__atomic_u64* page;
     uint32_t i;
     if (TEL__UNLIKELY(!k)) { return NULL; }
@@ -4256,14 +4266,14 @@ TEL__INLINE void tel__metric_bump_real(tel__atomic_u64* cell, double n) {
 
 TEL__INLINE void tel__metric_series_add_int(tel__metric_series* s, int64_t n) {
     tel__atomic_u64* cell = tel__metric_cell(s->id);
-    if (TEL__UNLIKELY(!cell)) { cell = tel__me.cells ? tel__metric_touch(tel__me.cells, s) : NULL; }
+    if (TEL__UNLIKELY(!cell)) { cell = tel__thread_me.cells ? tel__metric_touch(tel__thread_me.cells, s) : NULL; }
     if (TEL__LIKELY(cell != NULL)) { tel__metric_bump(cell, n); }
     else { tel__atomic_add_u64(&s->shared, (uint64_t)n); }
 }
 
 TEL__FN void tel__metric_series_add_real(tel__metric_series* s, double n) {
     tel__atomic_u64* cell = tel__metric_cell(s->id);
-    if (TEL__UNLIKELY(!cell)) { cell = tel__me.cells ? tel__metric_touch(tel__me.cells, s) : NULL; }
+    if (TEL__UNLIKELY(!cell)) { cell = tel__thread_me.cells ? tel__metric_touch(tel__thread_me.cells, s) : NULL; }
     if (TEL__LIKELY(cell != NULL)) { tel__metric_bump_real(cell, n); }
     else { tel__atomic_add_double(&s->shared, n); }
 }
@@ -4271,7 +4281,7 @@ TEL__FN void tel__metric_series_add_real(tel__metric_series* s, double n) {
 TEL__INLINE void tel__metric_series_record(tel__metric_series* s, double v) {
     tel__atomic_u64* cell = tel__metric_cell(s->id);
     if (TEL__UNLIKELY(!cell || !tel__atomic_load_u64(cell))) {
-        cell = tel__me.cells ? tel__metric_touch(tel__me.cells, s) : NULL;
+        cell = tel__thread_me.cells ? tel__metric_touch(tel__thread_me.cells, s) : NULL;
     }
     if (TEL__LIKELY(cell != NULL)) {
         tel__metric_block_record((tel__metric_block*)(uintptr_t)tel__atomic_load_u64(cell), v);
@@ -4344,7 +4354,7 @@ TEL__FN tel__metric_series* tel__metric_probe(tel__metric_site* site, tel__metri
 
 /* The series of an instrument and attributes, when both are known to this thread's instance; else NULL. */
 TEL__INLINE tel__metric_series* tel__metric_find(const tel__metric_instrument* inst, tel_attrs attrs) {
-    tel__metric_cells* k = tel__me.cells;
+    tel__metric_cells* k = tel__thread_me.cells;
     uint32_t id = tel__atomic_load_u32((const tel__atomic_u32*)(const void*)&inst->tel__metric), i;
     tel__metric_site* site;
     if (TEL__UNLIKELY(!k || !tel__atomic_load_u32(&k->limit))) { return NULL; }
@@ -11070,7 +11080,7 @@ TEL__FN tel_result tel__config_prometheus_resolve(const tel_prometheus_desc* des
 
    Uses      all rooms above.                  Used by   R22.
    Threads   enter, acquire: any. start, stop: any, one at a time. Fork hooks: the forking thread.
-   Holds     tel__root is the only writable variable beside tel__me. root.mutex guards current, refs taken through
+   Holds     tel__root is the only writable variable beside tel__thread_me. root.mutex guards current, refs taken through
              it, and start and stop; it is held for moments only, never over a callback. An instance's refs
              are one for the root, one for each registered thread, one for each call under way; whoever takes
              the last one frees it. After `closed` is set (under gate) nobody drains into the pipeline, and
@@ -11161,9 +11171,9 @@ TEL__FN void tel__lifecycle_leave(tel__ring_thread* t) {
 }
 
 TEL__FN void tel__lifecycle_forget_me(void) {
-    tel__me.cells = NULL;
-    tel__me.tracer = NULL;
-    tel__me.ring = NULL;
+    tel__thread_me.cells = NULL;
+    tel__thread_me.tracer = NULL;
+    tel__thread_me.ring = NULL;
 }
 
 TEL__FN void tel__lifecycle_thread_exit(void* value) {
@@ -11189,19 +11199,19 @@ TEL__FN bool tel__lifecycle_join(tel_instance* inst) {
         tel__atomic_store_u32(&t->tracer->closed, 1);
     }
     tel__thread_mutex_unlock(&inst->gate);
-    tel__me.ring = t;
-    tel__me.cells = t->cells;
-    tel__me.tracer = t->tracer;
-    tel__atomic_add_u64(&inst->ignored, tel__me.idle);
-    tel__me.idle = 0;
+    tel__thread_me.ring = t;
+    tel__thread_me.cells = t->cells;
+    tel__thread_me.tracer = t->tracer;
+    tel__atomic_add_u64(&inst->ignored, tel__thread_me.idle);
+    tel__thread_me.idle = 0;
     return true;
 }
 
 /* In the child of fork, at its first record. */
 TEL__FN void tel__lifecycle_wake(tel_instance* inst) {
     tel__thread_mutex_lock(&tel__root.mutex);
-    tel__me.cells = tel__me.ring->cells;
-    tel__me.tracer = tel__me.ring->tracer;
+    tel__thread_me.cells = tel__thread_me.ring->cells;
+    tel__thread_me.tracer = tel__thread_me.ring->tracer;
     if (inst->dormant) {
         inst->dormant = false;
         if (!inst->no_thread && !tel__pipeline_start(&inst->pipeline)) { tel__diag_report(&inst->diag, TEL__DIAG_THREAD, "in the child of fork"); }
@@ -11212,19 +11222,19 @@ TEL__FN void tel__lifecycle_wake(tel_instance* inst) {
 /* The usual answer before tel_init and after tel_shutdown, told without a call: nothing records here. */
 TEL__INLINE bool tel__lifecycle_idle(void) {
     if (TEL__LIKELY(tel__atomic_load_ptr(&tel__root.current) != NULL)) { return false; }
-    tel__me.idle++;
+    tel__thread_me.idle++;
     return true;
 }
 
-/* The instance this thread records into, with tel__me filled in; NULL: none, inside a sink, or no memory. It
+/* The instance this thread records into, with tel__thread_me filled in; NULL: none, inside a sink, or no memory. It
    stays valid while the thread does, or until the thread itself shuts down. */
 TEL__NOINLINE tel_instance* tel__lifecycle_enter(int signal) {
-    tel__ring_thread* t = tel__me.ring;
+    tel__ring_thread* t = tel__thread_me.ring;
     tel_instance* inst;
-    if (tel__me.quiet) { return NULL; }
+    if (tel__thread_me.quiet) { return NULL; }
     if (t && !tel__atomic_load_u32(&t->closed)) {
         inst = (tel_instance*)t->registry->owner;
-        if (TEL__UNLIKELY(!tel__me.cells || !tel__me.tracer)) { tel__lifecycle_wake(inst); }
+        if (TEL__UNLIKELY(!tel__thread_me.cells || !tel__thread_me.tracer)) { tel__lifecycle_wake(inst); }
         return inst;
     }
     if (tel__lifecycle_idle()) { return NULL; }
@@ -11234,7 +11244,7 @@ TEL__NOINLINE tel_instance* tel__lifecycle_enter(int signal) {
         tel__lifecycle_leave(t);
     }
     inst = tel__lifecycle_acquire();
-    if (!inst) { tel__me.idle++; return NULL; }
+    if (!inst) { tel__thread_me.idle++; return NULL; }
     tel__atomic_add_u32(&inst->refs, 1);
     if (!tel__lifecycle_join(inst)) {
         if (signal >= 0) { tel__atomic_add_u64(&inst->unregistered[signal], 1); }
@@ -11275,7 +11285,7 @@ TEL__FN void tel__lifecycle_stats(tel_instance* inst, tel_stats* out) {
     out->spans_leaked = tel__atomic_load_u64(&sum.leaked);
     out->bytes_allocated = tel__atomic_load_u64(&inst->memory.used);
     out->threads = inst->registry.count;
-    out->ignored = tel__atomic_load_u64(&inst->ignored) + tel__me.idle;
+    out->ignored = tel__atomic_load_u64(&inst->ignored) + tel__thread_me.idle;
 }
 
 static const tel_scope tel__lifecycle_scope = { "telemetry.h", TEL_VERSION_STRING, NULL, { NULL, 0 } };
@@ -11470,7 +11480,7 @@ TEL__FN void tel__lifecycle_fork_threads(tel_instance* inst) {
     uint32_t at;
     for (t = inst->registry.threads; t; t = next) {
         next = t->next;
-        if (t == tel__me.ring) { mine = t; continue; }
+        if (t == tel__thread_me.ring) { mine = t; continue; }
         tel__memory_free(&inst->memory, t->tracer, sizeof *t->tracer);
         tel__memory_free(&inst->memory, t->own.data, t->own.size);
         tel__memory_free_lines(&inst->memory, t, sizeof *t);
@@ -11539,8 +11549,8 @@ TEL__FN void tel__lifecycle_fork_child(void) {
     p->next_collect = tel__clock_mono_ns() + (uint64_t)p->metric_interval_ms * 1000000u;
     inst->prometheus_port = 0;
     inst->dormant = true;
-    tel__me.cells = NULL;
-    tel__me.tracer = NULL;
+    tel__thread_me.cells = NULL;
+    tel__thread_me.tracer = NULL;
 }
 
 /* ---- start ---- */
@@ -11802,7 +11812,7 @@ TEL__FN tel_result tel__lifecycle_finish(tel_instance* inst, uint64_t deadline) 
 
 TEL__FN tel_result tel__lifecycle_stop(uint32_t timeout_ms) {
     uint64_t deadline = tel__clock_deadline(timeout_ms);
-    tel__ring_thread* mine = tel__me.ring;
+    tel__ring_thread* mine = tel__thread_me.ring;
     tel_instance* inst;
     tel_result r;
     if (!tel__lifecycle_begin_change()) { return TEL_ERR_STATE; }
@@ -11834,7 +11844,7 @@ TEL__FN void tel__lifecycle_at_exit(void) {
 
 TEL__FN tel_result tel__lifecycle_adopt(tel_instance* other) {
     tel_instance* before;
-    tel__ring_thread* t = tel__me.ring;
+    tel__ring_thread* t = tel__thread_me.ring;
     if (other && other->magic != TEL__LIFECYCLE_MAGIC) { return TEL_ERR_BUILD; }
     if (!tel__lifecycle_begin_change()) { return TEL_ERR_STATE; }
     before = (tel_instance*)tel__atomic_load_ptr(&tel__root.current);
@@ -11879,7 +11889,7 @@ TEL_API tel_result tel__init(const tel_desc* desc, uint32_t build_tag) {
         return TEL_ERR_BUILD;
     }
     memset(&zero, 0, sizeof zero);
-    if (tel__me.quiet) { return TEL_ERR_STATE; }
+    if (tel__thread_me.quiet) { return TEL_ERR_STATE; }
     return tel__lifecycle_start(desc ? desc : &zero);
 }
 
@@ -11887,7 +11897,7 @@ TEL_API tel_result tel_flush(uint32_t timeout_ms) {
     uint64_t deadline = tel__clock_deadline(timeout_ms);
     tel_instance* inst;
     tel_result r;
-    if (tel__me.quiet) { return TEL_ERR_STATE; }
+    if (tel__thread_me.quiet) { return TEL_ERR_STATE; }
     inst = tel__lifecycle_acquire();
     if (!inst) { return TEL_ERR_STATE; }
     r = tel__pipeline_flush(&inst->pipeline, deadline);
@@ -11896,13 +11906,13 @@ TEL_API tel_result tel_flush(uint32_t timeout_ms) {
 }
 
 TEL_API tel_result tel_shutdown(uint32_t timeout_ms) {
-    return tel__me.quiet ? TEL_ERR_STATE : tel__lifecycle_stop(timeout_ms);
+    return tel__thread_me.quiet ? TEL_ERR_STATE : tel__lifecycle_stop(timeout_ms);
 }
 
 TEL_API tel_result tel_pump(uint32_t timeout_ms) {
     tel_instance* inst;
     tel_result r = TEL_ERR_TIMEOUT;
-    if (tel__me.quiet) { return TEL_ERR_STATE; }
+    if (tel__thread_me.quiet) { return TEL_ERR_STATE; }
     inst = tel__lifecycle_acquire();
     if (!inst) { return TEL_ERR_STATE; }
     if (tel__pipeline_enter(&inst->pipeline, tel__clock_deadline(timeout_ms))) {
@@ -12056,7 +12066,7 @@ TEL_API tel_histogram* tel_histogram_bind(tel_histogram* h, tel_attrs attrs) {
 }
 
 TEL_API tel_result tel_observer_add(const tel_observer_desc* desc) {
-    tel_instance* inst = tel__me.quiet ? NULL : tel__lifecycle_acquire();
+    tel_instance* inst = tel__thread_me.quiet ? NULL : tel__lifecycle_acquire();
     tel_result r;
     if (!inst) { return TEL_ERR_STATE; }
     r = tel__metric_observer_add(&inst->metrics, desc, true);
@@ -12065,7 +12075,7 @@ TEL_API tel_result tel_observer_add(const tel_observer_desc* desc) {
 }
 
 TEL_API tel_result tel_observer_remove(const char* name) {
-    tel_instance* inst = tel__me.quiet ? NULL : tel__lifecycle_acquire();
+    tel_instance* inst = tel__thread_me.quiet ? NULL : tel__lifecycle_acquire();
     tel_result r;
     if (!inst) { return TEL_ERR_STATE; }
     r = tel__metric_observer_remove(&inst->metrics, name);
@@ -12081,10 +12091,10 @@ TEL_API void tel_observe(tel_observation* o, double v, tel_attrs attrs) {
 
 /* This thread's tracer; NULL: nothing is initialised. signal: what is lost when there is no memory for it. */
 TEL__INLINE tel__span_tracer* tel__api_tracer(int signal) {
-    tel__span_tracer* t = tel__me.tracer;
+    tel__span_tracer* t = tel__thread_me.tracer;
     if (TEL__LIKELY(t && !tel__atomic_load_u32(&t->closed))) { return t; }
     if (tel__lifecycle_idle()) { return NULL; }
-    return tel__lifecycle_enter(signal) ? tel__me.tracer : NULL;
+    return tel__lifecycle_enter(signal) ? tel__thread_me.tracer : NULL;
 }
 
 /* A span without an SDK carries its parent's context on (Trace API, "Behavior of the API in the absence of an
@@ -12229,7 +12239,7 @@ TEL_API void tel_log_ex(const tel_log_desc* desc) {
     if (t && desc) { tel__log_add_desc(t, desc); }
 }
 
-TEL_API bool tel_log_enabled(tel_severity sev) { (void)sev; return tel_enabled() && !tel__me.quiet; }
+TEL_API bool tel_log_enabled(tel_severity sev) { (void)sev; return tel_enabled() && !tel__thread_me.quiet; }
 
 /* ---- sinks ---- */
 
@@ -12291,7 +12301,7 @@ TEL_API tel_result tel_collect(const tel_sink* into) {
     tel_result r;
     union { const tel_sink* in; void* out; } u;
     if (!into || !into->export_fn) { return TEL_ERR_ARGUMENT; }
-    inst = tel__me.quiet ? NULL : tel__lifecycle_acquire();
+    inst = tel__thread_me.quiet ? NULL : tel__lifecycle_acquire();
     if (!inst) { return TEL_ERR_STATE; }
     u.in = into;
     tel__pipeline_frame(&inst->pipeline, &frame, inst->pipeline.metric_timeout_ms);
@@ -12301,7 +12311,7 @@ TEL_API tel_result tel_collect(const tel_sink* into) {
 }
 
 TEL__FN tel_result tel__api_render(tel__text_out* out) {
-    tel_instance* inst = tel__me.quiet ? NULL : tel__lifecycle_acquire();
+    tel_instance* inst = tel__thread_me.quiet ? NULL : tel__lifecycle_acquire();
     tel__sink_source source;
     tel_result r;
     if (!inst) { return TEL_ERR_STATE; }

@@ -48,12 +48,12 @@ for compiler in g++ clang++; do
     cell "$compiler -std=c++20, designated initialisers" user20.cpp $compiler -std=c++20 -O2 $warn_cxx -Wno-missing-field-initializers
 done
 
-# 32 bits. gcc's own multilib finds no headers of the machine's own kind unless it is shown the 64-bit ones.
+# 32 bits. Debian keeps asm/ with the 64-bit headers, where a 32-bit compiler does not look by itself.
 printf '#include <stdlib.h>\nint main(void) { return 0; }\n' >probe.c
 for compiler in gcc clang g++ clang++; do
     have $compiler || continue
     wide=
-    case $compiler in g*) [ ! -d /usr/include/x86_64-linux-gnu ] || wide="-isystem /usr/include/x86_64-linux-gnu";; esac
+    [ ! -d /usr/include/x86_64-linux-gnu ] || wide="-isystem /usr/include/x86_64-linux-gnu"
     case $compiler in *++) language="-x c++ -std=c++17 $warn_cxx";; *) language="-std=c99 $warn_c";; esac
     if $compiler -m32 $wide probe.c -o probe32 2>/dev/null; then
         both "$compiler -m32 -O2" $compiler -m32 $wide -O2 $language

@@ -230,10 +230,11 @@ def check_spans(folder, total, requests, heads, others, begin, stats):
     lost = s["dropped"] + s["failed"]
     if lost == 0:
         same("requests sent by the clients = SERVER spans in the Collector", sent=total, spans=len(servers))
+    else:
+        print(f"     {lost} spans lost, by the stats: the spans below are compared up to that number")
     same("spans: those recorded, and those arrived plus those the stats call lost", want=want, recorded=s["recorded"],
          arrived_plus_lost=len(spans) + lost)
     same("spans: exported by the stats and arrived", exported=s["exported"], arrived=len(spans))
-    print(f"     {lost} spans lost by the stats")
 
     wrong, seen, others_seen = [], set(), 0
     for s in servers:

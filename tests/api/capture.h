@@ -1,0 +1,333 @@
+/* capture.h -- what the tests of the public functions share: a sink that counts and can be told to misbehave, diagnostics
+   kept as text, a counting allocator, the books, small receivers on loopback, and a watchdog. */
+#ifndef CAPTURE_H_INCLUDED
+#define CAPTURE_H_INCLUDED
+#include "../check.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <pthread.h>
+#include <signal.h>
+#include <unistd.h>
+#include <errno.h>
+#include <poll.h>
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+/* ---- a watchdog: what hangs ends, and says where ---- */
+
+static const char* volatile where = "start";
+
+static void capture__bark(int number) {
+    (void)number;
+    if (write(2, "FAIL: hangs in ", 15) > 0 && write(2, where, strlen(where)) > 0 && write(2, "\n", 1) > 0) { }
+    _exit(3);
+}
+static inline void capture_watchdog(unsigned seconds) {
+    signal(SIGALRM, capture__bark);
+    signal(SIGPIPE, SIG_IGN);
+    alarm(seconds);
+}
+
+/* ---- diagnostics ---- */
+
+static char said[32 * 1024];
+static int said_count, said_errors;
+static pthread_mutex_t said_mutex = PTHREAD_MUTEX_INITIALIZER;
+
+static inline void hear(int level, uint32_t item, const char* message, uint32_t line, void* user_data) {
+    size_t n;
+    (void)item; (void)line; (void)user_data;
+    pthread_mutex_lock(&said_mutex);
+    n = strlen(said);
+    snprintf(said + n, sizeof said - n, "%s\n", message);
+    said_count++;
+    said_errors += level == 1;
+    pthread_mutex_unlock(&said_mutex);
+}
+static inline void hear_reset(void) {
+    pthread_mutex_lock(&said_mutex);
+    said[0] = 0;
+    said_count = said_errors = 0;
+    pthread_mutex_unlock(&said_mutex);
+}
+static inline bool heard(const char* part) {
+    bool found;
+    pthread_mutex_lock(&said_mutex);
+    found = strstr(said, part) != NULL;
+    pthread_mutex_unlock(&said_mutex);
+    return found;
+}
+
+/* ---- an allocator that counts, and fails when told ---- */
+
+typedef struct counting { pthread_mutex_t mutex; long live, calls, fail_at; bool fail_on; } counting;
+#define COUNTING { PTHREAD_MUTEX_INITIALIZER, 0, 0, 0, false }
+
+static inline void* counting_alloc(size_t size, void* user_data) {
+    counting* c = (counting*)user_data;
+    bool fail;
+    void* p;
+    pthread_mutex_lock(&c->mutex);
+    c->calls++;
+    fail = c->fail_at && (c->fail_on ? c->calls >= c->fail_at : c->calls == c->fail_at);
+    pthread_mutex_unlock(&c->mutex);
+    p = fail ? NULL : malloc(size);
+    if (!p) { return NULL; }
+    memset(p, 0xa5, size);
+    pthread_mutex_lock(&c->mutex);
+    c->live++;
+    pthread_mutex_unlock(&c->mutex);
+    return p;
+}
+static inline void counting_free(void* p, void* user_data) {
+    counting* c = (counting*)user_data;
+    pthread_mutex_lock(&c->mutex);
+    c->live--;
+    pthread_mutex_unlock(&c->mutex);
+    free(p);
+}
+static inline long counting_live(counting* c) {
+    long n;
+    pthread_mutex_lock(&c->mutex);
+    n = c->live;
+    pthread_mutex_unlock(&c->mutex);
+    return n;
+}
+
+/* ---- a sink that counts ---- */
+
+typedef struct capture {
+    pthread_mutex_t mutex;
+    uint64_t metrics, points, spans, logs, calls, opened, closed, inside;
+    int fail_times;                 /* so many calls answer fail_with first; negative: all */
+    tel_result fail_with, open_with;
+    uint32_t sleep_us;
+    double counter;                 /* of the counter called `counter_name`: the last sum seen, all series together */
+    const char* counter_name;
+    uint64_t histogram_count;       /* of any histogram */
+    void (*inside_fn)(struct capture* c, const tel_batch* batch);
+} capture;
+
+static inline tel_result capture__export(const tel_batch* batch, void* user_data) {
+    capture* c = (capture*)user_data;
+    bool fail;
+    double sum = 0;
+    bool found = false;
+    size_t i, j;
+    if (c->inside_fn) { c->inside_fn(c, batch); }
+    if (c->sleep_us) { usleep(c->sleep_us); }
+    pthread_mutex_lock(&c->mutex);
+    c->calls++;
+    fail = c->fail_times != 0;
+    if (c->fail_times > 0) { c->fail_times--; }
+    if (!fail) {
+        c->metrics += batch->metric_count;
+        c->spans += batch->span_count;
+        c->logs += batch->log_count;
+        for (i = 0; i < batch->metric_count; i++) {
+            const tel_metric_view* m = &batch->metrics[i];
+            c->points += m->point_count;
+            for (j = 0; j < m->point_count; j++) {
+                if (m->kind == TEL_HISTOGRAM) { c->histogram_count = m->points[j].count; }
+                if (c->counter_name && m->name.size == strlen(c->counter_name) &&
+                    memcmp(m->name.data, c->counter_name, m->name.size) == 0) { sum += m->points[j].d; found = true; }
+            }
+        }
+        if (found) { c->counter = sum; }
+    }
+    pthread_mutex_unlock(&c->mutex);
+    return fail ? c->fail_with : TEL_OK;
+}
+static inline tel_result capture__open(tel_sink* self, const tel_allocator* a) {
+    capture* c = (capture*)self->user_data;
+    (void)a;
+    c->opened += c->open_with == TEL_OK;
+    return c->open_with;
+}
+static inline void capture__close(void* user_data) { ((capture*)user_data)->closed++; }
+
+static inline void capture_init(capture* c) {
+    memset(c, 0, sizeof *c);
+    pthread_mutex_init(&c->mutex, NULL);
+    c->fail_with = TEL_ERR_IO;
+}
+static inline tel_sink capture_sink(capture* c) {
+    tel_sink s;
+    memset(&s, 0, sizeof s);
+    s.name = "capture";
+    s.open_fn = capture__open;
+    s.export_fn = capture__export;
+    s.close_fn = capture__close;
+    s.user_data = c;
+    return s;
+}
+
+/* ---- a desc for tests: nothing from the environment, nothing said aloud ---- */
+
+static inline tel_desc test_desc(const tel_sink* sinks, size_t count) {
+    tel_desc d;
+    memset(&d, 0, sizeof d);
+    d.service_name = "test";
+    d.sinks = sinks;
+    d.sink_count = count;
+    d.ignore_env = true;
+    d.no_atexit = true;
+    d.no_self_metrics = true;
+    d.diag.func = hear;
+    return d;
+}
+static inline tel_allocator counting_allocator(counting* c) {
+    tel_allocator a;
+    a.alloc_fn = counting_alloc;
+    a.free_fn = counting_free;
+    a.user_data = c;
+    return a;
+}
+
+/* ---- the books ---- */
+
+/* recorded = dropped + queued + (for each sink that wants the signal) delivered + dropped_full + dropped_failed + queued. */
+static inline void check_books(const char* file, int line) {
+    tel_stats s = tel_query_stats();
+    tel_sink_stats k;
+    size_t i;
+    int signal;
+    char what[200];
+    for (i = 0; tel_query_sink(i, &k); i++) {
+        for (signal = 1; signal < 3; signal++) {
+            uint64_t sum = s.dropped[signal] + s.queued[signal] + k.delivered[signal] + k.dropped_full[signal] +
+                           k.dropped_failed[signal] + k.queued[signal];
+            snprintf(what, sizeof what, "books of %s: recorded %llu, dropped %llu, queued %llu, delivered %llu, full %llu, failed %llu, waiting %llu",
+                     k.name, (unsigned long long)s.recorded[signal], (unsigned long long)s.dropped[signal],
+                     (unsigned long long)s.queued[signal], (unsigned long long)k.delivered[signal],
+                     (unsigned long long)k.dropped_full[signal], (unsigned long long)k.dropped_failed[signal],
+                     (unsigned long long)k.queued[signal]);
+            check__note(s.recorded[signal] == sum, file, line, what);
+        }
+        snprintf(what, sizeof what, "books of %s: %llu metric points, delivered %llu, full %llu, failed %llu, waiting %llu",
+                 k.name, (unsigned long long)s.recorded[0], (unsigned long long)k.delivered[0], (unsigned long long)k.dropped_full[0],
+                 (unsigned long long)k.dropped_failed[0], (unsigned long long)k.queued[0]);
+        check__note(s.recorded[0] == k.delivered[0] + k.dropped_full[0] + k.dropped_failed[0] + k.queued[0], file, line, what);
+    }
+}
+#define CHECK_BOOKS() check_books(__FILE__, __LINE__)
+
+/* ---- receivers on loopback ---- */
+
+typedef struct receiver {
+    int       fd;
+    unsigned  port;
+    bool      silent;               /* accepts nobody: connections wait in the backlog for ever */
+    char      answer[512];          /* complete response; the body, if any, included */
+    char      next_answer[512];     /* when not empty: from the second request on */
+    pthread_t thread;
+    pthread_mutex_t mutex;
+    int       requests;
+    char      last[65536];          /* the last request as it came */
+    size_t    last_size;
+    bool      stop, running;
+} receiver;
+
+static inline size_t receiver__length(const char* head, size_t* body_at) {
+    const char* end = strstr(head, "\r\n\r\n");
+    const char* at = strstr(head, "Content-Length:");
+    if (!end) { return SIZE_MAX; }
+    *body_at = (size_t)(end - head) + 4;
+    return at ? (size_t)strtoul(at + 15, NULL, 10) : 0;
+}
+
+static inline bool receiver__stopped(receiver* r) {
+    bool stop;
+    pthread_mutex_lock(&r->mutex);
+    stop = r->stop;
+    pthread_mutex_unlock(&r->mutex);
+    return stop;
+}
+
+/* Reads one request into r->last and answers it. false: the connection is over. */
+static inline bool receiver__one(receiver* r, int fd) {
+    static char room[1 << 20];
+    size_t size = 0, body_at = 0, length = SIZE_MAX;
+    struct pollfd p;
+    const char* answer;
+    p.fd = fd;
+    p.events = POLLIN;
+    for (;;) {
+        ssize_t n;
+        if (receiver__stopped(r)) { return false; }
+        if (poll(&p, 1, 50) <= 0) { continue; }
+        n = recv(fd, room + size, sizeof room - 1 - size, 0);
+        if (n <= 0) { return false; }
+        size += (size_t)n;
+        room[size] = 0;
+        if (length == SIZE_MAX) { length = receiver__length(room, &body_at); }
+        if (length != SIZE_MAX && size >= body_at + length) { break; }
+    }
+    pthread_mutex_lock(&r->mutex);
+    r->last_size = size < sizeof r->last - 1 ? size : sizeof r->last - 1;
+    memcpy(r->last, room, r->last_size);
+    r->last[r->last_size] = 0;
+    r->requests++;
+    answer = r->requests > 1 && r->next_answer[0] ? r->next_answer : r->answer;
+    pthread_mutex_unlock(&r->mutex);
+    return send(fd, answer, strlen(answer), MSG_NOSIGNAL) > 0 && !strstr(answer, "Connection: close");
+}
+
+static inline void* receiver__run(void* arg) {
+    receiver* r = (receiver*)arg;
+    struct pollfd p;
+    p.fd = r->fd;
+    p.events = POLLIN;
+    while (!receiver__stopped(r)) {
+        int fd;
+        if (poll(&p, 1, 50) <= 0) { continue; }
+        fd = accept(r->fd, NULL, NULL);
+        if (fd < 0) { continue; }
+        while (receiver__one(r, fd)) { }
+        close(fd);
+    }
+    return NULL;
+}
+
+static inline bool receiver_listen(receiver* r) {
+    struct sockaddr_in a;
+    socklen_t size = sizeof a;
+    memset(r, 0, sizeof *r);
+    pthread_mutex_init(&r->mutex, NULL);
+    memset(&a, 0, sizeof a);
+    a.sin_family = AF_INET;
+    a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    r->fd = socket(AF_INET, SOCK_STREAM, 0);
+    if (r->fd < 0 || bind(r->fd, (struct sockaddr*)&a, sizeof a) != 0 || listen(r->fd, 16) != 0 ||
+        getsockname(r->fd, (struct sockaddr*)&a, &size) != 0) { return false; }
+    r->port = ntohs(a.sin_port);
+    return true;
+}
+/* answer NULL: a black hole, which listens and never accepts. */
+static inline bool receiver_start(receiver* r, const char* answer, const char* next_answer) {
+    if (!receiver_listen(r)) { return false; }
+    if (!answer) { return true; }
+    snprintf(r->answer, sizeof r->answer, "%s", answer);
+    snprintf(r->next_answer, sizeof r->next_answer, "%s", next_answer ? next_answer : "");
+    r->running = pthread_create(&r->thread, NULL, receiver__run, r) == 0;
+    return r->running;
+}
+static inline void receiver_stop(receiver* r) {
+    pthread_mutex_lock(&r->mutex);
+    r->stop = true;
+    pthread_mutex_unlock(&r->mutex);
+    if (r->running) { pthread_join(r->thread, NULL); }
+    close(r->fd);
+}
+static inline int receiver_requests(receiver* r) {
+    int n;
+    pthread_mutex_lock(&r->mutex);
+    n = r->requests;
+    pthread_mutex_unlock(&r->mutex);
+    return n;
+}
+#define ANSWER_200 "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
+#endif

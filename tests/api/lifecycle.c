@@ -1,0 +1,771 @@
+/* Lifecycle: every way to start and to end, in and out of order; sinks that misbehave; two instances; exit. */
+#define TELEMETRY_IMPLEMENTATION
+#include "telemetry.h"
+#include "capture.h"
+
+static tel_counter hits = TEL_INSTRUMENT("life.hits", "{hit}", "Hits");
+
+static void record_everything(void) {
+    tel_counter_add(&hits, 1);
+    TEL_SPAN(s, "work") {
+        tel_span_set(s, tel_int("n", 1));
+        tel_log(TEL_INFO, "inside", TEL_NOATTRS);
+    }
+}
+
+/* ---- order of calls ---- */
+
+static void test_before_init(void) {
+    tel_sink_stats k;
+    tel_desc d;
+    where = "before_init";
+    record_everything();
+    CHECK(!tel_enabled());
+    CHECK_INT(tel_flush(10), TEL_ERR_STATE);
+    CHECK_INT(tel_pump(10), TEL_ERR_STATE);
+    CHECK_INT(tel_shutdown(10), TEL_ERR_STATE);
+    CHECK_INT(tel_prometheus_port(), 0);
+    CHECK(!tel_query_sink(0, &k));
+    CHECK_INT(tel_query_stats().recorded[1], 0);
+    d = tel_query_desc();
+    CHECK(d.service_name == NULL);
+    CHECK(tel_get_instance() == NULL);
+}
+
+static void test_twice(void) {
+    capture c;
+    tel_sink sink;
+    tel_desc d;
+    where = "twice";
+    capture_init(&c);
+    c.counter_name = "life.hits";
+    sink = capture_sink(&c);
+    d = test_desc(&sink, 1);
+    CHECK_INT(tel_init(&d), TEL_OK);
+    CHECK_INT(tel_init(&d), TEL_ERR_STATE);
+    CHECK(tel_enabled());
+    CHECK_INT(c.opened, 1);
+    record_everything();
+    CHECK(tel_query_stats().ignored > 0);           /* what test_before_init recorded */
+    CHECK_INT(tel_flush(5000), TEL_OK);
+    CHECK_INT(c.spans, 1);
+    CHECK_INT(c.logs, 1);
+    CHECK_INT(c.counter, 1);                        /* counts from before tel_init are not in it */
+    CHECK_BOOKS();
+    CHECK_INT(tel_shutdown(5000), TEL_OK);
+    CHECK_INT(c.closed, 1);
+    CHECK_INT(tel_shutdown(5000), TEL_ERR_STATE);
+    CHECK(!tel_enabled());
+    record_everything();                            /* after: a no-op */
+    CHECK_INT(c.spans, 1);
+    CHECK_INT(tel_init(&d), TEL_OK);                /* and again: everything counts from zero */
+    record_everything();
+    CHECK_INT(tel_shutdown(5000), TEL_OK);
+    CHECK_INT(c.spans, 2);
+    CHECK_INT(c.logs, 2);
+    CHECK_INT(c.counter, 1);
+}
+
+static void* shut(void* arg) { *(tel_result*)arg = tel_shutdown(5000); return NULL; }
+
+static void test_concurrent_shutdown(void) {
+    int round, i, well;
+    where = "concurrent_shutdown";
+    for (round = 0; round < 20; round++) {
+        capture c;
+        tel_sink sink;
+        tel_desc d;
+        tel_result r[4];
+        pthread_t t[4];
+        capture_init(&c);
+        sink = capture_sink(&c);
+        d = test_desc(&sink, 1);
+        CHECK_INT(tel_init(&d), TEL_OK);
+        record_everything();
+        for (i = 0; i < 4; i++) { pthread_create(&t[i], NULL, shut, &r[i]); }
+        for (i = 0; i < 4; i++) { pthread_join(t[i], NULL); }
+        for (i = well = 0; i < 4; i++) {
+            well += r[i] == TEL_OK;
+            CHECK(r[i] == TEL_OK || r[i] == TEL_ERR_STATE);
+        }
+        CHECK_INT(well, 1);
+        CHECK_INT(c.closed, 1);
+        CHECK_INT(c.spans, 1);
+        CHECK_INT(c.logs, 1);
+    }
+}
+
+static void test_cycles(void) {
+    static counting memory = COUNTING;
+    int i;
+    where = "cycles";
+    for (i = 0; i < 100; i++) {
+        capture c;
+        tel_sink sink;
+        tel_desc d;
+        capture_init(&c);
+        sink = capture_sink(&c);
+        d = test_desc(&sink, 1);
+        d.allocator = counting_allocator(&memory);
+        if (tel_init(&d) != TEL_OK) { CHECK(!"tel_init"); return; }
+        record_everything();
+        if (tel_shutdown(5000) != TEL_OK || c.spans != 1 || c.logs != 1 || c.closed != 1) { CHECK(!"cycle"); return; }
+        if (counting_live(&memory) != 0) { CHECK_INT(counting_live(&memory), 0); return; }
+    }
+    CHECK(memory.calls > 100);
+    CHECK_INT(counting_live(&memory), 0);
+}
+
+/* ---- init that fails ---- */
+
+static void test_bad_desc(void) {
+    tel_sink sink;
+    capture c;
+    tel_desc d;
+    where = "bad_desc";
+    memset(&d, 0xaa, sizeof d);
+    CHECK_INT(tel_init(&d), TEL_ERR_ARGUMENT);
+    memset(&d, 0, sizeof d);
+    d.tel__canary_end = 7;
+    d.diag.func = hear;
+    CHECK_INT(tel_init(&d), TEL_ERR_ARGUMENT);
+    CHECK(!tel_enabled());
+    capture_init(&c);
+    sink = capture_sink(&c);
+    d = test_desc(&sink, 17);
+    hear_reset();
+    CHECK_INT(tel_init(&d), TEL_ERR_ARGUMENT);
+    CHECK(heard("sink_count"));
+    d = test_desc(&sink, 1);
+    d.ring_bytes = 5000;
+    hear_reset();
+    CHECK_INT(tel_init(&d), TEL_ERR_ARGUMENT);
+    CHECK(heard("ring_bytes"));
+    sink.export_fn = NULL;
+    d = test_desc(&sink, 1);
+    hear_reset();
+    CHECK_INT(tel_init(&d), TEL_ERR_ARGUMENT);
+    CHECK(heard("export_fn"));
+    CHECK_INT(c.opened, c.closed);
+    CHECK_INT(tel__init(NULL, TEL__BUILD_TAG ^ 1u), TEL_ERR_BUILD);
+    CHECK_INT(tel_shutdown(10), TEL_ERR_STATE);     /* after a failed init */
+    record_everything();
+}
+
+static void test_environment(void) {
+    capture c;
+    tel_sink sink;
+    tel_desc d;
+    where = "environment";
+    capture_init(&c);
+    sink = capture_sink(&c);
+    d = test_desc(&sink, 1);
+    d.ignore_env = false;
+    setenv("OTEL_SDK_DISABLED", "true", 1);
+    CHECK_INT(tel_init(&d), TEL_OK);
+    CHECK(!tel_enabled());
+    record_everything();
+    CHECK_INT(tel_flush(10), TEL_ERR_STATE);
+    CHECK_INT(tel_init(NULL), TEL_OK);              /* NULL desc, disabled: nothing to send to */
+    setenv("OTEL_SDK_DISABLED", "false", 1);
+    setenv("OTEL_SERVICE_NAME", "from-environment", 1);
+    d.service_name = NULL;
+    CHECK_INT(tel_init(&d), TEL_OK);
+    CHECK_STR(tel_query_desc().service_name, "from-environment");
+    CHECK_INT(tel_shutdown(5000), TEL_OK);
+    unsetenv("OTEL_SERVICE_NAME");
+    unsetenv("OTEL_SDK_DISABLED");
+    CHECK_INT(c.opened, 1);
+}
+
+static void test_null_desc(void) {
+    where = "null_desc";
+    setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1", 1);     /* the default sink must find nobody */
+    setenv("OTEL_LOG_LEVEL", "none", 1);
+    CHECK_INT(tel_init(NULL), TEL_OK);
+    CHECK(strncmp(tel_query_desc().service_name, "unknown_service", 15) == 0);
+    CHECK_INT(tel_query_desc().max_threads, 128);
+    CHECK_INT(tel_query_desc().ring_bytes, 256 * 1024);
+    record_everything();
+    CHECK(tel_shutdown(200) != TEL_OK);
+    unsetenv("OTEL_EXPORTER_OTLP_ENDPOINT");
+    unsetenv("OTEL_LOG_LEVEL");
+}
+
+static void test_port_taken(void) {
+    receiver taken;
+    capture c;
+    tel_prometheus_desc p;
+    tel_sink sinks[2];
+    tel_desc d;
+    static counting memory = COUNTING;
+    where = "port_taken";
+    CHECK(receiver_listen(&taken));
+    memset(&p, 0, sizeof p);
+    p.host = "127.0.0.1";
+    p.port = taken.port;
+    capture_init(&c);
+    sinks[0] = capture_sink(&c);
+    sinks[1] = tel_sink_prometheus(&p);
+    d = test_desc(sinks, 2);
+    d.allocator = counting_allocator(&memory);
+    hear_reset();
+    CHECK_INT(tel_init(&d), TEL_ERR_IO);
+    CHECK(heard("127.0.0.1"));
+    CHECK(!tel_enabled());
+    CHECK_INT(c.opened, 1);
+    CHECK_INT(c.closed, 1);                         /* the earlier sink was closed again */
+    CHECK_INT(counting_live(&memory), 0);
+    close(taken.fd);
+    CHECK_INT(tel_init(&d), TEL_OK);
+    CHECK_INT(tel_prometheus_port(), p.port);
+    CHECK_INT(tel_shutdown(5000), TEL_OK);
+    CHECK_INT(counting_live(&memory), 0);
+}
+
+static void test_bad_url(void) {
+    static const struct { const char* url; const char* part; } bad[] = {
+        { "htp://x", "endpoint" }, { "localhost", "endpoint" }, { "http://", "endpoint" }, { "http://host:99999", "endpoint" },
+#if !defined(TELEMETRY_CURL)
+        { "https://localhost:4318", "TELEMETRY_CURL" },
+#endif
+        { "http://bad host/", "endpoint" }
+    };
+    size_t i;
+    static counting memory = COUNTING;
+    where = "bad_url";
+    for (i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        tel_otlp_desc o;
+        tel_sink sink;
+        tel_desc d;
+        memset(&o, 0, sizeof o);
+        o.endpoint = bad[i].url;
+        sink = tel_sink_otlp(&o);
+        d = test_desc(&sink, 1);
+        d.allocator = counting_allocator(&memory);
+        hear_reset();
+        CHECK_INT(tel_init(&d), TEL_ERR_ARGUMENT);
+        CHECK(heard(bad[i].part));
+        CHECK(said_errors >= 1);
+        CHECK_INT(counting_live(&memory), 0);
+    }
+}
+
+static void test_open_fails(void) {
+    capture c[4];
+    tel_sink sinks[4];
+    tel_desc d;
+    int i, failing;
+    static counting memory = COUNTING;
+    where = "open_fails";
+    for (failing = 0; failing < 4; failing++) {
+        for (i = 0; i < 4; i++) {
+            capture_init(&c[i]);
+            sinks[i] = capture_sink(&c[i]);
+        }
+        c[failing].open_with = TEL_ERR_LIMIT;
+        d = test_desc(sinks, 4);
+        d.allocator = counting_allocator(&memory);
+        hear_reset();
+        CHECK_INT(tel_init(&d), TEL_ERR_LIMIT);
+        CHECK(heard("capture"));
+        for (i = 0; i < 4; i++) {
+            CHECK_INT(c[i].opened, i < failing);
+            CHECK_INT(c[i].closed, i < failing);
+        }
+        CHECK_INT(counting_live(&memory), 0);
+    }
+}
+
+/* ---- no thread of our own ---- */
+
+static void test_no_thread(void) {
+    capture c;
+    tel_sink sink;
+    tel_desc d;
+    int i;
+    where = "no_thread";
+    capture_init(&c);
+    sink = capture_sink(&c);
+    d = test_desc(&sink, 1);
+    d.no_thread = true;
+    d.batch_interval_ms = 1;
+    CHECK_INT(tel_init(&d), TEL_OK);
+    record_everything();
+    usleep(50000);
+    CHECK_INT(c.calls, 0);                          /* nobody works but us */
+    for (i = 0; i < 200 && !(c.spans && c.logs); i++) {
+        CHECK_INT(tel_pump(100), TEL_OK);
+        usleep(2000);
+    }
+    CHECK_INT(c.spans, 1);
+    CHECK_INT(c.logs, 1);
+    CHECK_BOOKS();
+    record_everything();
+    CHECK_INT(tel_shutdown(5000), TEL_OK);
+    CHECK_INT(c.spans, 2);
+}
+
+/* ---- sinks that misbehave ---- */
+
+static tel_result from_sink[6];
+static void call_back(capture* c, const tel_batch* batch) {
+    tel_sink into = capture_sink(c);
+    char text[8];
+    (void)batch;
+    from_sink[0] = tel_flush(1000);
+    from_sink[1] = tel_shutdown(1000);
+    from_sink[2] = tel_pump(1000);
+    from_sink[3] = tel_collect(&into);
+    from_sink[4] = tel_init(NULL);
+    tel_prometheus_print(text, sizeof text);
+    record_everything();                            /* ignored */
+    tel_histogram_record(NULL, 1);
+    c->inside++;
+}
+
+static void test_sink_calls_back(void) {
+    capture c;
+    tel_sink sink;
+    tel_desc d;
+    int i;
+    where = "sink_calls_back";
+    capture_init(&c);
+    c.inside_fn = call_back;
+    c.counter_name = "life.hits";
+    sink = capture_sink(&c);
+    d = test_desc(&sink, 1);
+    CHECK_INT(tel_init(&d), TEL_OK);
+    record_everything();
+    CHECK_INT(tel_flush(5000), TEL_OK);
+    CHECK(c.inside >= 2);
+    for (i = 0; i < 5; i++) { CHECK_INT(from_sink[i], TEL_ERR_STATE); }
+    CHECK_INT(tel_flush(5000), TEL_OK);
+    CHECK_INT(c.spans, 1);
+    CHECK_INT(c.logs, 1);
+    CHECK_INT(c.counter, 1);
+    CHECK_INT(tel_query_stats().recorded[1], 1);
+    CHECK_BOOKS();
+    CHECK_INT(tel_shutdown(5000), TEL_OK);
+}
+
+static void test_retry(void) {
+    capture c, good;
+    tel_sink sinks[2];
+    tel_desc d;
+    tel_sink_stats k;
+    where = "retry";
+    capture_init(&c);
+    capture_init(&good);
+    sinks[0] = capture_sink(&c);
+    sinks[1] = capture_sink(&good);
+    sinks[0].signals = TEL_SPANS;
+    c.fail_times = 2;
+    d = test_desc(sinks, 2);
+    CHECK_INT(tel_init(&d), TEL_OK);
+    record_everything();
+    CHECK_INT(tel_flush(30000), TEL_OK);
+    CHECK_INT(c.calls, 3);
+    CHECK_INT(c.spans, 1);                          /* delivered once */
+    CHECK_INT(good.spans, 1);
+    CHECK(tel_query_sink(0, &k));
+    CHECK_INT(k.delivered[1], 1);
+    CHECK_INT(k.dropped_failed[1], 0);
+    CHECK_INT(tel_shutdown(5000), TEL_OK);
+    CHECK_INT(c.logs, 0);
+    CHECK_INT(good.logs, 1);
+}
+
+static void test_fails_for_good(void) {
+    capture c, good;
+    tel_sink sinks[2];
+    tel_sink_stats k;
+    tel_stats s;
+    tel_desc d;
+    where = "fails_for_good";
+    capture_init(&c);
+    capture_init(&good);
+    c.fail_times = -1;
+    c.fail_with = TEL_ERR_FORMAT;
+    sinks[0] = capture_sink(&c);
+    sinks[1] = capture_sink(&good);
+    d = test_desc(sinks, 2);
+    hear_reset();
+    CHECK_INT(tel_init(&d), TEL_OK);
+    record_everything();
+    tel_flush(5000);
+    CHECK(tel_query_sink(0, &k));
+    CHECK_STR(k.name, "capture");
+    CHECK_INT(k.delivered[1], 0);
+    CHECK_INT(k.dropped_failed[1], 1);
+    CHECK_INT(k.dropped_failed[2], 1);
+    CHECK(k.dropped_failed[0] >= 1);
+    CHECK(tel_query_sink(1, &k));
+    CHECK_INT(k.delivered[1], 1);
+    CHECK(!tel_query_sink(2, &k));
+    s = tel_query_stats();
+    CHECK_INT(s.failed[1], 1);
+    CHECK_INT(s.exported[1], 1);
+    CHECK_BOOKS();
+    CHECK(heard("dropped"));
+    CHECK_INT(tel_shutdown(5000), TEL_ERR_IO);
+    CHECK(heard("1 spans"));                        /* the diagnostic says how much was lost */
+    CHECK_INT(c.closed, 1);
+    CHECK_INT(good.closed, 1);
+}
+
+/* A sink that never takes anything: shutdown ends, says so, and leaves no memory behind. */
+static void test_never_takes(void) {
+    static counting memory = COUNTING;
+    capture c;
+    tel_sink sink;
+    tel_desc d;
+    where = "never_takes";
+    capture_init(&c);
+    c.fail_times = -1;
+    sink = capture_sink(&c);
+    d = test_desc(&sink, 1);
+    d.allocator = counting_allocator(&memory);
+    hear_reset();
+    CHECK_INT(tel_init(&d), TEL_OK);
+    record_everything();
+    CHECK_INT(tel_flush(30), TEL_ERR_TIMEOUT);
+    CHECK_BOOKS();
+    CHECK_INT(tel_shutdown(30), TEL_ERR_TIMEOUT);
+    CHECK(heard("shutdown lost"));
+    CHECK_INT(c.closed, 1);
+    CHECK_INT(counting_live(&memory), 0);
+}
+
+static void test_no_time(void) {
+    static counting memory = COUNTING;
+    int i;
+    where = "no_time";
+    for (i = 0; i < 20; i++) {
+        capture c;
+        tel_sink sink;
+        tel_desc d;
+        capture_init(&c);
+        sink = capture_sink(&c);
+        d = test_desc(&sink, 1);
+        d.allocator = counting_allocator(&memory);
+        CHECK_INT(tel_init(&d), TEL_OK);
+        record_everything();
+        tel_shutdown(0);
+        CHECK_INT(c.closed, 1);                     /* nobody was inside the sink: all is freed all the same */
+        CHECK_INT(counting_live(&memory), 0);
+        if (c.closed != 1) { return; }
+    }
+}
+
+static void test_slow_sink(void) {
+    capture slow, quick;
+    tel_sink sinks[2];
+    tel_desc d;
+    int i;
+    where = "slow_sink";
+    capture_init(&slow);
+    capture_init(&quick);
+    slow.sleep_us = 20000;
+    sinks[0] = capture_sink(&slow);
+    sinks[1] = capture_sink(&quick);
+    d = test_desc(sinks, 2);
+    d.batch_interval_ms = 1;
+    CHECK_INT(tel_init(&d), TEL_OK);
+    for (i = 0; i < 200; i++) {
+        tel_log(TEL_INFO, "tick", TEL_NOATTRS);
+        if (i % 20 == 0) { usleep(1000); }
+    }
+    CHECK_INT(tel_flush(30000), TEL_OK);
+    CHECK_INT(slow.logs, 200);
+    CHECK_INT(quick.logs, 200);
+    CHECK_BOOKS();
+    CHECK_INT(tel_shutdown(30000), TEL_OK);
+}
+
+/* A sink that hangs: shutdown comes back, and what stands on the instance stays until it is done. */
+static pthread_mutex_t hang_mutex = PTHREAD_MUTEX_INITIALIZER;
+static void hang(capture* c, const tel_batch* batch) {
+    (void)c; (void)batch;
+    pthread_mutex_lock(&hang_mutex);
+    pthread_mutex_unlock(&hang_mutex);
+}
+
+static void test_hanging_sink(void) {
+    static capture c;
+    tel_sink sink;
+    tel_desc d;
+    int i;
+    where = "hanging_sink";
+    capture_init(&c);
+    c.inside_fn = hang;
+    sink = capture_sink(&c);
+    d = test_desc(&sink, 1);
+    d.batch_interval_ms = 1;
+    CHECK_INT(tel_init(&d), TEL_OK);
+    pthread_mutex_lock(&hang_mutex);
+    record_everything();
+    usleep(100000);                                 /* let the export thread run into it */
+    CHECK_INT(tel_flush(20), TEL_ERR_TIMEOUT);
+    CHECK_INT(tel_shutdown(20), TEL_ERR_TIMEOUT);
+    record_everything();
+    pthread_mutex_unlock(&hang_mutex);
+    for (i = 0; i < 1000; i++) {
+        bool done;
+        pthread_mutex_lock(&c.mutex);
+        done = c.calls != 0;
+        pthread_mutex_unlock(&c.mutex);
+        if (done) { break; }
+        usleep(1000);
+    }
+    capture_init(&c);
+    sink = capture_sink(&c);
+    d = test_desc(&sink, 1);
+    CHECK_INT(tel_init(&d), TEL_OK);                /* a new one works beside the abandoned one */
+    record_everything();
+    CHECK_INT(tel_shutdown(5000), TEL_OK);
+    CHECK_INT(c.spans, 1);
+}
+
+/* ---- built-in sinks that nobody opened ---- */
+
+static void test_unopened(void) {
+    capture c;
+    tel_memory memory = { NULL };
+    tel_sink sink, into[5];
+    tel_desc d;
+    size_t i;
+    where = "unopened";
+    capture_init(&c);
+    sink = capture_sink(&c);
+    d = test_desc(&sink, 1);
+    CHECK_INT(tel_init(&d), TEL_OK);
+    tel_counter_add(&hits, 1);
+    into[0] = tel_sink_console(NULL);
+    into[1] = tel_sink_jsonl(NULL);
+    into[2] = tel_sink_otlp(NULL);
+    into[3] = tel_sink_memory(&memory);
+    into[4] = tel_sink_prometheus(NULL);
+    for (i = 0; i < 5; i++) { tel_collect(&into[i]); }      /* no crash; into[4] takes nothing and says so */
+    CHECK_INT(tel_collect(&into[0]), TEL_ERR_STATE);
+    CHECK_INT(tel_collect(NULL), TEL_ERR_ARGUMENT);
+    CHECK_INT(tel_collect(&sink), TEL_OK);
+    CHECK(c.points >= 1);
+    tel_memory_clear(&memory);
+    CHECK_INT(tel_shutdown(5000), TEL_OK);
+}
+
+/* ---- what is in force ---- */
+
+static void test_query_desc(void) {
+    capture c;
+    tel_sink sink;
+    tel_desc d, q;
+    where = "query_desc";
+    capture_init(&c);
+    sink = capture_sink(&c);
+    d = test_desc(&sink, 1);
+    d.service_name = "one";
+    d.service_version = "2.0";
+    d.ring_bytes = 8192;
+    d.max_threads = 3;
+    d.memory_limit = 16u << 20;
+    d.sample_ratio = 0.25;
+    d.metric_interval_ms = 777;
+    CHECK_INT(tel_init(&d), TEL_OK);
+    q = tel_query_desc();
+    CHECK_STR(q.service_name, "one");
+    CHECK_STR(q.service_version, "2.0");
+    CHECK_INT(q.ring_bytes, 8192);
+    CHECK_INT(q.max_threads, 3);
+    CHECK_INT(q.memory_limit, 16u << 20);
+    CHECK(q.sample_ratio > 0.2499 && q.sample_ratio < 0.2501);
+    CHECK_INT(q.metric_interval_ms, 777);
+    CHECK_INT(q.max_series, 2000);
+    CHECK_INT(q.max_live_spans, 4096);
+    CHECK_INT(q.sink_count, 1);
+    CHECK(q.allocator.alloc_fn != NULL);
+    CHECK(q.resource.count >= 2);
+    CHECK_INT(tel_shutdown(5000), TEL_OK);
+    CHECK(tel_query_desc().service_name == NULL);
+}
+
+/* ---- adoption ---- */
+
+static void test_adopt(void) {
+    capture c;
+    tel_sink sink;
+    tel_desc d;
+    uint32_t stranger[64];
+    where = "adopt";
+    capture_init(&c);
+    sink = capture_sink(&c);
+    d = test_desc(&sink, 1);
+    memset(stranger, 0x5a, sizeof stranger);
+    CHECK_INT(tel_adopt_instance(NULL), TEL_OK);            /* nothing adopted, nothing to give back */
+    CHECK_INT(tel_adopt_instance((tel_instance*)(void*)stranger), TEL_ERR_BUILD);
+    CHECK_INT(tel_init(&d), TEL_OK);
+    CHECK(tel_get_instance() != NULL);
+    CHECK_INT(tel_adopt_instance(tel_get_instance()), TEL_ERR_STATE);   /* it has one of its own */
+    CHECK_INT(tel_adopt_instance(NULL), TEL_ERR_STATE);
+    CHECK_INT(tel_shutdown(5000), TEL_OK);
+    CHECK(tel_get_instance() == NULL);
+}
+
+/* ---- start and stop racing with everything ---- */
+
+static volatile int racing;
+static void* race_record(void* arg) {
+    (void)arg;
+    while (__atomic_load_n(&racing, __ATOMIC_RELAXED)) {
+        record_everything();
+        tel_counter_add_with(&hits, 1, TEL_ATTRS(tel_int("k", 3)));
+    }
+    return NULL;
+}
+static void* race_query(void* arg) {
+    char text[4096];
+    (void)arg;
+    while (__atomic_load_n(&racing, __ATOMIC_RELAXED)) {
+        tel_sink_stats k;
+        tel_query_stats();
+        tel_query_sink(0, &k);
+        tel_query_sink(1, &k);
+        tel_prometheus_print(text, sizeof text);
+        tel_flush(20);
+        tel_enabled();
+    }
+    return NULL;
+}
+static void* race_shut(void* arg) {
+    (void)arg;
+    while (__atomic_load_n(&racing, __ATOMIC_RELAXED)) { tel_shutdown(20); usleep(300); }
+    return NULL;
+}
+
+static void test_races(void) {
+    static counting memory = COUNTING;
+    static capture c;
+    tel_otlp_desc o;
+    tel_sink sinks[2];
+    tel_desc d;
+    pthread_t t[5];
+    int i;
+    where = "races";
+    capture_init(&c);
+    memset(&o, 0, sizeof o);
+    o.endpoint = "http://127.0.0.1:1";              /* refused at once */
+    sinks[0] = tel_sink_otlp(&o);
+    sinks[1] = capture_sink(&c);
+    d = test_desc(sinks, 2);
+    d.allocator = counting_allocator(&memory);
+    d.no_self_metrics = false;
+    racing = 1;
+    pthread_create(&t[0], NULL, race_record, NULL);
+    pthread_create(&t[1], NULL, race_record, NULL);
+    pthread_create(&t[2], NULL, race_query, NULL);
+    pthread_create(&t[3], NULL, race_query, NULL);
+    pthread_create(&t[4], NULL, race_shut, NULL);
+    for (i = 0; i < 60; i++) {
+        tel_result r = tel_init(&d);
+        CHECK(r == TEL_OK || r == TEL_ERR_STATE);
+        usleep(500);
+        record_everything();
+        tel_shutdown(20);
+    }
+    __atomic_store_n(&racing, 0, __ATOMIC_RELAXED);
+    for (i = 0; i < 5; i++) { pthread_join(t[i], NULL); }
+    tel_shutdown(1000);
+    hear_reset();
+    CHECK_INT(c.opened, c.closed);
+    CHECK_INT(tel_shutdown(10), TEL_ERR_STATE);
+}
+
+/* ---- exit ---- */
+
+static capture exit_capture;
+static void exit_report(void) {         /* registered first, runs last: tells the parent what was delivered */
+    _exit((int)(10 + exit_capture.logs));
+}
+static int run_child(bool no_atexit, bool from_atexit) {
+    pid_t pid;
+    int status = 0;
+    fflush(NULL);
+    pid = fork();
+    if (pid == 0) {
+        tel_sink sink;
+        tel_desc d;
+        alarm(20);
+        atexit(exit_report);
+        capture_init(&exit_capture);
+        sink = capture_sink(&exit_capture);
+        d = test_desc(&sink, 1);
+        d.no_atexit = no_atexit;
+        if (tel_init(&d) != TEL_OK) { _exit(2); }
+        tel_log(TEL_INFO, "last words", TEL_NOATTRS);
+        (void)from_atexit;
+        exit(0);
+    }
+    waitpid(pid, &status, 0);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static void shutdown_at_exit(void) { if (tel_shutdown(2000) == TEL_ERR_STATE) { _exit(3); } }
+static int run_child_shutdown(void) {
+    pid_t pid;
+    int status = 0;
+    fflush(NULL);
+    pid = fork();
+    if (pid == 0) {
+        tel_sink sink;
+        tel_desc d;
+        alarm(20);
+        atexit(exit_report);
+        capture_init(&exit_capture);
+        sink = capture_sink(&exit_capture);
+        d = test_desc(&sink, 1);
+        d.no_atexit = true;
+        if (tel_init(&d) != TEL_OK) { _exit(2); }
+        atexit(shutdown_at_exit);
+        tel_log(TEL_INFO, "last words", TEL_NOATTRS);
+        exit(0);
+    }
+    waitpid(pid, &status, 0);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+/* These fork before anything has been initialised, so that the order of atexit is theirs. */
+static void test_exit(void) {
+    where = "exit";
+    CHECK_INT(run_child(false, false), 11);         /* flushed by the hook */
+    CHECK_INT(run_child(true, false), 10);          /* told not to */
+    CHECK_INT(run_child_shutdown(), 11);            /* by a handler of the program's own */
+}
+
+int main(void) {
+    capture_watchdog(120);
+    test_exit();
+    test_before_init();
+    test_twice();
+    test_concurrent_shutdown();
+    test_cycles();
+    test_bad_desc();
+    test_environment();
+    test_null_desc();
+    test_port_taken();
+    test_bad_url();
+    test_open_fails();
+    test_no_thread();
+    test_sink_calls_back();
+    test_retry();
+    test_fails_for_good();
+    test_never_takes();
+    test_no_time();
+    test_slow_sink();
+    test_unopened();
+    test_query_desc();
+    test_adopt();
+    test_races();
+    test_hanging_sink();
+    return check_done();
+}
