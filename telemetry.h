@@ -283,7 +283,7 @@ typedef struct tel_allocator {
 
 /* The SDK talking about itself. By default warnings and errors go to stderr: never silent, and each item
    at most once a minute. level: 1 error, 2 warning, 3 information, 4 debug. item: stable number of the message.
-   Called from any thread; must not call back into the SDK's setup functions. */
+   Called from any thread; what it records itself is ignored, and it must not call tel_init, tel_flush and the like. */
 typedef struct tel_diag {
     void (*func)(int level, uint32_t item, const char* message, uint32_t line, void* user_data);
     void* user_data;
@@ -724,7 +724,7 @@ typedef struct tel_stats {
     uint64_t bytes_allocated, threads;  /* now */
     uint64_t ignored;                   /* records of threads known here while nothing was initialised */
 } tel_stats;
-TEL_API tel_stats tel_query_stats(void);                            /* any thread; zeroed when not initialised */
+TEL_API tel_stats tel_query_stats(void);        /* any thread; after tel_shutdown the final books; before tel_init zero */
 TEL_API bool      tel_query_sink(size_t index, tel_sink_stats* out);    /* false past the last sink */
 
 /* ==== P10 >>scopes ==================================================================================== */
@@ -982,7 +982,7 @@ int tel__off_logf(tel_severity sev, const char* format, ...) TEL__PRINTF(2, 3);
 #else
 #define TEL_NO_HTTP 0
 #endif
-#if defined(TEL_FORCE_LOCKED_ATOMICS)
+#if defined(TEL_FORCE_LOCKED_ATOMICS) || (TEL__GNU && !defined(__GCC_HAVE_SYNC_COMPARE_AND_SWAP_8))
 #undef TEL_FORCE_LOCKED_ATOMICS
 #define TEL_FORCE_LOCKED_ATOMICS 1
 #else
@@ -1019,7 +1019,7 @@ int tel__off_logf(tel_severity sev, const char* format, ...) TEL__PRINTF(2, 3);
 #include <sys/socket.h>
 #endif
 #if !defined(CLOCK_MONOTONIC) || !defined(O_CLOEXEC)
-#error "telemetry.h: in the file that defines TELEMETRY_IMPLEMENTATION, include telemetry.h first or compile with -std=gnu99 (or newer gnu) or -D_GNU_SOURCE"
+#error "telemetry.h: where TELEMETRY_IMPLEMENTATION is defined, include it first, or use -std=gnu99 or -D_GNU_SOURCE"
 #endif
 #endif
 #if TEL__LINUX
@@ -1375,6 +1375,8 @@ TEL__INLINE uint32_t tel__atomic_add_u32(tel__atomic_u32* a, uint32_t n) {
 TEL__INLINE uint64_t tel__atomic_add_u64(tel__atomic_u64* a, uint64_t n) {
     return __atomic_fetch_add(&a->v, n, __ATOMIC_ACQ_REL);
 }
+TEL__FN void tel__atomic_lock(void) { }         /* around a fork: nothing is held here */
+TEL__FN void tel__atomic_unlock(void) { }
 
 #else
 
@@ -1469,6 +1471,7 @@ typedef struct tel__thread_local {
     struct tel__ring_thread*  ring;     /* R10: registration, ring, books */
     uint64_t                  idle;     /* records made while nothing was initialised */
     uint32_t                  quiet;    /* calls of sinks this thread is inside of */
+    uint32_t                  forks;    /* how often this thread became the child of fork */
 } tel__thread_local;
 static TEL__TLS tel__thread_local tel__thread_me;
 
@@ -1482,8 +1485,10 @@ TEL__FN tel__thread_local tel__thread_quiet_begin(void) {
     return saved;
 }
 TEL__FN void tel__thread_quiet_end(tel__thread_local saved) {
-    tel__thread_me.cells = saved.cells;
-    tel__thread_me.tracer = saved.tracer;
+    if (saved.forks == tel__thread_me.forks) {      /* else the callback forked and returned in the child */
+        tel__thread_me.cells = saved.cells;
+        tel__thread_me.tracer = saved.tracer;
+    }
     tel__thread_me.quiet--;
 }
 
@@ -2703,7 +2708,7 @@ TEL__FN tel_result tel__text_percent_decode(tel_text in, char* out, size_t capac
    The SDK talking about itself: numbered items, each said at once, and those that could repeat at most
    once a minute with the number of times it was held back.
 
-   Uses      R01 platform, R02 atomics, R04 clock.      Used by   R09-R22.
+   Uses      R01-R04.      Used by   R09-R22.
    Threads   any. note never makes a system call and is for the record path.
    Holds     next[i] is the monotonic time from which item i may be said again; the thread whose cas moves
              it says it. noted[i] is a borrowed static text or NULL, swapped out by the one who says it.
@@ -2750,7 +2755,8 @@ TEL__FN tel_result tel__text_percent_decode(tel_text in, char* out, size_t capac
     X(SHUTDOWN,         2, 0, "shutdown lost records")                                                  \
     X(FAMILY,           2, 1, "metric left out of the Prometheus text")             \
     X(OBSERVER,         2, 0, "observer")                                                               \
-    X(PROMETHEUS,       3, 1, "Prometheus text")
+    X(PROMETHEUS,       3, 1, "Prometheus text")                                                        \
+    X(QUEUE_FULL,       2, 1, "sink is slower than records come, some are dropped (OTEL_BSP_MAX_QUEUE_SIZE, _BLRP_)")
 
 typedef enum tel__diag_item {
 #define TEL__DIAG_ENUM(name, level, repeats, text) TEL__DIAG_##name,
@@ -2762,6 +2768,7 @@ typedef enum tel__diag_item {
 typedef struct tel__diag {
     tel_diag        user;
     int             max_level;
+    tel__atomic_u32 errors;             /* said so far: one problem gets one message */
     tel__atomic_u64 next[TEL__DIAG_COUNT];
     tel__atomic_u32 held[TEL__DIAG_COUNT];
     tel__atomic_ptr noted[TEL__DIAG_COUNT];
@@ -2827,15 +2834,24 @@ TEL__FN void tel__diag_report_at(tel__diag* d, tel__diag_item item, uint32_t lin
     if (!d || !tel__diag_due(d, item)) { return; }
     n = snprintf(message, sizeof message, "%s: ", tel__diag_text(item));
     va_start(args, format);
-    n += vsnprintf(message + n, sizeof message - (size_t)n, format, args);
+    vsnprintf(message + n, sizeof message - (size_t)n, format, args);
     va_end(args);
+    for (n = 0; message[n]; n++) {      /* quoted input reaches terminals */
+        if ((unsigned char)message[n] < 0x20 || message[n] == 0x7f) { message[n] = '?'; }
+    }
+    if (tel__diag_level(item) == TEL__DIAG_ERROR) { tel__atomic_add_u32(&d->errors, 1); }
     held = tel__atomic_load_u32(&d->held[item]);
     tel__atomic_add_u32(&d->held[item], (uint32_t)0 - held);
-    if (held && n > 0 && (size_t)n < sizeof message) {
+    if (held) {
         snprintf(message + n, sizeof message - (size_t)n, " (and %u times before)", (unsigned)held);
     }
-    if (d->user.func) { d->user.func(tel__diag_level(item), (uint32_t)item, message, line, d->user.user_data); }
-    else { tel__diag_print(tel__diag_level(item), (uint32_t)item, message); }
+    if (d->user.func) {
+        tel__thread_local saved = tel__thread_quiet_begin();
+        d->user.func(tel__diag_level(item), (uint32_t)item, message, line, d->user.user_data);
+        tel__thread_quiet_end(saved);
+    } else {
+        tel__diag_print(tel__diag_level(item), (uint32_t)item, message);
+    }
 }
 #define tel__diag_report(d, item, ...) tel__diag_report_at(d, item, (uint32_t)__LINE__, __VA_ARGS__)
 
@@ -2853,7 +2869,7 @@ TEL__FN void tel__diag_flush(tel__diag* d) {
     for (i = 0; i < TEL__DIAG_COUNT; i++) {
         if (tel__atomic_load_ptr(&d->noted[i])) {
             const char* text = (const char*)tel__atomic_swap_ptr(&d->noted[i], NULL);
-            tel__diag_report(d, (tel__diag_item)i, "%s", text);
+            if (text) { tel__diag_report(d, (tel__diag_item)i, "%s", text); }
         }
     }
 }
@@ -2893,20 +2909,24 @@ TEL__INLINE uint64_t tel__attr_word(const tel_attr* a) {
 TEL__INLINE uint64_t tel__attr_read8(const char* p) { uint64_t v; memcpy(&v, p, 8); return v; }
 TEL__INLINE uint64_t tel__attr_read4(const char* p) { uint32_t v; memcpy(&v, p, 4); return v; }
 
+/* Zero where eight bytes, or twice eight, are alike. */
+TEL__INLINE uint64_t tel__attr_unlike8(const char* a, const char* b) { return tel__attr_read8(a) ^ tel__attr_read8(b); }
+TEL__INLINE uint64_t tel__attr_unlike16(const char* a, const char* b) {
+    return tel__attr_unlike8(a, b) | tel__attr_unlike8(a + 8, b + 8);
+}
+
 /* memcmp for short strings, without the call: overlapping words, one branch per size class. */
 TEL__INLINE bool tel__attr_same_bytes(const char* a, const char* b, size_t n) {
     uint64_t d = 0;
     if (n >= 8) {
         for (; n > 32; n -= 16, a += 16, b += 16) {
-            d |= (tel__attr_read8(a) ^ tel__attr_read8(b)) | (tel__attr_read8(a + 8) ^ tel__attr_read8(b + 8));
+            d |= tel__attr_unlike16(a, b);
         }
-        if (n > 16) {
-            d |= (tel__attr_read8(a + 8) ^ tel__attr_read8(b + 8)) | (tel__attr_read8(a + n - 16) ^ tel__attr_read8(b + n - 16));
-        }
-        return (d | (tel__attr_read8(a) ^ tel__attr_read8(b)) | (tel__attr_read8(a + n - 8) ^ tel__attr_read8(b + n - 8))) == 0;
+        if (n > 16) { return (d | tel__attr_unlike16(a, b) | tel__attr_unlike16(a + n - 16, b + n - 16)) == 0; }
+        return (d | tel__attr_unlike8(a, b) | tel__attr_unlike8(a + n - 8, b + n - 8)) == 0;
     }
     if (n >= 4) {
-        return ((tel__attr_read4(a) ^ tel__attr_read4(b)) | (tel__attr_read4(a + n - 4) ^ tel__attr_read4(b + n - 4))) == 0;
+        return tel__attr_read4(a) == tel__attr_read4(b) && tel__attr_read4(a + n - 4) == tel__attr_read4(b + n - 4);
     }
     return n == 0 || (a[0] == b[0] && a[n / 2] == b[n / 2] && a[n - 1] == b[n - 1]);
 }
@@ -2929,7 +2949,10 @@ TEL__INLINE uint64_t tel__attr_hash_bytes(const char* p, size_t n, uint64_t seed
     if (TEL__LIKELY(n <= 16)) {
         if (n >= 8) { a = tel__attr_read8(p); b = tel__attr_read8(p + n - 8); }
         else if (n >= 4) { a = tel__attr_read4(p); b = tel__attr_read4(p + n - 4); }
-        else if (n) { a = (uint64_t)(unsigned char)p[0] << 16 | (uint64_t)(unsigned char)p[n / 2] << 8; b = (unsigned char)p[n - 1]; }
+        else if (n) {
+            a = (uint64_t)(unsigned char)p[0] << 16 | (uint64_t)(unsigned char)p[n / 2] << 8;
+            b = (unsigned char)p[n - 1];
+        }
         else { a = b = 0; }
     } else {
         size_t i;
@@ -3104,7 +3127,8 @@ TEL__INLINE void tel__attr_write_number(char* p, tel__attr_what what, uint8_t ty
     p[16 + key_size] = 0;
 }
 
-TEL__INLINE void tel__attr_write_string(char* p, tel__attr_what what, const char* key, size_t key_size, tel_text value) {
+TEL__INLINE void tel__attr_write_string(char* p, tel__attr_what what, const char* key, size_t key_size,
+                                        tel_text value) {
     tel__attr_item item;
     item.what = (uint8_t)what;
     item.type = (uint8_t)TEL_TYPE_STRING;
@@ -3130,6 +3154,7 @@ TEL__FN bool tel__attr_next(tel__attr_reader* r, tel__attr_got* got) {
     if ((size_t)(r->end - p) < sizeof head) { return false; }
     memcpy(&head, p, sizeof head);
     if (head.type > TEL_TYPE_STRING || (head.type != TEL_TYPE_STRING && head.value_size != 7)) { return false; }
+    if (head.value_size > (size_t)(r->end - p)) { return false; }      /* before a sum that could wrap */
     size = tel__attr_item_size(head.key_size, head.value_size);
     if (size > (size_t)(r->end - p)) { return false; }
     p += sizeof head;
@@ -3293,7 +3318,11 @@ TEL__NOINLINE char* tel__ring_reserve_shared(tel__ring* r, uint32_t size) {
     for (;;) {
         uint32_t skip = tel__ring_skip(r, head, size);
         uint32_t tail = tel__atomic_load_acquire_u32(&r->tail);
-        if (r->size - (head - tail) < skip + size || head - tail > r->size) { return NULL; }
+        if (head - tail > r->size) {    /* head is older than tail: it has moved */
+            head = tel__atomic_load_acquire_u32(&r->head);
+            continue;
+        }
+        if (r->size - (head - tail) < skip + size) { return NULL; }
         if (tel__atomic_cas_u32(&r->head, &head, head + skip + size)) {
             if (skip) { tel__ring_gap(r, head, skip); }
             return (char*)tel__ring_word(r, head + skip);
@@ -3399,6 +3428,11 @@ TEL__INLINE void tel__ring_count(tel__atomic_u64* single_writer) {
     tel__atomic_store_u64(single_writer, tel__atomic_load_u64(single_writer) + 1);
 }
 
+/* With release: who reads it with acquire sees the count of the record it belongs to. */
+TEL__INLINE void tel__ring_settle(tel__atomic_u64* single_writer) {
+    tel__atomic_store_release_u64(single_writer, tel__atomic_load_u64(single_writer) + 1);
+}
+
 TEL__FN void tel__ring_registry_init(tel__ring_registry* g, tel__memory* memory, uint32_t ring_bytes,
                                      uint32_t max_threads, void* owner) {
     memset(g, 0, sizeof *g);
@@ -3438,7 +3472,7 @@ TEL__NOINLINE bool tel__ring_thread_ring(tel__ring_thread* t) {
 }
 
 TEL__FN void tel__ring_add(tel__atomic_u64* to, const tel__atomic_u64* from) {
-    tel__atomic_store_u64(to, tel__atomic_load_u64(to) + tel__atomic_load_u64(from));
+    tel__atomic_store_u64(to, tel__atomic_load_u64(to) + tel__atomic_load_acquire_u64(from));
 }
 
 TEL__FN void tel__ring_fold(tel__ring_books* to, const tel__ring_books* from) {
@@ -3453,29 +3487,41 @@ TEL__FN void tel__ring_fold(tel__ring_books* to, const tel__ring_books* from) {
     tel__ring_add(&to->started, &from->started);
 }
 
-/* Takes an ended thread out of the list and frees it. What is left in its ring must have been drained. */
-TEL__FN void tel__ring_thread_remove(tel__ring_thread* t) {
+/* Takes an ended thread out of the list; nobody else knows it after this. What could not be drained from its
+   ring is lost, and counted. */
+TEL__FN void tel__ring_thread_unlink(tel__ring_thread* t) {
     tel__ring_registry* g = t->registry;
     tel__ring_thread** at;
+    int i;
     tel__thread_mutex_lock(&g->mutex);
     for (at = &g->threads; *at && *at != t; at = &(*at)->next) { }
     if (*at) { *at = t->next; }
     g->count--;
+    for (i = 0; i < 2 && t->own.data; i++) {
+        uint64_t settled = tel__atomic_load_u64(&t->books.dropped[i]) + tel__atomic_load_u64(&t->books.taken[i]);
+        uint64_t lost = tel__atomic_load_u64(&t->books.recorded[i]) - settled;
+        tel__atomic_store_u64(&t->books.dropped[i], tel__atomic_load_u64(&t->books.dropped[i]) + lost);
+    }
     tel__ring_fold(&g->ended, &t->books);
     if (t->own.data) { g->rings--; }
     tel__thread_mutex_unlock(&g->mutex);
+}
+
+TEL__FN void tel__ring_thread_free(tel__ring_thread* t) {
+    tel__ring_registry* g = t->registry;
     tel__memory_free(g->memory, t->own.data, t->own.size);
     tel__memory_free_lines(g->memory, t, sizeof *t);
 }
 
-/* recorded, dropped and taken of all threads, dead and alive. */
-TEL__FN tel__ring_books tel__ring_totals(tel__ring_registry* g) {
+/* The books of all threads, dead and alive, and how many live. */
+TEL__FN tel__ring_books tel__ring_totals(tel__ring_registry* g, uint32_t* threads) {
     tel__ring_books sum;
     tel__ring_thread* t;
     memset(&sum, 0, sizeof sum);
     tel__thread_mutex_lock(&g->mutex);
     tel__ring_fold(&sum, &g->ended);
     for (t = g->threads; t; t = t->next) { tel__ring_fold(&sum, &t->books); }
+    *threads = g->count;
     tel__thread_mutex_unlock(&g->mutex);
     return sum;
 }
@@ -3487,7 +3533,7 @@ TEL__INLINE char* tel__ring_begin(tel__ring_thread* t, uint32_t size, int signal
     if (TEL__LIKELY(t->ring != NULL) || tel__ring_thread_ring(t)) {
         if (TEL__LIKELY(size <= t->ring->size / 4)) { p = tel__ring_reserve(t->ring, size); }
     }
-    if (TEL__UNLIKELY(!p)) { tel__ring_count(&t->books.dropped[signal]); }
+    if (TEL__UNLIKELY(!p)) { tel__ring_settle(&t->books.dropped[signal]); }
     return p;
 }
 
@@ -3589,6 +3635,7 @@ typedef struct tel__metric_cells {
     tel__atomic_u32  limit;             /* ids base .. base + limit - 1 have a page slot; 0: let go */
     tel__atomic_ptr* pages;             /* each a tel__atomic_u64[TEL__METRIC_PAGE] or NULL */
     uint32_t         page_count;
+    bool             closed;            /* the instance is going: limit stays 0 */
     struct tel__metrics*      m;
     struct tel__metric_cells* next;
     tel__metric_site sites[TEL__METRIC_CACHE];
@@ -3949,16 +3996,27 @@ TEL__FN bool tel__metric_bounds_valid(const double* b, size_t n) {
     return true;
 }
 
-TEL__FN bool tel__metric_bounds_make(tel__metrics* m, tel__metric* metric, const tel_metric_options* o) {
+/* What an instrument says of itself. */
+typedef struct tel__metric_about {
+    const char *name, *unit, *description;
+    const tel_metric_options* options;
+    const tel_scope* scope;
+    tel__metric_kind kind;
+    bool real, observed;
+    bool other_case, clash, bad_bounds, exponential;    /* found: to be said when no mutex is held */
+} tel__metric_about;
+
+TEL__FN bool tel__metric_bounds_make(tel__metrics* m, tel__metric* metric, tel__metric_about* about) {
+    const tel_metric_options* o = about->options;
     const double* b = o ? o->bounds : NULL;
     size_t n = o ? o->bound_count : 0, i;
     double infinite = DBL_MAX;
     infinite *= 2;
     if (b && !tel__metric_bounds_valid(b, n)) {
-        tel__diag_report(m->diag, TEL__DIAG_BOUNDS, "%s", metric->name);
+        about->bad_bounds = true;
         b = NULL;
     }
-    if (o && o->exponential) { tel__diag_report(m->diag, TEL__DIAG_EXPONENTIAL, "%s", metric->name); }
+    about->exponential = o && o->exponential;
     if (!b) {
         bool seconds = strcmp(metric->unit, "s") == 0;
         b = seconds ? tel__metric_second_bounds : tel__metric_default_bounds;
@@ -3982,16 +4040,7 @@ TEL__FN void tel__metric_free(tel__metrics* m, tel__metric* metric) {
     tel__memory_free(m->memory, metric, sizeof *metric);
 }
 
-/* What an instrument says of itself. */
-typedef struct tel__metric_about {
-    const char *name, *unit, *description;
-    const tel_metric_options* options;
-    const tel_scope* scope;
-    tel__metric_kind kind;
-    bool real, observed;
-} tel__metric_about;
-
-TEL__FN tel__metric* tel__metric_make(tel__metrics* m, const tel__metric_about* about, const char* name) {
+TEL__FN tel__metric* tel__metric_make(tel__metrics* m, tel__metric_about* about, const char* name) {
     tel__metric* metric = m->sealed ? NULL : (tel__metric*)tel__memory_alloc(m->memory, sizeof *metric);
     if (!metric) { return NULL; }
     metric->kind = about->kind;
@@ -4007,7 +4056,7 @@ TEL__FN tel__metric* tel__metric_make(tel__metrics* m, const tel__metric_about* 
     metric->description = tel__memory_copy(m->memory, about->description, metric->description_size);
     metric->id = m->base + tel__atomic_load_u32(&m->metric_by_id.count);
     if (!metric->name || !metric->unit || !metric->description ||
-        (about->kind == TEL__METRIC_HISTOGRAM && !tel__metric_bounds_make(m, metric, about->options)) ||
+        (about->kind == TEL__METRIC_HISTOGRAM && !tel__metric_bounds_make(m, metric, about)) ||
         !tel__metric_list_add(&m->metric_by_id, m->memory, metric)) {
         tel__metric_free(m, metric);
         return NULL;
@@ -4025,27 +4074,32 @@ TEL__FN bool tel__metric_same_nocase(const char* a, const char* b) {
 
 /* The metric of an instrument, made when it is the first of its kind (Metrics SDK, "Duplicate instrument
    registration"). */
-TEL__FN tel__metric* tel__metric_of(tel__metrics* m, const tel__metric_about* about) {
+TEL__FN tel__metric* tel__metric_of(tel__metrics* m, tel__metric_about* about) {
     tel__metric *at, *made, **place;
     const char* name = about->name;
-    bool clash = false, other_case = false;
     for (at = m->metrics; at; at = at->next) {
         if (at->scope_key != about->scope || !tel__metric_same_nocase(at->name, about->name)) { continue; }
-        other_case = other_case || strcmp(at->name, about->name) != 0;
+        about->other_case = about->other_case || strcmp(at->name, about->name) != 0;
         name = at->name;
         if (at->kind == about->kind && at->real == about->real && at->observed == about->observed &&
             strcmp(at->unit, about->unit ? about->unit : "") == 0) { break; }
-        clash = true;
+        about->clash = true;
     }
-    if (other_case) { tel__diag_report(m->diag, TEL__DIAG_INSTRUMENT_CASE, "%s, %s", about->name, name); }
-    if (at) { return at; }
-    if (clash) { tel__diag_report(m->diag, TEL__DIAG_INSTRUMENT_CLASH, "%s", about->name); }
+    if (at) { about->clash = false; return at; }
     made = tel__metric_make(m, about, name);
     if (!made) { return NULL; }
     for (place = &m->metrics; *place && tel__metric_order(*place, made) <= 0; ) { place = &(*place)->next; }
     made->next = *place;
     *place = made;
     return made;
+}
+
+/* What was found while the mutex was held. */
+TEL__FN void tel__metric_complain(tel__metrics* m, const tel__metric_about* about) {
+    if (about->other_case) { tel__diag_report(m->diag, TEL__DIAG_INSTRUMENT_CASE, "%s", about->name); }
+    if (about->clash) { tel__diag_report(m->diag, TEL__DIAG_INSTRUMENT_CLASH, "%s", about->name); }
+    if (about->bad_bounds) { tel__diag_report(m->diag, TEL__DIAG_BOUNDS, "%s", about->name); }
+    if (about->exponential) { tel__diag_report(m->diag, TEL__DIAG_EXPONENTIAL, "%s", about->name); }
 }
 
 TEL__FN void tel__metric_series_free(tel__metrics* m, tel__metric_series* s) {
@@ -4136,8 +4190,16 @@ TEL__NOINLINE tel__metric_series* tel__metric_series_of(tel__metrics* m, tel__me
 
 /* ---- instruments ---- */
 
+/* What an instrument remembers; 0: nothing yet. */
+TEL__INLINE uint32_t tel__metric_cell_of(const tel__metric_instrument* inst) {
+    return tel__atomic_load_u32((const tel__atomic_u32*)(const void*)&inst->tel__cell);
+}
+TEL__INLINE uint32_t tel__metric_id_of(const tel__metric_instrument* inst) {
+    return tel__atomic_load_u32((const tel__atomic_u32*)(const void*)&inst->tel__metric);
+}
+
 TEL__FN tel__metric* tel__metric_by_instrument(tel__metrics* m, const tel__metric_instrument* inst) {
-    uint32_t i = tel__atomic_load_u32((const tel__atomic_u32*)(const void*)&inst->tel__metric) - m->base;
+    uint32_t i = tel__metric_id_of(inst) - m->base;
     return i < tel__atomic_load_acquire_u32(&m->metric_by_id.count)
          ? (tel__metric*)tel__metric_list_at(&m->metric_by_id, i) : NULL;
 }
@@ -4158,15 +4220,20 @@ TEL__NOINLINE tel__metric* tel__metric_resolve(tel__metrics* m, tel__metric_inst
         about.options = inst->options;
         about.scope = inst->options ? inst->options->scope : NULL;
         about.kind = kind;
-        about.real = kind == TEL__METRIC_GAUGE || kind == TEL__METRIC_HISTOGRAM || (inst->options && inst->options->real);
+        about.real = kind == TEL__METRIC_GAUGE || kind == TEL__METRIC_HISTOGRAM || (inst->options &&
+                                                                                    inst->options->real);
         tel__thread_mutex_lock(&m->mutex);
         metric = tel__metric_of(m, &about);
         tel__thread_mutex_unlock(&m->mutex);
+        tel__metric_complain(m, &about);
         if (!metric) {
             tel__diag_note(m->diag, TEL__DIAG_MEMORY, inst->name);
             return (tel__metric*)tel__metric_list_at(&m->metric_by_id, hidden);
         }
-        if (inst->unit && !about.unit) { tel__diag_report(m->diag, TEL__DIAG_INSTRUMENT_NAME, "unit of %s is over 63 characters and left out", inst->name); }
+        if (inst->unit && !about.unit) {
+            tel__diag_report(m->diag, TEL__DIAG_INSTRUMENT_NAME,
+                             "unit of %s is over 63 characters and left out", inst->name);
+        }
     } else {
         tel__diag_report(m->diag, TEL__DIAG_INSTRUMENT_NAME, "\"%.64s\"", inst->name);
     }
@@ -4180,11 +4247,14 @@ TEL__FN uint32_t tel__metric_cell_id(const tel__metric_series* s) {
 }
 
 /* The series of an instrument used without attributes (or of a bound one), and its id in the instrument. */
-TEL__NOINLINE tel__metric_series* tel__metric_own_series(tel__metrics* m, tel__metric_instrument* inst, tel__metric_kind kind) {
+TEL__NOINLINE tel__metric_series* tel__metric_own_series(tel__metrics* m, tel__metric_instrument* inst,
+                                                         tel__metric_kind kind) {
     tel__metric* metric = tel__metric_resolve(m, inst, kind);
-    uint32_t i = inst ? (tel__atomic_load_u32((const tel__atomic_u32*)(const void*)&inst->tel__cell) & ~TEL__METRIC_REAL) - m->base : UINT32_MAX;
+    uint32_t i = inst ? (tel__metric_cell_of(inst) & ~TEL__METRIC_REAL) - m->base : UINT32_MAX;
     tel__metric_series* s;
-    if (i < tel__atomic_load_acquire_u32(&m->by_id.count)) { return (tel__metric_series*)tel__metric_list_at(&m->by_id, i); }
+    if (i < tel__atomic_load_acquire_u32(&m->by_id.count)) {
+        return (tel__metric_series*)tel__metric_list_at(&m->by_id, i);
+    }
     s = tel__metric_series_of(m, metric, tel__attrs(NULL, 0));
     if (inst && inst->name && s->metric == metric) {
         tel__atomic_store_u32((tel__atomic_u32*)(void*)&inst->tel__cell, tel__metric_cell_id(s));
@@ -4230,9 +4300,15 @@ TEL__FN bool tel__metric_pages_grow(tel__metric_cells* k, uint32_t i) {
     tel__memory_free(m->memory, k->pages, k->page_count * sizeof *more);
     k->pages = more;
     k->page_count = n;
-    tel__atomic_store_u32(&k->limit, n * TEL__METRIC_PAGE);
+    if (!k->closed) { tel__atomic_store_u32(&k->limit, n * TEL__METRIC_PAGE); }
     tel__thread_mutex_unlock(&m->mutex);
     return true;
+}
+
+/* Under m->mutex: no record of this thread takes the short way any more. */
+TEL__FN void tel__metric_cells_shut(tel__metric_cells* k) {
+    k->closed = true;
+    tel__atomic_store_u32(&k->limit, 0);
 }
 
 /* First touch of (thread, series): makes the cell. NULL: no memory, use the series itself. */
@@ -4339,7 +4415,8 @@ TEL__INLINE bool tel__metric_site_same(const tel__metric_site* site, tel_attrs a
 }
 
 /* Hash, probe, compare; remembers what it finds. NULL: unknown so far, or too long for this path. */
-TEL__FN tel__metric_series* tel__metric_probe(tel__metric_site* site, tel__metrics* m, const tel__metric* metric, tel_attrs attrs) {
+TEL__FN tel__metric_series* tel__metric_probe(tel__metric_site* site, tel__metrics* m,
+                                              const tel__metric* metric, tel_attrs attrs) {
     uint8_t order[TEL__ATTR_MAX];
     tel__metric_series* s;
     if (attrs.count > TEL__ATTR_MAX || metric->hidden) { return NULL; }
@@ -4355,7 +4432,7 @@ TEL__FN tel__metric_series* tel__metric_probe(tel__metric_site* site, tel__metri
 /* The series of an instrument and attributes, when both are known to this thread's instance; else NULL. */
 TEL__INLINE tel__metric_series* tel__metric_find(const tel__metric_instrument* inst, tel_attrs attrs) {
     tel__metric_cells* k = tel__thread_me.cells;
-    uint32_t id = tel__atomic_load_u32((const tel__atomic_u32*)(const void*)&inst->tel__metric), i;
+    uint32_t id = tel__metric_id_of(inst), i;
     tel__metric_site* site;
     if (TEL__UNLIKELY(!k || !tel__atomic_load_u32(&k->limit))) { return NULL; }
     site = &k->sites[tel__metric_site_index(id, attrs)];
@@ -4376,7 +4453,8 @@ TEL__FN tel__metric_instrument* tel__metric_bind_nothing(void) {
     return u.out;
 }
 
-TEL__FN tel__metric_instrument* tel__metric_bind(tel__metrics* m, tel__metric_instrument* inst, tel__metric_kind kind, tel_attrs attrs) {
+TEL__FN tel__metric_instrument* tel__metric_bind(tel__metrics* m, tel__metric_instrument* inst,
+                                                 tel__metric_kind kind, tel_attrs attrs) {
     tel__metric* metric = tel__metric_resolve(m, inst, kind);
     tel__metric_series* s = tel__metric_series_of(m, metric, attrs);
     tel__metric_instrument* b;
@@ -4644,7 +4722,8 @@ TEL__FN tel_result tel__metric_observer_add(tel__metrics* m, const tel_observer_
     tel__metric* metric;
     tel_result r = TEL_OK;
     if (!d || !d->func || !tel__metric_name_valid(d->name)) {
-        tel__diag_report(m->diag, TEL__DIAG_OBSERVER, "\"%.64s\" has no function or no valid name", d && d->name ? d->name : "");
+        tel__diag_report(m->diag, TEL__DIAG_OBSERVER, "\"%.64s\" has no function or no valid name", d &&
+                         d->name ? d->name : "");
         return TEL_ERR_ARGUMENT;
     }
     memset(&about, 0, sizeof about);
@@ -4664,6 +4743,7 @@ TEL__FN tel_result tel__metric_observer_add(tel__metrics* m, const tel_observer_
     else { metric->observe_user_data = d->user_data; metric->observe = d->func; }
     tel__thread_mutex_unlock(&m->mutex);
     tel__thread_mutex_unlock(&m->collecting);
+    tel__metric_complain(m, &about);
     if (r == TEL_ERR_ARGUMENT) { tel__diag_report(m->diag, TEL__DIAG_OBSERVER, "\"%s\" is observed already", d->name); }
     return r;
 }
@@ -4778,7 +4858,7 @@ TEL__FN void tel__metric_restart(tel__metrics* m) {
 */
 #define TEL__SPAN_BLOCK  512u
 #define TEL__SPAN_STACK  256u
-#define TEL__SPAN_CACHE  16u
+#define TEL__SPAN_CACHE  16u            /* free slots a thread keeps for itself, at most */
 #define TEL__SPAN_MOST   128u           /* attributes, events, links; attributes of each (Trace SDK, "Span Limits") */
 #define TEL__SPAN_KEY    255u
 
@@ -4827,6 +4907,7 @@ typedef struct tel__spans {
     tel__span_block*  blocks;
     tel__atomic_u32*  generations;
     uint32_t          limit;            /* bytes of packed items per span */
+    uint32_t          keep;             /* free slots a thread keeps: all threads together a small part of the pool */
 } tel__spans;
 
 typedef struct tel__span_tracer {
@@ -4852,7 +4933,8 @@ TEL__INLINE bool tel__span_valid(const tel_context* c) {
 /* ---- pool ---- */
 
 TEL__FN tel_result tel__span_init(tel__spans* p, tel__memory* memory, tel__diag* diag, tel__clock* clock,
-                                  tel__attr_scopes* scopes, uint32_t count, uint32_t ring_bytes, uint32_t epoch) {
+                                  tel__attr_scopes* scopes, uint32_t count, uint32_t ring_bytes, uint32_t threads,
+                                  uint32_t epoch) {
     uint32_t i;
     memset(p, 0, sizeof *p);
     p->memory = memory;
@@ -4861,6 +4943,7 @@ TEL__FN tel_result tel__span_init(tel__spans* p, tel__memory* memory, tel__diag*
     p->scopes = scopes;
     p->limit = ring_bytes / 4 - (uint32_t)sizeof(tel__span_record);
     p->slots.count = count;
+    p->keep = count / 8 / threads < TEL__SPAN_CACHE ? count / 8 / threads + 1 : TEL__SPAN_CACHE;
     p->blocks = (tel__span_block*)tel__memory_alloc_raw(memory, (size_t)count * TEL__SPAN_BLOCK);
     p->slots.next = (tel__atomic_u32*)tel__memory_alloc_raw(memory, count * sizeof(tel__atomic_u32));
     p->generations = (tel__atomic_u32*)tel__memory_alloc_raw(memory, count * sizeof(tel__atomic_u32));
@@ -4896,9 +4979,7 @@ TEL__INLINE uint32_t tel__span_block_take(tel__span_tracer* t) {
 }
 
 TEL__INLINE void tel__span_block_put(tel__span_tracer* t, uint32_t i) {
-    if (TEL__UNLIKELY(t->cached == TEL__SPAN_CACHE)) {
-        while (t->cached > TEL__SPAN_CACHE / 2) { tel__memory_slot_put(&t->shared->slots, t->cache[--t->cached]); }
-    }
+    if (TEL__UNLIKELY(t->cached >= t->shared->keep)) { tel__memory_slot_put(&t->shared->slots, i); return; }
     t->cache[t->cached++] = i;
 }
 
@@ -5035,7 +5116,8 @@ TEL__INLINE bool tel__span_append_string(tel__span_tracer* t, tel__span_slot* sl
         return true;
     }
     if (key_size > TEL__SPAN_KEY || value.size > t->shared->limit || tel__attr_item_size(key_size, value.size) <=
-        sizeof(((tel__span_block*)0)->data) || tel__attr_item_size(key_size, value.size) > t->shared->limit - slot->total) {
+        sizeof(((tel__span_block*)0)->data) || tel__attr_item_size(key_size,
+                                                                   value.size) > t->shared->limit - slot->total) {
         return false;
     }
     return tel__span_append_long(t, slot, what, key, key_size, value);
@@ -5066,8 +5148,11 @@ TEL__FN tel__attr_item* tel__span_find(tel__spans* p, tel__span_slot* slot, tel_
 
 /* ---- verbs on a slot ---- */
 
-TEL__INLINE bool tel__span_append(tel__span_tracer* t, tel__span_slot* slot, tel__attr_what what, const tel_attr* a, size_t key_size) {
-    if (a->type == TEL_TYPE_STRING) { return tel__span_append_string(t, slot, what, a->key, key_size, tel__attr_string(a)); }
+TEL__INLINE bool tel__span_append(tel__span_tracer* t, tel__span_slot* slot, tel__attr_what what,
+                                  const tel_attr* a, size_t key_size) {
+    if (a->type == TEL_TYPE_STRING) {
+        return tel__span_append_string(t, slot, what, a->key, key_size, tel__attr_string(a));
+    }
     return tel__span_append_number(t, slot, what, (uint8_t)a->type, a->key, key_size, tel__attr_word(a));
 }
 
@@ -5089,8 +5174,8 @@ TEL__FN void tel__span_reset_attr(tel__span_tracer* t, tel__span_slot* slot, con
 
 /* A bit of a small filter over the keys of a span: a key whose bit is not set is new. */
 TEL__INLINE uint64_t tel__span_key_bit(const char* key, size_t size) {
-    return (uint64_t)1 << (((unsigned char)key[0] + 7u * (unsigned char)key[size - 1] + 13u * (unsigned char)key[size / 2] +
-                            (uint32_t)size) & 63u);
+    const unsigned char* k = (const unsigned char*)key;
+    return (uint64_t)1 << ((k[0] + 7u * k[size - 1] + 13u * k[size / 2] + (uint32_t)size) & 63u);
 }
 
 TEL__INLINE void tel__span_put_attr(tel__span_tracer* t, tel__span_slot* slot, const tel_attr* a) {
@@ -5114,7 +5199,10 @@ TEL__FN void tel__span_put_parts(tel__span_tracer* t, tel__span_slot* slot, tel_
         const tel_attr* a = &attrs.items[i];
         size_t key_size = tel__attr_key_size(a);
         if (key_size == 0 || a->type == TEL_TYPE_NONE) { continue; }
-        if (kept < TEL__SPAN_MOST && tel__span_append(t, slot, TEL__ITEM_PART, a, key_size)) { kept++; } else { lost++; }
+        if (kept < TEL__SPAN_MOST && tel__span_append(t, slot, TEL__ITEM_PART, a, key_size)) {
+            kept++;
+            } else { lost++;
+        }
     }
     if (lost) { tel__span_append_number(t, slot, TEL__ITEM_PART, (uint8_t)TEL_TYPE_INT, "", 0, lost); }
 }
@@ -5123,7 +5211,8 @@ TEL__FN void tel__span_put_event(tel__span_tracer* t, tel__span_slot* slot, cons
     size_t size = name ? strlen(name) : 0;
     if (size > TEL__SPAN_KEY) { size = tel__text_utf8_cut(name, size, TEL__SPAN_KEY); }
     if (slot->events >= TEL__SPAN_MOST ||
-        !tel__span_append_number(t, slot, TEL__ITEM_EVENT, (uint8_t)TEL_TYPE_INT, name, size, tel__clock_ticks(t->clock))) {
+        !tel__span_append_number(t, slot, TEL__ITEM_EVENT, (uint8_t)TEL_TYPE_INT, name, size,
+                                 tel__clock_ticks(t->clock))) {
         slot->record.dropped_events++;
         return;
     }
@@ -5155,7 +5244,8 @@ TEL__FN void tel__span_put_text(tel__span_tracer* t, tel__span_slot* slot, tel__
     }
 }
 
-TEL__FN void tel__span_put_status(tel__span_tracer* t, tel__span_slot* slot, tel_span_status_code code, const char* message) {
+TEL__FN void tel__span_put_status(tel__span_tracer* t, tel__span_slot* slot, tel_span_status_code code,
+                                  const char* message) {
     tel_span_status_code now = (tel_span_status_code)slot->record.head.b;
     if (now == TEL_STATUS_OK || (code != TEL_STATUS_OK && code != TEL_STATUS_ERROR)) { return; }
     slot->record.head.b = (uint8_t)code;
@@ -5178,7 +5268,8 @@ typedef struct tel__span_ids { uint64_t trace[2], span; } tel__span_ids;
 
 /* Fills in a new context under parent (NULL: a root) and says whether it is sampled. The random flag goes on as
    it came (Trace Context Level 2, "Random Trace ID Flag"). */
-TEL__INLINE bool tel__span_context(tel__span_tracer* t, const tel_context* parent, tel_context* out, tel__span_ids* ids) {
+TEL__INLINE bool tel__span_context(tel__span_tracer* t, const tel_context* parent, tel_context* out,
+                                   tel__span_ids* ids) {
     const tel__span_sampler* s = &t->shared->sampler;
     bool sampled;
     if (parent) { memcpy(ids->trace, parent->trace_id, 16); }
@@ -5198,7 +5289,7 @@ TEL__INLINE bool tel__span_context(tel__span_tracer* t, const tel_context* paren
 
 TEL__NOINLINE void tel__span_pool_empty(tel__span_tracer* t) {
     tel__ring_count(&t->thread->books.recorded[TEL__BOOK_SPANS]);
-    tel__ring_count(&t->thread->books.dropped[TEL__BOOK_SPANS]);
+    tel__ring_settle(&t->thread->books.dropped[TEL__BOOK_SPANS]);
     tel__diag_note(t->shared->diag, TEL__DIAG_SPAN_POOL, NULL);
 }
 
@@ -5244,7 +5335,9 @@ TEL__INLINE tel_span tel__span_begin(tel__span_tracer* t, const tel_context* par
     tel__span_ids ids;
     tel_span s;
     s.tel__slot = s.tel__generation = 0;
-    if (tel__span_context(t, parent, &s.context, &ids)) { tel__span_open(t, &s, &ids, parent, name, TEL_SPAN_INTERNAL); }
+    if (tel__span_context(t, parent, &s.context, &ids)) {
+        tel__span_open(t, &s, &ids, parent, name, TEL_SPAN_INTERNAL);
+    }
     return s;
 }
 
@@ -5291,10 +5384,13 @@ TEL__INLINE void tel__span_finish(tel__span_tracer* t, tel_span* s, uint64_t end
     size = (uint32_t)sizeof(tel__span_record) + slot->total;
     to = tel__ring_begin(t->thread, size, TEL__BOOK_SPANS);
     if (TEL__LIKELY(to != NULL)) {
-        memcpy(to + sizeof(uint32_t), (char*)&slot->record + sizeof(uint32_t), sizeof(tel__span_record) - sizeof(uint32_t));
+        memcpy(to + sizeof(uint32_t), (char*)&slot->record + sizeof(uint32_t),
+               sizeof(tel__span_record) - sizeof(uint32_t));
         memcpy(to + offsetof(tel__span_record, end), &end, sizeof end);
         memcpy(to + sizeof(tel__span_record), slot->data, slot->used);
-        if (TEL__UNLIKELY(slot->next != 0)) { tel__span_pack_chain(p, slot, to + sizeof(tel__span_record) + slot->used); }
+        if (TEL__UNLIKELY(slot->next != 0)) {
+            tel__span_pack_chain(p, slot, to + sizeof(tel__span_record) + slot->used);
+        }
         tel__ring_commit(t->thread->ring, to, size);
     }
     tel__ring_count(&t->thread->books.ended);
@@ -5359,7 +5455,7 @@ TEL__FN tel__span_census tel__span_count_items(tel__attr_reader r) {
     while (tel__attr_next(&r, &got)) {
         n.attrs += got.what == TEL__ITEM_ATTR || got.what == TEL__ITEM_PART;
         n.events += got.what == TEL__ITEM_EVENT;
-        n.links += got.what == TEL__ITEM_LINK;
+        n.links += got.what == TEL__ITEM_LINK && got.string.size == sizeof(tel_context);
     }
     return n;
 }
@@ -5402,7 +5498,10 @@ TEL__FN void tel__span_read_item(tel__span_reading* g, const tel__attr_got* got,
         break;
     }
     case TEL__ITEM_LINK: {
-        tel_link* l = &g->links[v->link_count++];
+        tel_link* l = &g->links[v->link_count];
+        g->owner = NULL;
+        if (got->attr.type != TEL_TYPE_STRING || got->string.size != sizeof l->context) { break; }
+        v->link_count++;
         memcpy(&l->context, got->string.data, sizeof l->context);
         l->attrs = tel__attrs(g->attrs, 0);
         g->owner = &l->attrs;
@@ -5629,7 +5728,8 @@ TEL__FN char* tel__log_print(char* to, const tel__log_parts* parts) {
 }
 
 /* Reserves, writes and commits one record. bytes: all packed items. */
-TEL__INLINE void tel__log_write(tel__span_tracer* t, const tel__log_record* head, const tel__log_parts* parts, size_t bytes) {
+TEL__INLINE void tel__log_write(tel__span_tracer* t, const tel__log_record* head, const tel__log_parts* parts,
+                                size_t bytes) {
     uint32_t size = bytes < 0x3fffffffu ? (uint32_t)(sizeof *head + bytes) : UINT32_MAX;
     char* record = tel__ring_begin(t->thread, size, TEL__BOOK_LOGS);
     char* to;
@@ -5675,7 +5775,8 @@ TEL__INLINE tel_text tel__log_text(const char* cstr) {
     return t;
 }
 
-TEL__NOINLINE void tel__log_attrs(tel__span_tracer* t, tel__log_record* r, tel__log_parts* parts, size_t bytes, tel_attrs attrs) {
+TEL__NOINLINE void tel__log_attrs(tel__span_tracer* t, tel__log_record* r, tel__log_parts* parts, size_t bytes,
+                                  tel_attrs attrs) {
     tel_attr items[TEL__SPAN_MOST];
     parts->attr_count = tel__log_measure(attrs, items, &bytes, &r->dropped_attrs);
     parts->attrs = items;
@@ -5708,7 +5809,8 @@ TEL__FN void tel__log_add_desc(tel__span_tracer* t, const tel_log_desc* d) {
 }
 
 /* printf form: a body of up to 511 bytes is printed once, a longer one a second time, into the ring. */
-TEL__FN void tel__log_add_format(tel__span_tracer* t, tel_severity sev, const char* format, va_list args) TEL__PRINTF(3, 0);
+TEL__FN void tel__log_add_format(tel__span_tracer* t, tel_severity sev, const char* format,
+                                 va_list args) TEL__PRINTF(3, 0);
 TEL__FN void tel__log_add_format(tel__span_tracer* t, tel_severity sev, const char* format, va_list args) {
     char text[512];
     va_list again;
@@ -5806,6 +5908,8 @@ typedef struct tel__pipeline_sink {
     tel__pipeline_queue pending[2];
     tel__atomic_u64     accepted[3], dropped_full[3], dropped_failed[3], waiting[3];
     uint64_t            retry_at, backoff_ns, give_up_at;   /* of the oldest pending stage; 0: not tried yet */
+    bool                closed;         /* under p->stats: last has the final books */
+    tel_sink_stats      last;
 } tel__pipeline_sink;
 
 typedef struct tel__pipeline_limits { uint32_t delay_ms, batch, queue, timeout_ms; } tel__pipeline_limits;
@@ -5831,7 +5935,9 @@ typedef struct tel__pipeline {
     tel__atomic_u64    points;          /* collected for push sinks */
     tel__atomic_u64    staged[2];
     uint64_t           next_collect, tick_ns, said_dropped[2];
-    uint32_t           fill;            /* of the fullest ring at the last drain, in 256ths */
+    tel__atomic_u32    fill;            /* of the fullest ring at the last drain, in 256ths */
+    bool               in_round, closed;    /* the export thread is at work; the sinks are closed */
+    tel__thread_mutex  stats;           /* held over stats_fn, and while a sink's last books are taken */
 } tel__pipeline;
 
 /* ---- stages (under p->stage) ---- */
@@ -5870,6 +5976,7 @@ TEL__FN void tel__pipeline_queue_push(tel__pipeline* p, tel__pipeline_sink* k, t
     uint32_t limit = p->limits[s->signal].queue;
     if (q->count == TEL__PIPELINE_PENDING || (q->records && q->records + s->count > limit)) {
         tel__atomic_add_u64(&k->dropped_full[1 + s->signal], s->count);
+        tel__diag_note(p->diag, TEL__DIAG_QUEUE_FULL, k->sink.name);
         return;
     }
     q->at[(q->first + q->count++) % TEL__PIPELINE_PENDING] = s;
@@ -5916,7 +6023,7 @@ TEL__FN void tel__pipeline_drain_ring(tel__pipeline* p, tel__ring* r, tel__ring_
     const tel__ring_head* h;
     if (!r->data) { return; }
     fill = (uint32_t)((uint64_t)tel__ring_used(r) * 256 / r->size);
-    if (fill > p->fill) { p->fill = fill; }
+    if (fill > tel__atomic_load_u32(&p->fill)) { tel__atomic_store_u32(&p->fill, fill); }
     while ((h = tel__ring_next(r, &at)) != NULL) {
         int signal = h->kind == TEL__RING_SPAN ? TEL__BOOK_SPANS : TEL__BOOK_LOGS;
         if (!tel__pipeline_keep(p, h, h->size)) {
@@ -5924,7 +6031,7 @@ TEL__FN void tel__pipeline_drain_ring(tel__pipeline* p, tel__ring* r, tel__ring_
             break;
         }
         kept = at;
-        tel__ring_count(&books->taken[signal]);
+        tel__ring_settle(&books->taken[signal]);
     }
     if (!h) { kept = at; }
     tel__ring_release(r, kept);
@@ -5943,7 +6050,7 @@ TEL__FN void tel__pipeline_drain(tel__pipeline* p, bool force) {
     uint64_t now = tel__clock_mono_ns();
     int i;
     tel__thread_mutex_lock(&p->stage);
-    p->fill = 0;
+    tel__atomic_store_u32(&p->fill, 0);
     tel__thread_mutex_lock(&p->registry->mutex);
     for (t = p->registry->threads; t; t = t->next) { tel__pipeline_drain_ring(p, &t->own, &t->books); }
     tel__pipeline_drain_ring(p, &p->registry->shared, &p->registry->ended);
@@ -6001,6 +6108,10 @@ TEL__FN void tel__pipeline_pop(tel__pipeline* p, tel__pipeline_sink* k, int sign
     tel__pipeline_queue* q = &k->pending[signal];
     tel__pipeline_stage* s = q->at[q->first];
     tel__thread_mutex_lock(&p->stage);
+    if (!q->count) {                    /* the sink forked and we are in the child: all is forgotten */
+        tel__thread_mutex_unlock(&p->stage);
+        return;
+    }
     q->first = (q->first + 1) % TEL__PIPELINE_PENDING;
     q->count--;
     q->records -= s->count;
@@ -6069,7 +6180,10 @@ TEL__FN tel_result tel__pipeline_emit(const tel_batch* batch, void* user_data) {
         if (!tel__pipeline_wants(k, 0)) { continue; }
         r = tel__pipeline_call(&k->sink, batch);
         tel__atomic_add_u64(r == TEL_OK ? &k->accepted[0] : &k->dropped_failed[0], points);
-        if (r != TEL_OK) { tel__diag_report(p->diag, TEL__DIAG_SINK_FAILED, "%s: %s, metrics dropped", k->sink.name, tel__diag_result(r)); }
+        if (r != TEL_OK) {
+            tel__diag_report(p->diag, TEL__DIAG_SINK_FAILED, "%s: %s, metrics dropped", k->sink.name,
+                             tel__diag_result(r));
+        }
     }
     return TEL_OK;
 }
@@ -6113,7 +6227,8 @@ TEL__FN void tel__pipeline_leave(tel__pipeline* p) {
 }
 
 TEL__FN void tel__pipeline_say_drops(tel__pipeline* p) {
-    tel__ring_books sum = tel__ring_totals(p->registry);
+    uint32_t threads;
+    tel__ring_books sum = tel__ring_totals(p->registry, &threads);
     uint64_t spans = tel__atomic_load_u64(&sum.dropped[0]), logs = tel__atomic_load_u64(&sum.dropped[1]);
     if (spans > p->said_dropped[0] || logs > p->said_dropped[1]) {
         tel__diag_report(p->diag, TEL__DIAG_DROPPED, "%llu spans and %llu log records so far: rings full "
@@ -6127,6 +6242,7 @@ TEL__FN void tel__pipeline_say_drops(tel__pipeline* p) {
 /* One round by the one who works. */
 TEL__FN void tel__pipeline_round(tel__pipeline* p, bool force) {
     uint32_t i;
+    if (p->closed) { return; }
     tel__clock_sync(p->clock);
     tel__pipeline_drain(p, force);
     for (i = 0; i < p->sink_count; i++) { tel__pipeline_serve(p, &p->sinks[i], force); }
@@ -6138,8 +6254,9 @@ TEL__FN void tel__pipeline_round(tel__pipeline* p, bool force) {
 
 /* The next pause: short while rings fill, long while they are empty. A ring has to survive one of them. */
 TEL__FN uint64_t tel__pipeline_pause(tel__pipeline* p) {
-    if (p->fill > 48) { p->tick_ns /= 2; }
-    else if (p->fill < 12) { p->tick_ns += p->tick_ns / 4; }
+    uint32_t fill = tel__atomic_load_u32(&p->fill);
+    if (fill > 48) { p->tick_ns /= 2; }
+    else if (fill < 12) { p->tick_ns += p->tick_ns / 4; }
     if (p->tick_ns < TEL__PIPELINE_TICK_MIN) { p->tick_ns = TEL__PIPELINE_TICK_MIN; }
     if (p->tick_ns > TEL__PIPELINE_TICK_MAX) { p->tick_ns = TEL__PIPELINE_TICK_MAX; }
     return p->tick_ns;
@@ -6152,11 +6269,11 @@ TEL__FN void tel__pipeline_run(void* arg) {
         uint64_t until = tel__clock_mono_ns() + tel__pipeline_pause(p);
         while (!p->stop && tel__thread_cond_wait(&p->cond, &p->mutex, until)) { }
         if (p->stop || p->busy) { continue; }
-        p->busy = true;
+        p->busy = p->in_round = true;
         tel__thread_mutex_unlock(&p->mutex);
         tel__pipeline_round(p, false);
         tel__thread_mutex_lock(&p->mutex);
-        p->busy = false;
+        p->busy = p->in_round = false;
         tel__thread_cond_broadcast(&p->cond);
     }
     p->running = false;
@@ -6178,7 +6295,9 @@ TEL__FN bool tel__pipeline_stop(tel__pipeline* p, uint64_t deadline) {
     tel__thread_mutex_lock(&p->mutex);
     p->stop = true;
     tel__thread_cond_broadcast(&p->cond);
-    while (p->running && tel__clock_mono_ns() < deadline) { tel__thread_cond_wait(&p->cond, &p->mutex, deadline); }
+    while (p->running && (!p->in_round || tel__clock_mono_ns() < deadline)) {
+        tel__thread_cond_wait(&p->cond, &p->mutex, p->in_round ? deadline : tel__clock_deadline(100));
+    }
     ended = !p->running;
     tel__thread_mutex_unlock(&p->mutex);
     if (ended) { tel__thread_join(&p->thread); } else { tel__thread_detach(&p->thread); }
@@ -6217,6 +6336,7 @@ TEL__FN tel_result tel__pipeline_flush_sinks(tel__pipeline* p, uint64_t deadline
 TEL__FN tel_result tel__pipeline_flush(tel__pipeline* p, uint64_t deadline) {
     tel_result r;
     if (!tel__pipeline_enter(p, deadline)) { return TEL_ERR_TIMEOUT; }
+    if (p->closed) { tel__pipeline_leave(p); return TEL_ERR_STATE; }
     tel__pipeline_round(p, true);
     for (;;) {
         uint64_t now = tel__clock_mono_ns();
@@ -6237,6 +6357,7 @@ TEL__FN tel_result tel__pipeline_flush(tel__pipeline* p, uint64_t deadline) {
 TEL__FN void tel__pipeline_sync_init(tel__pipeline* p) {
     tel__thread_mutex_init(&p->mutex);
     tel__thread_mutex_init(&p->stage);
+    tel__thread_mutex_init(&p->stats);
     tel__thread_cond_init(&p->cond);
 }
 
@@ -6277,16 +6398,20 @@ TEL__FN void tel__pipeline_free(tel__pipeline* p, size_t sink_slots) {
     tel__memory_free(p->memory, p->sinks, sink_slots * sizeof *p->sinks);
     tel__thread_mutex_destroy(&p->mutex);
     tel__thread_mutex_destroy(&p->stage);
+    tel__thread_mutex_destroy(&p->stats);
     tel__thread_cond_destroy(&p->cond);
 }
 
 /* One sink's books, with what it says of the things it accepted. */
-TEL__FN void tel__pipeline_sink_stats(tel__pipeline_sink* k, tel_sink_stats* out) {
+TEL__FN void tel__pipeline_sink_stats(tel__pipeline* p, tel__pipeline_sink* k, tel_sink_stats* out) {
     tel_sink_stats later;
     int i;
     memset(out, 0, sizeof *out);
     memset(&later, 0, sizeof later);
-    if (k->sink.stats_fn) { k->sink.stats_fn(&later, k->sink.user_data); }
+    tel__thread_mutex_lock(&p->stats);
+    if (k->closed) { later = k->last; }
+    else if (k->sink.stats_fn) { k->sink.stats_fn(&later, k->sink.user_data); }
+    tel__thread_mutex_unlock(&p->stats);
     snprintf(out->name, sizeof out->name, "%s", k->sink.name);
     for (i = 0; i < 3; i++) {
         uint64_t accepted = tel__atomic_load_u64(&k->accepted[i]);
@@ -6295,6 +6420,27 @@ TEL__FN void tel__pipeline_sink_stats(tel__pipeline_sink* k, tel_sink_stats* out
         out->queued[i] = later.queued[i] + tel__atomic_load_u64(&k->waiting[i]);
         out->dropped_full[i] = later.dropped_full[i] + tel__atomic_load_u64(&k->dropped_full[i]);
         out->dropped_failed[i] = later.dropped_failed[i] + tel__atomic_load_u64(&k->dropped_failed[i]);
+    }
+}
+
+/* Closes every sink, by the one who works. What a sink had not delivered by then is lost with it. */
+TEL__FN void tel__pipeline_close(tel__pipeline* p) {
+    uint32_t i;
+    int j;
+    p->closed = true;
+    for (i = 0; i < p->sink_count; i++) {
+        tel__pipeline_sink* k = &p->sinks[i];
+        tel__thread_local saved = tel__thread_quiet_begin();
+        tel__thread_mutex_lock(&p->stats);
+        if (k->sink.stats_fn) { k->sink.stats_fn(&k->last, k->sink.user_data); }
+        for (j = 0; j < 3; j++) {
+            k->last.dropped_failed[j] += k->last.queued[j];
+            k->last.queued[j] = 0;
+        }
+        k->closed = true;
+        tel__thread_mutex_unlock(&p->stats);
+        if (k->sink.close_fn) { k->sink.close_fn(k->sink.user_data); }
+        tel__thread_quiet_end(saved);
     }
 }
 
@@ -6358,7 +6504,9 @@ TEL__FN uint64_t tel__pipeline_deliver(tel__pipeline_delivery* d, tel__pipeline_
         if (sent.result == TEL_OK) { return sent.rejected < payload->items ? sent.rejected : payload->items; }
         if (sent.result != TEL_ERR_IO && sent.result != TEL_ERR_TIMEOUT) { return payload->items; }
         wait = pause * (80 + tel__id_next(&d->jitter) % 41) / 100;
-        if (sent.retry_after_ms != UINT64_MAX) { wait = sent.retry_after_ms < 3600000u ? sent.retry_after_ms * 1000000u : deadline; }
+        if (sent.retry_after_ms != UINT64_MAX) {
+            wait = sent.retry_after_ms < 3600000u ? sent.retry_after_ms * 1000000u : deadline;
+        }
         if (now >= deadline || wait >= deadline - now || tel__atomic_load_u32(&d->stop)) { return payload->items; }
         pause = pause * 3 / 2 < (uint64_t)5 * 1000000000u ? pause * 3 / 2 : (uint64_t)5 * 1000000000u;
         tel__thread_mutex_lock(&d->mutex);
@@ -6442,7 +6590,9 @@ TEL__FN tel_result tel__pipeline_delivery_flush(tel__pipeline_delivery* d, uint3
     uint64_t deadline = tel__clock_deadline(timeout_ms);
     bool left;
     tel__thread_mutex_lock(&d->mutex);
-    while ((d->first || d->flying) && tel__clock_mono_ns() < deadline) { tel__thread_cond_wait(&d->cond, &d->mutex, deadline); }
+    while ((d->first || d->flying) && tel__clock_mono_ns() < deadline) {
+        tel__thread_cond_wait(&d->cond, &d->mutex, deadline);
+    }
     left = d->first || d->flying;
     tel__thread_mutex_unlock(&d->mutex);
     return left ? TEL_ERR_TIMEOUT : TEL_OK;
@@ -9483,7 +9633,8 @@ typedef struct tel__sink_answer {
 } tel__sink_answer;
 
 /* Reads an answer as the specification wants it (OTLP specification, "Failures"). */
-TEL__FN tel__pipeline_sent tel__sink_judge(tel__sink_otlp* o, const tel__pipeline_payload* payload, const tel__sink_answer* a) {
+TEL__FN tel__pipeline_sent tel__sink_judge(tel__sink_otlp* o, const tel__pipeline_payload* payload,
+                                           const tel__sink_answer* a) {
     const tel__sink_target* target = &o->targets[payload->signal];
     tel__pipeline_sent sent;
     char message[256];
@@ -9503,7 +9654,8 @@ TEL__FN tel__pipeline_sent tel__sink_judge(tel__sink_otlp* o, const tel__pipelin
     if (a->status >= 200 && a->status < 300) {
         sent.rejected = rejected > 0 ? (uint64_t)rejected : 0;
         if (sent.rejected) {
-            tel__diag_report(o->diag, TEL__DIAG_REJECTED, "%s: %llu %s: %s", target->url, (unsigned long long)sent.rejected,
+            tel__diag_report(o->diag, TEL__DIAG_REJECTED, "%s: %llu %s: %s", target->url,
+                             (unsigned long long)sent.rejected,
                              tel__sink_nouns[payload->signal], message);
         } else if (message[0]) {
             tel__diag_report(o->diag, TEL__DIAG_RECEIVER, "%s: %s", target->url, message);
@@ -9511,23 +9663,31 @@ TEL__FN tel__pipeline_sent tel__sink_judge(tel__sink_otlp* o, const tel__pipelin
         return sent;
     }
     tel__diag_report(o->diag, TEL__DIAG_SEND, "%s answered %d %s", target->url, a->status, message);
-    if (a->status == 429 || a->status == 502 || a->status == 503 || a->status == 504) { sent.result = TEL_ERR_IO; return sent; }
+    if (a->status == 429 || a->status == 502 || a->status == 503 || a->status == 504) {
+        sent.result = TEL_ERR_IO;
+        return sent;
+    }
     sent.result = TEL_ERR_FORMAT;
     if (a->status == 413) {
         uint32_t most = payload->items > 1 ? (uint32_t)(payload->items / 2) : 1;
-        if (most < tel__atomic_load_u32(&o->most[payload->signal])) { tel__atomic_store_u32(&o->most[payload->signal], most); }
+        if (most < tel__atomic_load_u32(&o->most[payload->signal])) {
+            tel__atomic_store_u32(&o->most[payload->signal], most);
+        }
     }
     return sent;
 }
 
 #if TEL__ZLIB
 /* gzip of in, in memory of our own; false: no memory, or it would not be smaller. */
-TEL__FN bool tel__sink_gzip(tel__memory* memory, const char* in, size_t size, char** out, size_t* out_size, size_t* capacity) {
+TEL__FN bool tel__sink_gzip(tel__memory* memory, const char* in, size_t size, char** out, size_t* out_size,
+                            size_t* capacity) {
     z_stream z;
     size_t room = size;
     int r;
     memset(&z, 0, sizeof z);
-    if (size < 128 || size > 0x7fffffffu || deflateInit2(&z, 6, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) != Z_OK) { return false; }
+    if (size < 128 || size > 0x7fffffffu || deflateInit2(&z, 6, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) != Z_OK) {
+        return false;
+    }
     *out = (char*)tel__memory_alloc_raw(memory, room);
     if (!*out) { deflateEnd(&z); return false; }
     z.next_in = (Bytef*)(uintptr_t)in;
@@ -9646,7 +9806,8 @@ TEL__FN void tel__sink_curl_post(tel__sink_otlp* o, const tel__pipeline_payload*
 #endif
 
 /* One attempt, over whatever transport there is. */
-TEL__FN tel__pipeline_sent tel__sink_send(tel__pipeline_delivery* d, tel__pipeline_payload* payload, uint64_t deadline) {
+TEL__FN tel__pipeline_sent tel__sink_send(tel__pipeline_delivery* d, tel__pipeline_payload* payload,
+                                          uint64_t deadline) {
     tel__sink_otlp* o = (tel__sink_otlp*)d;
     tel__sink_target* target = &o->targets[payload->signal];
     char room[8192 + 1024];
@@ -9677,7 +9838,8 @@ TEL__FN tel__pipeline_sent tel__sink_send(tel__pipeline_delivery* d, tel__pipeli
         tel__http_url url;
         a.result = tel__http_url_parse(tel__text_of(target->url), &url);
         if (a.result == TEL_OK) {
-            a.result = tel__http_post(&o->client, &url, headers, payload->data, payload->size, deadline, &d->stop, &response);
+            a.result = tel__http_post(&o->client, &url, headers, payload->data, payload->size, deadline,
+                                      &d->stop, &response);
             a.status = response.status;
             a.retry_after_ms = response.retry_after_ms;
             a.body = response.body;
@@ -9703,7 +9865,10 @@ TEL__FN tel_result tel__sink_push(tel__sink_otlp* o, const tel_batch* batch, int
     if (signal == 0) { part.metrics = batch->metrics + from; part.metric_count = count; }
     else if (signal == 1) { part.spans = batch->spans + from; part.span_count = count; }
     else { part.logs = batch->logs + from; part.log_count = count; }
-    if (tel__otlp_encode(&part, tel__sink_signals[signal], &out) != TEL_OK) { tel__text_heap_free(&out); return TEL_ERR_MEMORY; }
+    if (tel__otlp_encode(&part, tel__sink_signals[signal], &out) != TEL_OK) {
+        tel__text_heap_free(&out);
+        return TEL_ERR_MEMORY;
+    }
     if (out.size > TEL__SINK_BODY && count > 1) {
         tel_result r;
         tel__text_heap_free(&out);
@@ -9728,6 +9893,7 @@ TEL__FN tel_result tel__sink_otlp_export(const tel_batch* batch, void* user_data
     tel__sink_otlp* o = (tel__sink_otlp*)user_data;
     size_t counts[3];
     int signal;
+    if (!o) { return TEL_ERR_STATE; }
     counts[0] = batch->metric_count;
     counts[1] = batch->span_count;
     counts[2] = batch->log_count;
@@ -9784,8 +9950,10 @@ TEL__FN void tel__sink_otlp_free(tel__pipeline_delivery* d) {
 }
 
 /* How to reach the receiver of one signal; headers are complete lines of the user's. */
-TEL__FN bool tel__sink_otlp_target(tel__sink_otlp* o, int signal, const char* url, const char* headers, uint32_t timeout_ms, bool gzip) {
-    static const char ours[] = "Content-Type: application/json\r\nUser-Agent: OTel-OTLP-Exporter-C/" TEL_VERSION_STRING "\r\n";
+TEL__FN bool tel__sink_otlp_target(tel__sink_otlp* o, int signal, const char* url, const char* headers,
+                                   uint32_t timeout_ms, bool gzip) {
+    static const char ours[] = "Content-Type: application/json\r\n"
+                               "User-Agent: OTel-OTLP-Exporter-C/" TEL_VERSION_STRING "\r\n";
     tel__sink_target* target = &o->targets[signal];
     target->url_size = strlen(url);
     target->url = tel__memory_copy(o->memory, url, target->url_size);
@@ -9800,7 +9968,8 @@ TEL__FN bool tel__sink_otlp_target(tel__sink_otlp* o, int signal, const char* ur
 }
 
 /* An OTLP sink without targets yet; the caller gives it three, or frees it. */
-TEL__FN tel__sink_otlp* tel__sink_otlp_make(tel__memory* memory, tel__diag* diag, const tel_otlp_desc* desc, bool no_thread) {
+TEL__FN tel__sink_otlp* tel__sink_otlp_make(tel__memory* memory, tel__diag* diag, const tel_otlp_desc* desc,
+                                            bool no_thread) {
     tel__sink_otlp* o = (tel__sink_otlp*)tel__memory_alloc(memory, sizeof *o);
     int i;
     if (!o) { return NULL; }
@@ -9859,7 +10028,8 @@ TEL__FN bool tel__sink_accepts_gzip(tel_text accept) {
         tel_text name, quality;
         double q = 1;
         quality = tel__text_trim(item);
-        if (!tel__text_split(&quality, ';', &name) || !tel__text_equal_nocase(tel__text_trim(name), tel__text_of("gzip"))) { continue; }
+        if (!tel__text_split(&quality, ';', &name)) { continue; }
+        if (!tel__text_equal_nocase(tel__text_trim(name), tel__text_of("gzip"))) { continue; }
         quality = tel__text_trim(quality.data ? quality : tel__text_of(""));
         if (quality.size > 2 && (quality.data[0] == 'q' || quality.data[0] == 'Q') && quality.data[1] == '=') {
             quality.data += 2;
@@ -9908,7 +10078,8 @@ TEL__FN void tel__sink_scrape(const tel__http_request* request, tel__http_reply*
     }
 }
 
-TEL__FN tel_result tel__sink_prometheus_open(tel_sink* self, const tel__sink_source* source, const char* host, uint16_t port) {
+TEL__FN tel_result tel__sink_prometheus_open(tel_sink* self, const tel__sink_source* source, const char* host,
+                                             uint16_t port) {
     tel__sink_prometheus* s = (tel__sink_prometheus*)tel__memory_alloc(source->memory, sizeof *s);
     tel_result r;
     if (!s) { return TEL_ERR_MEMORY; }
@@ -9975,8 +10146,10 @@ TEL__FN void tel__sink_text_close(void* user_data) {
 
 /* Hands over what was built in one call and starts anew. */
 TEL__FN tel_result tel__sink_text_write(tel__sink_text* t) {
-    tel_result r = t->out.lost ? TEL_ERR_MEMORY
-                 : !t->out.size || t->writer.write(t->out.data, t->out.size, t->writer.user_data) ? TEL_OK : TEL_ERR_STATE;
+    tel_result r = t->out.lost ? TEL_ERR_MEMORY : TEL_OK;
+    if (r == TEL_OK && t->out.size && !t->writer.write(t->out.data, t->out.size, t->writer.user_data)) {
+        r = TEL_ERR_STATE;
+    }
     t->out.size = t->out.lost = 0;
     return r;
 }
@@ -9986,6 +10159,7 @@ TEL__FN tel_result tel__sink_jsonl_export(const tel_batch* batch, void* user_dat
     tel__sink_text* t = (tel__sink_text*)user_data;
     size_t counts[3];
     int i;
+    if (!t) { return TEL_ERR_STATE; }
     counts[0] = batch->metric_count;
     counts[1] = batch->span_count;
     counts[2] = batch->log_count;
@@ -10108,6 +10282,7 @@ TEL__FN void tel__sink_console_point(tel__text_out* o, const tel_metric_view* m,
 TEL__FN tel_result tel__sink_console_export(const tel_batch* batch, void* user_data) {
     tel__sink_text* t = (tel__sink_text*)user_data;
     size_t i, j;
+    if (!t) { return TEL_ERR_STATE; }
     for (i = 0; i < batch->span_count; i++) { tel__sink_console_span(&t->out, &batch->spans[i]); }
     for (i = 0; i < batch->log_count; i++) { tel__sink_console_log(&t->out, &batch->logs[i]); }
     for (i = 0; i < batch->metric_count; i++) {
@@ -10155,7 +10330,8 @@ TEL__FN tel_attrs tel__sink_store_attrs(tel__sink_store* s, tel__memory_arena* a
     return tel__attrs(items, attrs.count);
 }
 
-TEL__FN const tel_scope_view* tel__sink_store_scope(tel__sink_store* s, tel__memory_arena* arena, const tel_scope_view* from) {
+TEL__FN const tel_scope_view* tel__sink_store_scope(tel__sink_store* s, tel__memory_arena* arena,
+                                                    const tel_scope_view* from) {
     tel_scope_view* v = (tel_scope_view*)tel__sink_store_take(s, arena, from, sizeof *from);
     if (!v) { return from; }
     v->name = tel__sink_store_text(s, arena, from->name);
@@ -10166,7 +10342,8 @@ TEL__FN const tel_scope_view* tel__sink_store_scope(tel__sink_store* s, tel__mem
 }
 
 /* Room for one more element; NULL: no memory. Old arrays stay in the arena. */
-TEL__FN void* tel__sink_store_room(tel__sink_store* s, tel__memory_arena* arena, void* items, size_t* room, size_t count, size_t each) {
+TEL__FN void* tel__sink_store_room(tel__sink_store* s, tel__memory_arena* arena, void* items, size_t* room,
+                                   size_t count, size_t each) {
     size_t more = *room ? 2 * *room : 16;
     void* p;
     if (count < *room) { return items; }
@@ -10244,7 +10421,7 @@ TEL__FN void tel__sink_store_metric(tel__sink_store* s, const tel_metric_view* f
 }
 
 TEL__FN tel_result tel__sink_memory_export(const tel_batch* batch, void* user_data) {
-    tel__sink_store* s = (tel__sink_store*)((tel_memory*)user_data)->tel__store;
+    tel__sink_store* s = user_data ? (tel__sink_store*)((tel_memory*)user_data)->tel__store : NULL;
     size_t i;
     if (!s) { return TEL_ERR_STATE; }
     tel__thread_mutex_lock(&s->mutex);
@@ -11080,8 +11257,8 @@ TEL__FN tel_result tel__config_prometheus_resolve(const tel_prometheus_desc* des
 
    Uses      all rooms above.                  Used by   R22.
    Threads   enter, acquire: any. start, stop: any, one at a time. Fork hooks: the forking thread.
-   Holds     tel__root is the only writable variable beside tel__thread_me. root.mutex guards current, refs taken through
-             it, and start and stop; it is held for moments only, never over a callback. An instance's refs
+   Holds     tel__root is the only writable variable beside tel__thread_me. root.mutex guards current, refs
+             taken through it, and start and stop; it is held for moments only, never over a callback. An instance's refs
              are one for the root, one for each registered thread, one for each call under way; whoever takes
              the last one frees it. After `closed` is set (under gate) nobody drains into the pipeline, and
              cells and tracers of all threads refuse, so a late record misses and comes here.
@@ -11119,10 +11296,14 @@ static struct tel__lifecycle_root {
     tel__atomic_ptr       current;      /* tel_instance, or NULL */
     tel__thread_exit_hook hook;
     bool                  hooked, changing, adopted;
-    uint32_t              next_id, epoch;
+    uint32_t              next_id, epoch;   /* both begin at random: two copies of this header may meet by adoption */
+    tel_stats             last;         /* the books of the instance that was shut down last */
     tel_instance*         opening;      /* the instance whose sinks are being opened */
     const tel_desc*       opening_desc;
-} tel__root = { TEL__THREAD_MUTEX_INIT, { NULL }, { 0, false }, false, false, false, 0, 0, NULL, NULL };
+} tel__root = {
+    TEL__THREAD_MUTEX_INIT, { NULL }, { 0, false }, false, false, false, 0, 0,
+    { { 0 }, { 0 }, { 0 }, { 0 }, { 0 }, 0, 0, 0, 0, 0, 0, 0 }, NULL, NULL
+};
 
 /* ---- references ---- */
 
@@ -11164,9 +11345,10 @@ TEL__FN void tel__lifecycle_leave(tel__ring_thread* t) {
     tel__thread_mutex_lock(&inst->gate);
     if (!tel__atomic_load_u32(&inst->closed)) { tel__pipeline_drain_thread(&inst->pipeline, t); }
     tel__thread_mutex_unlock(&inst->gate);
+    tel__ring_thread_unlink(t);
     if (t->cells) { tel__metric_cells_end(t->cells); }
     if (t->tracer) { tel__span_tracer_end(t->tracer); }
-    tel__ring_thread_remove(t);
+    tel__ring_thread_free(t);
     tel__lifecycle_release(inst);
 }
 
@@ -11197,6 +11379,9 @@ TEL__FN bool tel__lifecycle_join(tel_instance* inst) {
     if (tel__atomic_load_u32(&inst->closed)) {
         tel__atomic_store_u32(&t->closed, 1);
         tel__atomic_store_u32(&t->tracer->closed, 1);
+        tel__thread_mutex_lock(&inst->metrics.mutex);
+        tel__metric_cells_shut(t->cells);
+        tel__thread_mutex_unlock(&inst->metrics.mutex);
     }
     tel__thread_mutex_unlock(&inst->gate);
     tel__thread_me.ring = t;
@@ -11207,14 +11392,16 @@ TEL__FN bool tel__lifecycle_join(tel_instance* inst) {
     return true;
 }
 
-/* In the child of fork, at its first record. */
+/* In the child of fork, at its first record: the export thread. */
 TEL__FN void tel__lifecycle_wake(tel_instance* inst) {
     tel__thread_mutex_lock(&tel__root.mutex);
     tel__thread_me.cells = tel__thread_me.ring->cells;
     tel__thread_me.tracer = tel__thread_me.ring->tracer;
     if (inst->dormant) {
         inst->dormant = false;
-        if (!inst->no_thread && !tel__pipeline_start(&inst->pipeline)) { tel__diag_report(&inst->diag, TEL__DIAG_THREAD, "in the child of fork"); }
+        if (!inst->no_thread && !tel__pipeline_start(&inst->pipeline)) {
+            tel__diag_report(&inst->diag, TEL__DIAG_THREAD, "in the child of fork");
+        }
     }
     tel__thread_mutex_unlock(&tel__root.mutex);
 }
@@ -11252,6 +11439,7 @@ TEL__NOINLINE tel_instance* tel__lifecycle_enter(int signal) {
         tel__lifecycle_release(inst);
         return NULL;
     }
+    tel__lifecycle_wake(inst);
     tel__lifecycle_release(inst);
     return inst;
 }
@@ -11259,8 +11447,9 @@ TEL__NOINLINE tel_instance* tel__lifecycle_enter(int signal) {
 /* ---- books ---- */
 
 TEL__FN void tel__lifecycle_stats(tel_instance* inst, tel_stats* out) {
-    tel__ring_books sum = tel__ring_totals(&inst->registry);
-    uint32_t k;
+    uint32_t threads, k;
+    tel__ring_books sum = tel__ring_totals(&inst->registry, &threads);
+    uint64_t started = tel__atomic_load_u64(&sum.started), ended = tel__atomic_load_u64(&sum.ended);
     int i;
     memset(out, 0, sizeof *out);
     out->recorded[0] = tel__atomic_load_u64(&inst->pipeline.points);
@@ -11273,7 +11462,7 @@ TEL__FN void tel__lifecycle_stats(tel_instance* inst, tel_stats* out) {
     }
     for (k = 0; k < inst->pipeline.sink_count; k++) {
         tel_sink_stats s;
-        tel__pipeline_sink_stats(&inst->pipeline.sinks[k], &s);
+        tel__pipeline_sink_stats(&inst->pipeline, &inst->pipeline.sinks[k], &s);
         for (i = 0; i < 3; i++) {
             out->exported[i] += s.delivered[i];
             out->failed[i] += s.dropped_full[i] + s.dropped_failed[i];
@@ -11281,16 +11470,17 @@ TEL__FN void tel__lifecycle_stats(tel_instance* inst, tel_stats* out) {
     }
     out->series = tel__atomic_load_u32(&inst->metrics.by_id.count) - 2;
     out->series_overflow = tel__atomic_load_u64(&inst->metrics.overflowed);
-    out->spans_live = tel__atomic_load_u64(&sum.started) - tel__atomic_load_u64(&sum.ended);
+    out->spans_live = started > ended ? started - ended : 0;
     out->spans_leaked = tel__atomic_load_u64(&sum.leaked);
     out->bytes_allocated = tel__atomic_load_u64(&inst->memory.used);
-    out->threads = inst->registry.count;
+    out->threads = threads;
     out->ignored = tel__atomic_load_u64(&inst->ignored) + tel__thread_me.idle;
 }
 
 static const tel_scope tel__lifecycle_scope = { "telemetry.h", TEL_VERSION_STRING, NULL, { NULL, 0 } };
 
-TEL__FN void tel__lifecycle_observe(tel_observation* o, uint64_t v, const char* type, const char* name, const char* error) {
+TEL__FN void tel__lifecycle_observe(tel_observation* o, uint64_t v, const char* type, const char* name,
+                                    const char* error) {
     tel_attr items[3];
     size_t n = 0;
     items[n++] = tel_str("otel.component.type", type);
@@ -11322,7 +11512,7 @@ TEL__FN void tel__lifecycle_observe_exported(tel_observation* o, tel_instance* i
         tel_sink_stats s;
         char type[64], name[80];
         if (!tel__pipeline_wants(sink, signal)) { continue; }
-        tel__pipeline_sink_stats(sink, &s);
+        tel__pipeline_sink_stats(&inst->pipeline, sink, &s);
         snprintf(type, sizeof type, "%s_%s_exporter", s.name, signal == 0 ? "metric" : signal == 1 ? "span" : "log");
         snprintf(name, sizeof name, "%s/%u", type, (unsigned)k);
         tel__lifecycle_observe(o, s.delivered[signal], type, name, NULL);
@@ -11341,7 +11531,8 @@ TEL__FN void tel__lifecycle_exported_logs(tel_observation* o, void* user_data) {
 }
 
 TEL__FN void tel__lifecycle_self_metrics(tel_instance* inst) {
-    static const struct { const char* name; const char* unit; void (*func)(tel_observation* o, void* user_data); } list[] = {
+    static const struct { const char* name; const char* unit; void (*func)(tel_observation* o,
+                                                                           void* user_data); } list[] = {
         { "otel.sdk.processor.span.processed", "{span}", tel__lifecycle_observe_spans },
         { "otel.sdk.processor.log.processed", "{log_record}", tel__lifecycle_observe_logs },
         { "otel.sdk.exporter.span.exported", "{span}", tel__lifecycle_exported_spans },
@@ -11374,7 +11565,8 @@ TEL__FN bool tel__lifecycle_otlp_reachable(const tel_otlp_desc* desc, const char
 #else
 #if TEL_NO_HTTP
     (void)url; (void)parsed;
-    tel__diag_report(&tel__root.opening->diag, TEL__DIAG_URL, "built with TEL_NO_HTTP, OTLP needs tel_otlp_desc.post_fn");
+    tel__diag_report(&tel__root.opening->diag, TEL__DIAG_URL,
+                     "built with TEL_NO_HTTP, OTLP needs tel_otlp_desc.post_fn");
     return false;
 #else
     if (tel__http_url_parse(tel__text_of(url), &parsed) == TEL_OK && !parsed.tls) { return true; }
@@ -11413,7 +11605,8 @@ TEL__FN tel_result tel__lifecycle_open_prometheus(tel_sink* self, const tel_allo
     tel_instance* inst = tel__root.opening;
     tel__config_prometheus c;
     tel__sink_source source;
-    tel_result r = tel__config_prometheus_resolve((const tel_prometheus_desc*)self->config, tel__root.opening_desc->ignore_env,
+    tel_result r = tel__config_prometheus_resolve((const tel_prometheus_desc*)self->config,
+                                                  tel__root.opening_desc->ignore_env,
                                                   &inst->diag, &c);
     (void)a;
     if (r != TEL_OK) { return r; }
@@ -11461,15 +11654,23 @@ TEL__FN void tel__lifecycle_fork_locks(tel_instance* inst, void (*turn)(tel__thr
     turn(&inst->scopes.mutex);
 }
 
+/* The instance this copy of the header has to see through a fork; an adopted one is its owner's. */
+TEL__FN tel_instance* tel__lifecycle_forkable(void) {
+    return tel__root.adopted ? NULL : (tel_instance*)tel__atomic_load_ptr(&tel__root.current);
+}
+
 TEL__FN void tel__lifecycle_fork_before(void) {
     tel_instance* inst;
     tel__thread_mutex_lock(&tel__root.mutex);
-    inst = (tel_instance*)tel__atomic_load_ptr(&tel__root.current);
+    inst = tel__lifecycle_forkable();
     if (inst) { tel__lifecycle_fork_locks(inst, tel__thread_mutex_lock); }
+    tel__atomic_lock();
 }
 
 TEL__FN void tel__lifecycle_fork_parent(void) {
-    tel_instance* inst = (tel_instance*)tel__atomic_load_ptr(&tel__root.current);
+    tel_instance* inst;
+    tel__atomic_unlock();
+    inst = tel__lifecycle_forkable();
     if (inst) { tel__lifecycle_fork_locks(inst, tel__thread_mutex_unlock); }
     tel__thread_mutex_unlock(&tel__root.mutex);
 }
@@ -11524,10 +11725,17 @@ TEL__FN void tel__lifecycle_fork_sinks(tel_instance* inst) {
 
 /* The child: one thread, whole locks, nothing recorded. Allocates little and makes no thread. */
 TEL__FN void tel__lifecycle_fork_child(void) {
-    tel_instance* inst = (tel_instance*)tel__atomic_load_ptr(&tel__root.current);
+    tel_instance* inst;
     tel__pipeline* p;
+    tel__atomic_unlock();
+    inst = tel__lifecycle_forkable();
     tel__thread_mutex_init(&tel__root.mutex);
     tel__root.changing = false;
+    tel__thread_me.forks++;
+    if (tel__root.adopted && tel__thread_me.ring) {     /* the owner's hook frees what they point at */
+        tel__thread_exit_arm(&tel__root.hook, NULL);
+        tel__lifecycle_forget_me();
+    }
     if (!inst) { return; }
     p = &inst->pipeline;
     tel__thread_mutex_init(&inst->gate);
@@ -11536,7 +11744,7 @@ TEL__FN void tel__lifecycle_fork_child(void) {
     tel__thread_mutex_init(&inst->metrics.collecting);
     tel__thread_mutex_init(&inst->scopes.mutex);
     tel__pipeline_sync_init(p);
-    p->busy = p->running = p->thread.started = false;
+    p->busy = p->running = p->in_round = p->thread.started = false;
     p->arena.chunks = inst->metrics.arena.chunks = NULL;        /* perhaps in use at the fork: left alone */
     tel__pipeline_discard(p);
     tel__metric_restart(&inst->metrics);
@@ -11574,6 +11782,7 @@ TEL__FN tel_result tel__lifecycle_open_sinks(tel_instance* inst, const tel_desc*
     const tel_sink* list = desc->sinks;
     size_t count = desc->sink_count, i;
     tel_result r = TEL_OK;
+    uint32_t said;
     if (!count) {
         tel__lifecycle_sink_otlp(&fallback, NULL);
         list = &fallback;
@@ -11584,8 +11793,12 @@ TEL__FN tel_result tel__lifecycle_open_sinks(tel_instance* inst, const tel_desc*
     for (i = 0; i < count && r == TEL_OK; i++) {
         tel_sink* sink = &inst->sinks[i];
         *sink = list[i];
+        said = tel__atomic_load_u32(&inst->diag.errors);
         if (sink->open_fn) { r = sink->open_fn(sink, &inst->memory.allocator); }
-        if (r != TEL_OK) { tel__diag_report(&inst->diag, TEL__DIAG_SINK_OPEN, "%s: %s", sink->name ? sink->name : "sink", tel__diag_result(r)); }
+        if (r != TEL_OK && said == tel__atomic_load_u32(&inst->diag.errors)) {
+            tel__diag_report(&inst->diag, TEL__DIAG_SINK_OPEN, "%s: %s", sink->name ? sink->name : "sink",
+                             tel__diag_result(r));
+        }
         sink->config = NULL;
     }
     tel__root.opening = NULL;
@@ -11650,9 +11863,10 @@ TEL__FN tel_result tel__lifecycle_build(tel_instance* inst, const tel_desc* desc
     tel__clock_init(&inst->clock, desc->clock_ns, desc->clock_user_data);
     tel__attr_scopes_init(&inst->scopes, &inst->memory);
     tel__ring_registry_init(&inst->registry, &inst->memory, c->ring_bytes, c->max_threads, inst);
-    r = tel__metric_init(&inst->metrics, &inst->memory, &inst->diag, &inst->clock, &inst->scopes, tel__root.next_id, c->max_series);
+    r = tel__metric_init(&inst->metrics, &inst->memory, &inst->diag, &inst->clock, &inst->scopes,
+                         tel__root.next_id, c->max_series);
     s = tel__span_init(&inst->spans, &inst->memory, &inst->diag, &inst->clock, &inst->scopes, c->max_live_spans,
-                       c->ring_bytes, ++tel__root.epoch);
+                       c->ring_bytes, c->max_threads, ++tel__root.epoch);
     inst->spans.sampler.parent_based = c->parent_based;
     inst->spans.sampler.threshold = c->threshold;
     inst->no_thread = desc->no_thread;
@@ -11664,17 +11878,6 @@ TEL__FN tel_result tel__lifecycle_build(tel_instance* inst, const tel_desc* desc
         tel__lifecycle_remember(inst, desc);
     }
     return r != TEL_OK ? r : s != TEL_OK ? s : o;
-}
-
-TEL__FN void tel__lifecycle_close_sinks(tel_instance* inst) {
-    uint32_t i, n = inst->pipeline.sink_count;
-    inst->pipeline.sink_count = 0;
-    for (i = 0; i < n; i++) {
-        const tel_sink* sink = &inst->pipeline.sinks[i].sink;
-        tel__thread_local saved = tel__thread_quiet_begin();
-        if (sink->close_fn) { sink->close_fn(sink->user_data); }
-        tel__thread_quiet_end(saved);
-    }
 }
 
 /* Makes an instance; *out stays NULL when the environment disables the SDK. */
@@ -11697,8 +11900,10 @@ TEL__FN tel_result tel__lifecycle_make(const tel_desc* desc, tel_instance** out)
     if (r == TEL_OK && !inst->config.disabled) {
         r = tel__lifecycle_build(inst, desc);
         if (r == TEL_OK) { *out = inst; return TEL_OK; }
-        tel__lifecycle_close_sinks(inst);
-        tel__diag_report(&inst->diag, TEL__DIAG_INIT, "%s", tel__diag_result(r));
+        tel__pipeline_close(&inst->pipeline);
+        if (!tel__atomic_load_u32(&inst->diag.errors)) {
+            tel__diag_report(&inst->diag, TEL__DIAG_INIT, "%s", tel__diag_result(r));
+        }
         tel__lifecycle_release(inst);
         return r;
     }
@@ -11734,14 +11939,18 @@ TEL__FN tel_result tel__lifecycle_start(const tel_desc* desc) {
         tel__lifecycle_end_change(NULL);
         return TEL_ERR_STATE;
     }
-    if (!tel__root.next_id) { tel__root.next_id = 1; }
+    if (!tel__root.next_id) {
+        tel__id_random((uint8_t*)&tel__root.next_id, sizeof tel__root.next_id);
+        tel__root.epoch = tel__root.next_id;
+        tel__root.next_id = (tel__root.next_id & 0x1fffffffu) + 1;
+    }
     if (tel__root.next_id > 0x40000000u) { r = TEL_ERR_LIMIT; }
     else if (tel__lifecycle_hooks()) { r = tel__lifecycle_make(desc, &inst); }
-    tel__lifecycle_end_change(inst);
     if (inst && !inst->no_thread && !tel__pipeline_start(&inst->pipeline)) {
         tel__diag_report(&inst->diag, TEL__DIAG_THREAD, "the system refused one");
         inst->no_thread = true;
     }
+    tel__lifecycle_end_change(inst);
     return r;
 }
 
@@ -11760,7 +11969,7 @@ TEL__FN void tel__lifecycle_shut_gate(tel_instance* inst) {
     }
     tel__thread_mutex_unlock(&inst->registry.mutex);
     tel__thread_mutex_lock(&inst->metrics.mutex);
-    for (k = inst->metrics.cells; k; k = k->next) { tel__atomic_store_u32(&k->limit, 0); }
+    for (k = inst->metrics.cells; k; k = k->next) { tel__metric_cells_shut(k); }
     tel__thread_mutex_unlock(&inst->metrics.mutex);
     tel__thread_mutex_unlock(&inst->gate);
 }
@@ -11774,19 +11983,22 @@ TEL__FN void tel__lifecycle_say_lost(tel_instance* inst, tel_result* r) {
     for (i = 0; i < 3; i++) { lost[i] = s.failed[i] + s.dropped[i] + s.queued[i]; }
     for (k = 0; k < inst->pipeline.sink_count; k++) {
         tel_sink_stats later;
-        tel__pipeline_sink_stats(&inst->pipeline.sinks[k], &later);
+        tel__pipeline_sink_stats(&inst->pipeline, &inst->pipeline.sinks[k], &later);
         for (i = 0; i < 3; i++) { lost[i] += later.queued[i]; }
     }
     if (*r == TEL_OK && (lost[0] || lost[1] || lost[2])) { *r = TEL_ERR_IO; }
     if (*r != TEL_OK) {
-        tel__diag_report(&inst->diag, TEL__DIAG_SHUTDOWN, "%s: %llu metric points, %llu spans, %llu log records not delivered",
-                         tel__diag_result(*r), (unsigned long long)lost[0], (unsigned long long)lost[1], (unsigned long long)lost[2]);
+        tel__diag_report(&inst->diag, TEL__DIAG_SHUTDOWN,
+                         "%s: %llu metric points, %llu spans, %llu log records not delivered",
+                         tel__diag_result(*r), (unsigned long long)lost[0], (unsigned long long)lost[1],
+                         (unsigned long long)lost[2]);
     }
 }
 
 TEL__FN tel_result tel__lifecycle_finish(tel_instance* inst, uint64_t deadline) {
     tel_result r;
     bool ended, entered;
+    tel_stats last;
     uint32_t series, metrics;
     tel__lifecycle_shut_gate(inst);
     r = tel__pipeline_flush(&inst->pipeline, deadline);
@@ -11794,16 +12006,20 @@ TEL__FN tel_result tel__lifecycle_finish(tel_instance* inst, uint64_t deadline) 
     entered = ended && tel__pipeline_enter(&inst->pipeline, deadline);
     tel__lifecycle_say_lost(inst, &r);
     if (entered) {
-        tel__lifecycle_close_sinks(inst);
+        tel__pipeline_close(&inst->pipeline);
         tel__pipeline_leave(&inst->pipeline);
     } else {
         tel__atomic_add_u32(&inst->refs, 1);    /* somebody is inside a sink: the instance stays for ever */
         r = TEL_ERR_TIMEOUT;
     }
     tel__diag_flush(&inst->diag);
-    tel__thread_mutex_lock(&inst->metrics.mutex);       /* no id is drawn from here on: the next instance may have them */
+    tel__thread_mutex_lock(&inst->metrics.mutex);       /* no id is drawn from here on: the next instance has them */
     inst->metrics.sealed = true;
     tel__thread_mutex_unlock(&inst->metrics.mutex);
+    tel__lifecycle_stats(inst, &last);
+    tel__thread_mutex_lock(&tel__root.mutex);
+    tel__root.last = last;
+    tel__thread_mutex_unlock(&tel__root.mutex);
     series = tel__atomic_load_u32(&inst->metrics.by_id.count);
     metrics = tel__atomic_load_u32(&inst->metrics.metric_by_id.count);
     tel__root.next_id += series > metrics ? series : metrics;
@@ -11818,7 +12034,7 @@ TEL__FN tel_result tel__lifecycle_stop(uint32_t timeout_ms) {
     if (!tel__lifecycle_begin_change()) { return TEL_ERR_STATE; }
     tel__thread_mutex_lock(&tel__root.mutex);
     inst = (tel_instance*)tel__atomic_load_ptr(&tel__root.current);
-    if (inst && tel__root.adopted) { inst = NULL; }
+    if (tel__root.adopted) { inst = NULL; }
     if (inst) { tel__atomic_store_release_ptr(&tel__root.current, NULL); }
     tel__thread_mutex_unlock(&tel__root.mutex);
     if (!inst) { tel__lifecycle_end_change(NULL); return TEL_ERR_STATE; }
@@ -11862,7 +12078,11 @@ TEL__FN tel_result tel__lifecycle_adopt(tel_instance* other) {
         tel__lifecycle_forget_me();
         tel__lifecycle_leave(t);
     }
-    if (before) { tel__lifecycle_release(before); }
+    if (before) {                       /* its ids stay in our instruments: none of ours may be the same */
+        uint32_t end = before->metrics.base + tel__atomic_load_u32(&before->metrics.by_id.count) + 0x10000u;
+        if (tel__root.next_id < end) { tel__root.next_id = end; }
+        tel__lifecycle_release(before);
+    }
     if (!other) { tel__thread_exit_hook_drop(&tel__root.hook); }
     tel__lifecycle_end_change(NULL);
     return TEL_OK;
@@ -11889,6 +12109,11 @@ TEL_API tel_result tel__init(const tel_desc* desc, uint32_t build_tag) {
         return TEL_ERR_BUILD;
     }
     memset(&zero, 0, sizeof zero);
+    if (desc && (desc->tel__canary_begin || desc->tel__canary_end)) {
+        tel__diag_init(&diag, NULL);
+        tel__diag_report(&diag, TEL__DIAG_DESC, "was not zeroed");
+        return TEL_ERR_ARGUMENT;
+    }
     if (tel__thread_me.quiet) { return TEL_ERR_STATE; }
     return tel__lifecycle_start(desc ? desc : &zero);
 }
@@ -11945,11 +12170,12 @@ TEL_API tel_result tel_adopt_instance(tel_instance* other) { return tel__lifecyc
 #define TEL__API_INSTRUMENT(p) ((tel__metric_instrument*)(void*)(p))
 
 TEL__INLINE uint32_t tel__api_cell_id(const void* instrument) {
-    return tel__atomic_load_u32((const tel__atomic_u32*)(const void*)&((const tel__metric_instrument*)instrument)->tel__cell);
+    return tel__metric_cell_of((const tel__metric_instrument*)instrument);
 }
 
 /* Everything that is not the common case: first use, no instance, wrong value, other number type. */
-TEL__NOINLINE void tel__api_add(tel__metric_instrument* inst, tel__metric_kind kind, int64_t i, double d, bool is_real) {
+TEL__NOINLINE void tel__api_add(tel__metric_instrument* inst, tel__metric_kind kind, int64_t i, double d,
+                                bool is_real) {
     tel_instance* in = tel__lifecycle_idle() ? NULL : tel__lifecycle_enter(-1);
     if (!in) { return; }
     tel__metric_series_add_any(&in->metrics, tel__metric_own_series(&in->metrics, inst, kind), i, d, is_real);
@@ -11999,7 +12225,8 @@ TEL_API void tel_histogram_record(tel_histogram* h, double v) {
 }
 
 /* The series of an instrument with attributes; NULL: nothing is initialised. */
-TEL__NOINLINE tel__metric_series* tel__api_series_slow(tel__metric_instrument* inst, tel__metric_kind kind, tel_attrs attrs) {
+TEL__NOINLINE tel__metric_series* tel__api_series_slow(tel__metric_instrument* inst, tel__metric_kind kind,
+                                                       tel_attrs attrs) {
     tel_instance* in = tel__lifecycle_idle() ? NULL : tel__lifecycle_enter(-1);
     if (!in) { return NULL; }
     return tel__metric_series_of(&in->metrics, tel__metric_resolve(&in->metrics, inst, kind), attrs);
@@ -12264,7 +12491,8 @@ TEL_API tel_sink tel_sink_prometheus(const tel_prometheus_desc* desc) {
     return s;
 }
 
-TEL__FN tel_sink tel__api_text_sink(const char* name, const tel_writer* out, tel_result (*fn)(const tel_batch* batch, void* user_data)) {
+TEL__FN tel_sink tel__api_text_sink(const char* name, const tel_writer* out,
+                                    tel_result (*fn)(const tel_batch* batch, void* user_data)) {
     tel_sink s;
     memset(&s, 0, sizeof s);
     s.name = name;
@@ -12274,8 +12502,12 @@ TEL__FN tel_sink tel__api_text_sink(const char* name, const tel_writer* out, tel
     s.config = out;
     return s;
 }
-TEL_API tel_sink tel_sink_jsonl(const tel_writer* out) { return tel__api_text_sink("otlp_file_exporter", out, tel__sink_jsonl_export); }
-TEL_API tel_sink tel_sink_console(const tel_writer* out) { return tel__api_text_sink("console", out, tel__sink_console_export); }
+TEL_API tel_sink tel_sink_jsonl(const tel_writer* out) {
+    return tel__api_text_sink("otlp_file_exporter", out, tel__sink_jsonl_export);
+}
+TEL_API tel_sink tel_sink_console(const tel_writer* out) {
+    return tel__api_text_sink("console", out, tel__sink_console_export);
+}
 
 TEL_API tel_sink tel_sink_memory(tel_memory* memory) {
     tel_sink s;
@@ -12363,18 +12595,21 @@ TEL_API uint32_t tel_prometheus_port(void) {
 TEL_API tel_stats tel_query_stats(void) {
     tel_instance* inst = tel__lifecycle_acquire();
     tel_stats s;
-    memset(&s, 0, sizeof s);
     if (inst) {
         tel__lifecycle_stats(inst, &s);
         tel__lifecycle_release(inst);
+        return s;
     }
+    tel__thread_mutex_lock(&tel__root.mutex);
+    s = tel__root.last;
+    tel__thread_mutex_unlock(&tel__root.mutex);
     return s;
 }
 
 TEL_API bool tel_query_sink(size_t index, tel_sink_stats* out) {
     tel_instance* inst = tel__lifecycle_acquire();
     bool known = inst && out && index < inst->pipeline.sink_count;
-    if (known) { tel__pipeline_sink_stats(&inst->pipeline.sinks[index], out); }
+    if (known) { tel__pipeline_sink_stats(&inst->pipeline, &inst->pipeline.sinks[index], out); }
     if (inst) { tel__lifecycle_release(inst); }
     return known;
 }
@@ -12419,7 +12654,9 @@ TEL_API void tel_time_scope_end(tel_time_scope* s) {
     if (!s->open) { return; }
     s->open = false;
     t = s->tel__begin ? tel__api_tracer(-1) : NULL;
-    if (t) { tel_histogram_record(s->histogram, tel__clock_seconds(t->clock, s->tel__begin, tel__clock_ticks(t->clock))); }
+    if (t) {
+        tel_histogram_record(s->histogram, tel__clock_seconds(t->clock, s->tel__begin, tel__clock_ticks(t->clock)));
+    }
 }
 
 TEL_API tel_with_scope tel_with_scope_begin(const tel_context* c) {

@@ -104,13 +104,23 @@ run_job() {
     else
         [ "$status" != 124 ] || echo "took longer than its limit and was ended" >>"$log"
         text=$(echo "FAIL $name (exit $status, ${spent} s)"
-               if [ "$(grep -c '' "$log")" -gt 24 ]; then
-                   grep -a -E -m 12 'FAIL |error:|warning:|ERROR|WARNING|runtime error|undefined reference' "$log" | indent
-                   echo "     | ---- the end of its log"
-               fi
-               tail -n "${TAIL:-24}" "$log" | cut -c 1-300 | indent)
+               excerpt "$log" | cut -c 1-300 | indent)
         printf '%s\n' "$text"
     fi
+}
+
+# excerpt LOG: all of it, or where a sanitizer or a compiler begins to complain, or its end.
+excerpt() {
+    lines=${TAIL:-24}
+    if [ "$(grep -c '' "$1")" -le "$lines" ]; then cat "$1"; return; fi
+    start=$(grep -a -n -m 1 -E 'ERROR: [A-Za-z]*Sanitizer|WARNING: [A-Za-z]*Sanitizer|runtime error:' "$1" | cut -d: -f1)
+    if [ -n "$start" ]; then
+        tail -n "+$start" "$1" | head -n $((lines * 2))
+        return
+    fi
+    grep -a -E -m $((lines / 2)) 'FAIL |error:|warning:|undefined reference' "$1"
+    echo "---- the end of its log"
+    tail -n $((lines / 2)) "$1"
 }
 
 # finish: waits for the pool; the last line is the count. Inside run.sh the numbers go to it instead.

@@ -19,10 +19,13 @@ static uint64_t random_value(void) {
     return random_next() & 1 ? edge[random_next() % TEL__ARRAY_SIZE(edge)] : random_next();
 }
 
-#define MODEL(type, name, of)                                                                        \
+typedef uint32_t word_u32;
+typedef uint64_t word_u64;
+typedef void* word_ptr;
+#define MODEL(name, of)                                                                              \
     static void model_##name(void) {                                                                 \
         tel__atomic_##name a[3];                /* neighbours must stay as they are */               \
-        type model, guard = of(0x5a5a5a5a5a5a5a5au), v, expected, before;                            \
+        word_##name model, guard = of(0x5a5a5a5a5a5a5a5au), v, expected, before;                           \
         int i, wrong = 0;                                                                            \
         tel__atomic_store_##name(&a[0], guard);                                                      \
         tel__atomic_store_##name(&a[2], guard);                                                      \
@@ -52,9 +55,9 @@ static uint64_t random_value(void) {
 #define OF_U32(x) ((uint32_t)(x))
 #define OF_U64(x) ((uint64_t)(x))
 #define OF_PTR(x) ((void*)(uintptr_t)(x))
-MODEL(uint32_t, u32, OF_U32)
-MODEL(uint64_t, u64, OF_U64)
-MODEL(void*, ptr, OF_PTR)
+MODEL(u32, OF_U32)
+MODEL(u64, OF_U64)
+MODEL(ptr, OF_PTR)
 
 static void model_add(void) {
     tel__atomic_u32 a;

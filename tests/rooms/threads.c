@@ -128,14 +128,14 @@ static tel__atomic_u32 exits, exit_sum, wrong_local;
 
 static void on_exit_of_thread(void* value) {
     uint32_t* left = (uint32_t*)value;
-    if (tel__me.idle != 77) { tel__atomic_add_u32(&wrong_local, 1); }   /* still there, still this thread's */
+    if (tel__thread_me.idle != 77) { tel__atomic_add_u32(&wrong_local, 1); }   /* still there, still this thread's */
     tel__atomic_add_u32(&exits, 1);
     tel__atomic_add_u32(&exit_sum, *left);
     if (--*left) { tel__thread_exit_arm(&hook, left); }
 }
 static void armed(void* arg) {
-    if (tel__me.idle != 0) { tel__atomic_add_u32(&wrong_local, 1); }
-    tel__me.idle = 77;
+    if (tel__thread_me.idle != 0) { tel__atomic_add_u32(&wrong_local, 1); }
+    tel__thread_me.idle = 77;
     if (arg) { tel__thread_exit_arm(&hook, arg); }
 }
 static void disarmed(void* arg) {
@@ -148,7 +148,7 @@ static void test_exit_hook(void) {
     CHECK(!tel__thread_exit_arm(&hook, &once));         /* not made yet */
     CHECK(tel__thread_exit_hook_make(&hook, on_exit_of_thread));
     CHECK(tel__thread_exit_hook_make(&hook, on_exit_of_thread));
-    tel__me.idle = 5;
+    tel__thread_me.idle = 5;
     CHECK(tel__thread_start(&h, armed, &once));
     tel__thread_join(&h);
     CHECK_INT(tel__atomic_load_u32(&exits), 1);
@@ -163,27 +163,27 @@ static void test_exit_hook(void) {
     CHECK_INT(tel__atomic_load_u32(&exits), 3);
     CHECK_INT(never, 5);
     CHECK_INT(tel__atomic_load_u32(&wrong_local), 0);
-    CHECK_INT(tel__me.idle, 5);
-    tel__me.idle = 0;
+    CHECK_INT(tel__thread_me.idle, 5);
+    tel__thread_me.idle = 0;
 }
 
 static void test_quiet(void) {
     tel__thread_local before;
     tel__thread_local outer, inner;
     int a, b;
-    tel__me.cells = (struct tel__metric_cells*)(void*)&a;
-    tel__me.tracer = (struct tel__span_tracer*)(void*)&b;
-    before = tel__me;
+    tel__thread_me.cells = (struct tel__metric_cells*)(void*)&a;
+    tel__thread_me.tracer = (struct tel__span_tracer*)(void*)&b;
+    before = tel__thread_me;
     outer = tel__thread_quiet_begin();
-    CHECK(!tel__me.cells && !tel__me.tracer && tel__me.quiet == 1);
+    CHECK(!tel__thread_me.cells && !tel__thread_me.tracer && tel__thread_me.quiet == 1);
     inner = tel__thread_quiet_begin();
-    CHECK_INT(tel__me.quiet, 2);
+    CHECK_INT(tel__thread_me.quiet, 2);
     tel__thread_quiet_end(inner);
-    CHECK(!tel__me.cells && !tel__me.tracer && tel__me.quiet == 1);
-    tel__me.idle++;                                     /* what changed inside stays */
+    CHECK(!tel__thread_me.cells && !tel__thread_me.tracer && tel__thread_me.quiet == 1);
+    tel__thread_me.idle++;                                     /* what changed inside stays */
     tel__thread_quiet_end(outer);
-    CHECK(tel__me.cells == before.cells && tel__me.tracer == before.tracer && tel__me.quiet == 0 && tel__me.idle == 1);
-    memset(&tel__me, 0, sizeof tel__me);
+    CHECK(tel__thread_me.cells == before.cells && tel__thread_me.tracer == before.tracer && tel__thread_me.quiet == 0 && tel__thread_me.idle == 1);
+    memset(&tel__thread_me, 0, sizeof tel__thread_me);
 }
 
 /* ---- POSIX only --------------------------------------------------------------------------------------- */
