@@ -3355,9 +3355,12 @@ TEL__INLINE void tel__ring_commit(tel__ring* r, char* record, uint32_t size) {
     tel__atomic_store_release_u32(&r->head, r->reserved);
 }
 
-/* The record at *at, which begins as tail and moves past it; NULL when there is none more. */
-TEL__FN const tel__ring_head* tel__ring_next(const tel__ring* r, uint32_t* at) {
-    uint32_t head = tel__atomic_load_acquire_u32(&r->head);
+/* Where the consumer may read to: what is written up to now. */
+TEL__FN uint32_t tel__ring_written(const tel__ring* r) { return tel__atomic_load_acquire_u32(&r->head); }
+
+/* The record at *at, which begins as tail and moves past it; NULL when there is none more before `head`, or, in
+   a shared ring, the next one is not whole yet. */
+TEL__FN const tel__ring_head* tel__ring_next(const tel__ring* r, uint32_t* at, uint32_t head) {
     while (*at != head) {
         const tel__ring_head* h = (const tel__ring_head*)(const void*)tel__ring_word(r, *at);
         uint32_t size = tel__atomic_load_acquire_u32(tel__ring_word(r, *at));
@@ -3904,27 +3907,31 @@ TEL__FN void tel__metric_words_read(const tel__atomic_u64* half, tel__metric_sum
     for (i = 0; i < bucket_count; i++) { out->buckets[i] = tel__atomic_load_u64(&half[TEL__HALF_BUCKETS + i]); }
 }
 
-TEL__FN void tel__metric_words_merge(tel__atomic_u64* half, const tel__metric_sum* from, uint32_t bucket_count) {
-    uint64_t sum = 0;
+/* Adds a half that nobody writes to another one that nobody writes. */
+TEL__FN void tel__metric_half_fold(tel__atomic_u64* to, const tel__atomic_u64* from, uint32_t bucket_count) {
+    double sum = tel__atomic_double(tel__atomic_load_u64(&to[TEL__HALF_SUM]));
+    double min = tel__atomic_double(tel__atomic_load_u64(&from[TEL__HALF_MIN]));
+    double max = tel__atomic_double(tel__atomic_load_u64(&from[TEL__HALF_MAX]));
     uint32_t i;
-    tel__metric_sum now;
-    now.min = tel__atomic_double(tel__atomic_load_u64(&half[TEL__HALF_MIN]));
-    now.max = tel__atomic_double(tel__atomic_load_u64(&half[TEL__HALF_MAX]));
-    now.sum = tel__atomic_double(tel__atomic_load_u64(&half[TEL__HALF_SUM])) + from->sum;
-    tel__atomic_store_u64(&half[TEL__HALF_SUM], tel__atomic_bits(now.sum));
-    if (from->min < now.min) { tel__atomic_store_u64(&half[TEL__HALF_MIN], tel__atomic_bits(from->min)); }
-    if (from->max > now.max) { tel__atomic_store_u64(&half[TEL__HALF_MAX], tel__atomic_bits(from->max)); }
-    for (i = 0; i < bucket_count; i++) {
-        tel__atomic_u64* bucket = &half[TEL__HALF_BUCKETS + i];
-        tel__atomic_store_u64(bucket, tel__atomic_load_u64(bucket) + from->buckets[i]);
-        sum += from->buckets[i];
+    sum += tel__atomic_double(tel__atomic_load_u64(&from[TEL__HALF_SUM]));
+    tel__atomic_store_u64(&to[TEL__HALF_SUM], tel__atomic_bits(sum));
+    if (min < tel__atomic_double(tel__atomic_load_u64(&to[TEL__HALF_MIN]))) {
+        tel__atomic_store_u64(&to[TEL__HALF_MIN], tel__atomic_bits(min));
     }
-    tel__atomic_store_u64(&half[TEL__HALF_N], tel__atomic_load_u64(&half[TEL__HALF_N]) + sum);
+    if (max > tel__atomic_double(tel__atomic_load_u64(&to[TEL__HALF_MAX]))) {
+        tel__atomic_store_u64(&to[TEL__HALF_MAX], tel__atomic_bits(max));
+    }
+    for (i = 0; i < bucket_count; i++) {
+        const tel__atomic_u64* bucket = &from[TEL__HALF_BUCKETS + i];
+        uint64_t n = tel__atomic_load_u64(bucket);
+        tel__atomic_add_u64(&to[TEL__HALF_BUCKETS + i], n);
+        tel__atomic_add_u64(&to[TEL__HALF_N], n);
+    }
 }
 
 /* Moves what the common block has to `left`: turns the halves, waits for the records that began in the old one,
    and empties it. Under m->mutex. A record that stays unfinished for long is taken up next time. */
-TEL__FN void tel__metric_common_move(tel__metric_series* s, tel__metric_sum* scratch, uint32_t bucket_count) {
+TEL__FN void tel__metric_common_move(tel__metric_series* s, uint32_t bucket_count) {
     tel__metric_block* b = s->common;
     uint64_t ticket = tel__atomic_load_u64(&b->started), begun;
     tel__atomic_u64* half;
@@ -3936,8 +3943,7 @@ TEL__FN void tel__metric_common_move(tel__metric_series* s, tel__metric_sum* scr
     for (tries = 0; tries < 100000 && tel__atomic_load_acquire_u64(&half[TEL__HALF_N]) < begun; tries++) {
         tel__thread_yield();
     }
-    tel__metric_words_read(half, scratch, bucket_count);
-    tel__metric_words_merge(s->left->words, scratch, bucket_count);
+    tel__metric_half_fold(s->left->words, half, bucket_count);
     tel__metric_half_clear(half, b->stride);
 }
 
@@ -4478,46 +4484,15 @@ TEL__FN tel__metric_instrument* tel__metric_bind(tel__metrics* m, tel__metric_in
 
 /* ---- the end of a thread ---- */
 
-TEL__FN void tel__metric_fold_block(tel__metrics* m, tel__metric_series* s, tel__metric_block* b) {
-    uint32_t n = s->metric->bound_count + 1;
-    uint64_t* buckets = (uint64_t*)tel__memory_alloc_raw(m->memory, n * sizeof *buckets);
-    tel__metric_sum sum;
-    int half;
-    if (!buckets) {
-        /* No memory for a copy: the counts go over one by one. */
-        for (half = 0; half < 2; half++) {
-            uint32_t i;
-            tel__atomic_u64* w = b->words + (size_t)half * b->stride;
-            for (i = 0; i < n; i++) {
-                tel__metric_sum one;
-                uint64_t count = tel__atomic_load_u64(&w[TEL__HALF_BUCKETS + i]);
-                memset(&one, 0, sizeof one);
-                one.sum = i == 0 ? tel__atomic_double(tel__atomic_load_u64(&w[TEL__HALF_SUM])) : 0;
-                one.min = tel__atomic_double(tel__atomic_load_u64(&w[TEL__HALF_MIN]));
-                one.max = tel__atomic_double(tel__atomic_load_u64(&w[TEL__HALF_MAX]));
-                one.buckets = &count;
-                tel__metric_words_merge(s->left->words, &one, 0);
-                tel__atomic_add_u64(&s->left->words[TEL__HALF_BUCKETS + i], count);
-                tel__atomic_add_u64(&s->left->words[TEL__HALF_N], count);
-            }
-        }
-        return;
-    }
-    sum.buckets = buckets;
-    for (half = 0; half < 2; half++) {
-        tel__metric_words_read(b->words + (size_t)half * b->stride, &sum, n);
-        tel__metric_words_merge(s->left->words, &sum, n);
-    }
-    tel__memory_free(m->memory, buckets, n * sizeof *buckets);
-}
-
 TEL__FN void tel__metric_fold_cell(tel__metrics* m, uint32_t i, uint64_t word) {
     tel__metric_series* s = i < tel__atomic_load_u32(&m->by_id.count)
                           ? (tel__metric_series*)tel__metric_list_at(&m->by_id, i) : NULL;
     if (!s || !word) { return; }
     if (s->metric->kind == TEL__METRIC_HISTOGRAM) {
-        tel__metric_fold_block(m, s, (tel__metric_block*)(uintptr_t)word);
-        tel__metric_block_free(m->memory, s->metric, (tel__metric_block*)(uintptr_t)word);
+        tel__metric_block* b = (tel__metric_block*)(uintptr_t)word;
+        tel__metric_half_fold(s->left->words, b->words, s->metric->bound_count + 1);
+        tel__metric_half_fold(s->left->words, b->words + b->stride, s->metric->bound_count + 1);
+        tel__metric_block_free(m->memory, s->metric, b);
     } else if (s->metric->real) {
         s->base = tel__atomic_bits(tel__atomic_double(s->base) + tel__atomic_double(word));
     } else {
@@ -4587,7 +4562,7 @@ TEL__FN bool tel__metric_read_histogram(tel__metrics* m, tel__metric_series* s, 
     if (!words) { return false; }
     sum.buckets = words;
     scratch.buckets = words + n;
-    tel__metric_common_move(s, &scratch, n);
+    tel__metric_common_move(s, n);
     tel__metric_words_read(s->left->words, &sum, n);
     for (k = m->cells; k; k = k->next) {
         uint64_t word = tel__metric_thread_word(k, i);
@@ -4830,7 +4805,8 @@ TEL__FN void tel__metric_restart(tel__metrics* m) {
     for (i = 0; i < n; i++) {
         tel__metric_series* s = (tel__metric_series*)tel__metric_list_at(&m->by_id, i);
         s->base = 0;
-        if (s->metric->kind != TEL__METRIC_GAUGE) { tel__atomic_store_u64(&s->shared, 0); }
+        tel__atomic_store_u64(&s->shared, 0);
+        tel__atomic_store_u32(&s->round, 0);
         s->start_unix = tel__clock_now_unix(m->clock);
         if (s->left) { tel__metric_half_clear(s->left->words, s->left->stride); }
         if (s->common) {
@@ -5928,8 +5904,9 @@ typedef struct tel__pipeline {
     uint32_t           sink_count;
     tel__thread_mutex  mutex, stage;
     tel__thread_cond   cond;
-    bool               busy, stop, running;
+    bool               busy, stop, running, orphan;
     tel__thread_handle thread;
+    void             (*left_fn)(struct tel__pipeline* p);   /* the export thread was left alone and ends now */
     tel__pipeline_stage* open[2];
     tel__memory_arena  arena;
     tel__atomic_u64    points;          /* collected for push sinks */
@@ -6017,14 +5994,15 @@ TEL__FN bool tel__pipeline_keep(tel__pipeline* p, const tel__ring_head* h, uint3
     return true;
 }
 
-/* Moves all that one ring holds into the stages. What finds no memory stays in the ring. */
+/* Moves what one ring holds by now into the stages. What finds no memory stays in the ring. */
 TEL__FN void tel__pipeline_drain_ring(tel__pipeline* p, tel__ring* r, tel__ring_books* books) {
-    uint32_t at = tel__atomic_load_u32(&r->tail), kept = at, fill;
+    uint32_t at = tel__atomic_load_u32(&r->tail), kept = at, end, fill;
     const tel__ring_head* h;
     if (!r->data) { return; }
     fill = (uint32_t)((uint64_t)tel__ring_used(r) * 256 / r->size);
     if (fill > tel__atomic_load_u32(&p->fill)) { tel__atomic_store_u32(&p->fill, fill); }
-    while ((h = tel__ring_next(r, &at)) != NULL) {
+    end = tel__ring_written(r);
+    while ((h = tel__ring_next(r, &at, end)) != NULL) {
         int signal = h->kind == TEL__RING_SPAN ? TEL__BOOK_SPANS : TEL__BOOK_LOGS;
         if (!tel__pipeline_keep(p, h, h->size)) {
             tel__diag_note(p->diag, TEL__DIAG_MEMORY, NULL);
@@ -6264,6 +6242,7 @@ TEL__FN uint64_t tel__pipeline_pause(tel__pipeline* p) {
 
 TEL__FN void tel__pipeline_run(void* arg) {
     tel__pipeline* p = (tel__pipeline*)arg;
+    bool orphan;
     tel__thread_mutex_lock(&p->mutex);
     while (!p->stop) {
         uint64_t until = tel__clock_mono_ns() + tel__pipeline_pause(p);
@@ -6277,8 +6256,10 @@ TEL__FN void tel__pipeline_run(void* arg) {
         tel__thread_cond_broadcast(&p->cond);
     }
     p->running = false;
+    orphan = p->orphan;
     tel__thread_cond_broadcast(&p->cond);
     tel__thread_mutex_unlock(&p->mutex);
+    if (orphan) { p->left_fn(p); }
 }
 
 TEL__FN bool tel__pipeline_start(tel__pipeline* p) {
@@ -6288,8 +6269,8 @@ TEL__FN bool tel__pipeline_start(tel__pipeline* p) {
     return p->running;
 }
 
-/* Ends the export thread; false: it is inside a sink and did not come back by the deadline. Then it is let
-   go, and p must stay. */
+/* Ends the export thread; false: it is inside a sink and did not come back by the deadline. Then it is left
+   alone, p must stay, and left_fn tells when it need not any more. */
 TEL__FN bool tel__pipeline_stop(tel__pipeline* p, uint64_t deadline) {
     bool ended;
     tel__thread_mutex_lock(&p->mutex);
@@ -6299,6 +6280,7 @@ TEL__FN bool tel__pipeline_stop(tel__pipeline* p, uint64_t deadline) {
         tel__thread_cond_wait(&p->cond, &p->mutex, p->in_round ? deadline : tel__clock_deadline(100));
     }
     ended = !p->running;
+    p->orphan = !ended;
     tel__thread_mutex_unlock(&p->mutex);
     if (ended) { tel__thread_join(&p->thread); } else { tel__thread_detach(&p->thread); }
     return ended;
@@ -6410,7 +6392,11 @@ TEL__FN void tel__pipeline_sink_stats(tel__pipeline* p, tel__pipeline_sink* k, t
     memset(&later, 0, sizeof later);
     tel__thread_mutex_lock(&p->stats);
     if (k->closed) { later = k->last; }
-    else if (k->sink.stats_fn) { k->sink.stats_fn(&later, k->sink.user_data); }
+    else if (k->sink.stats_fn) {
+        tel__thread_local saved = tel__thread_quiet_begin();
+        k->sink.stats_fn(&later, k->sink.user_data);
+        tel__thread_quiet_end(saved);
+    }
     tel__thread_mutex_unlock(&p->stats);
     snprintf(out->name, sizeof out->name, "%s", k->sink.name);
     for (i = 0; i < 3; i++) {
@@ -6583,6 +6569,13 @@ TEL__FN void tel__pipeline_delivery_push(tel__pipeline_delivery* d, tel__pipelin
     }
     if (d->worker) { tel__thread_cond_broadcast(&d->cond); }
     else { while (d->first) { tel__pipeline_delivery_next(d); } }
+    tel__thread_mutex_unlock(&d->mutex);
+}
+
+/* Items of an accepted batch that could not be queued after all. */
+TEL__FN void tel__pipeline_delivery_lose(tel__pipeline_delivery* d, int signal, uint64_t items) {
+    tel__thread_mutex_lock(&d->mutex);
+    d->dropped[signal] += items;
     tel__thread_mutex_unlock(&d->mutex);
 }
 
@@ -9853,58 +9846,70 @@ TEL__FN tel__pipeline_sent tel__sink_send(tel__pipeline_delivery* d, tel__pipeli
 #endif
 }
 
-/* Encodes items [from, from + count) of one signal and queues them; a body over the limit is encoded again in
-   two halves. */
-TEL__FN tel_result tel__sink_push(tel__sink_otlp* o, const tel_batch* batch, int signal, size_t from, size_t count) {
-    tel__text_out out = tel__text_heap(o->memory);
-    tel__pipeline_payload* payload;
+/* Items [from, from + count) of one signal as a batch of their own. */
+TEL__FN tel_batch tel__sink_part(const tel_batch* batch, int signal, size_t from, size_t count, uint64_t* items) {
     tel_batch part = *batch;
     size_t i;
-    part.metrics = NULL; part.spans = NULL; part.logs = NULL;
+    part.metrics = NULL;
+    part.spans = NULL;
+    part.logs = NULL;
     part.metric_count = part.span_count = part.log_count = 0;
-    if (signal == 0) { part.metrics = batch->metrics + from; part.metric_count = count; }
-    else if (signal == 1) { part.spans = batch->spans + from; part.span_count = count; }
-    else { part.logs = batch->logs + from; part.log_count = count; }
-    if (tel__otlp_encode(&part, tel__sink_signals[signal], &out) != TEL_OK) {
-        tel__text_heap_free(&out);
-        return TEL_ERR_MEMORY;
+    *items = count;
+    if (signal == 1) { part.spans = batch->spans + from; part.span_count = count; }
+    else if (signal == 2) { part.logs = batch->logs + from; part.log_count = count; }
+    else {
+        part.metrics = batch->metrics + from;
+        part.metric_count = count;
+        for (*items = 0, i = 0; i < count; i++) { *items += part.metrics[i].point_count; }
     }
+    return part;
+}
+
+/* Encodes such a part and queues it; a body over the limit is encoded again in two halves. What finds no memory is
+   counted as dropped. */
+TEL__FN void tel__sink_push(tel__sink_otlp* o, const tel_batch* batch, int signal, size_t from, size_t count) {
+    uint64_t items;
+    tel_batch part = tel__sink_part(batch, signal, from, count, &items);
+    tel__text_out out = tel__text_heap(o->memory);
+    tel__pipeline_payload* payload = NULL;
+    tel_result r = tel__otlp_encode(&part, tel__sink_signals[signal], &out);
     if (out.size > TEL__SINK_BODY && count > 1) {
-        tel_result r;
         tel__text_heap_free(&out);
-        r = tel__sink_push(o, batch, signal, from, count / 2);
-        return r != TEL_OK ? r : tel__sink_push(o, batch, signal, from + count / 2, count - count / 2);
+        tel__sink_push(o, batch, signal, from, count / 2);
+        tel__sink_push(o, batch, signal, from + count / 2, count - count / 2);
+        return;
     }
-    payload = (tel__pipeline_payload*)tel__memory_alloc(o->memory, sizeof *payload);
-    if (!payload) { tel__text_heap_free(&out); return TEL_ERR_MEMORY; }
+    if (r == TEL_OK) { payload = (tel__pipeline_payload*)tel__memory_alloc(o->memory, sizeof *payload); }
+    if (!payload) {
+        tel__text_heap_free(&out);
+        tel__diag_report(o->diag, TEL__DIAG_MEMORY, "%s", o->targets[signal].url);
+        tel__pipeline_delivery_lose(&o->delivery, signal, items);
+        return;
+    }
     payload->signal = signal;
-    payload->items = count;
-    if (signal == 0) {
-        for (payload->items = 0, i = 0; i < count; i++) { payload->items += part.metrics[i].point_count; }
-    }
+    payload->items = items;
     payload->data = out.data;
     payload->size = out.size;
     payload->capacity = out.capacity;
     tel__pipeline_delivery_push(&o->delivery, payload);
-    return TEL_OK;
 }
 
+/* A full queue takes nothing (the pipeline offers the batch again); else all of it is ours to account for. */
 TEL__FN tel_result tel__sink_otlp_export(const tel_batch* batch, void* user_data) {
     tel__sink_otlp* o = (tel__sink_otlp*)user_data;
     size_t counts[3];
     int signal;
     if (!o) { return TEL_ERR_STATE; }
+    if (!tel__pipeline_delivery_room(&o->delivery)) { return TEL_ERR_TIMEOUT; }
     counts[0] = batch->metric_count;
     counts[1] = batch->span_count;
     counts[2] = batch->log_count;
-    if (!tel__pipeline_delivery_room(&o->delivery)) { return TEL_ERR_TIMEOUT; }
     for (signal = 0; signal < 3; signal++) {
         size_t from = 0;
         while (from < counts[signal]) {
             size_t most = tel__atomic_load_u32(&o->most[signal]);
             size_t n = counts[signal] - from < most ? counts[signal] - from : most;
-            tel_result r = tel__sink_push(o, batch, signal, from, n);
-            if (r != TEL_OK) { return r; }
+            tel__sink_push(o, batch, signal, from, n);
             from += n;
         }
     }
@@ -11271,7 +11276,7 @@ TEL__FN tel_result tel__config_prometheus_resolve(const tel_prometheus_desc* des
 
 struct tel_instance {
     uint32_t           magic;           /* another copy of this header adopts only what it understands */
-    tel__atomic_u32    refs, closed;
+    tel__atomic_u32    refs, closed, drained;   /* drained: the last drain is done, who ends now is too late */
     bool               dormant;         /* child of fork: the export thread waits for the first record */
     bool               no_thread, no_atexit;
     tel__thread_mutex  gate;
@@ -11309,6 +11314,7 @@ static struct tel__lifecycle_root {
 
 TEL__FN void tel__lifecycle_destroy(tel_instance* inst) {
     tel__memory memory;
+    if (!inst->pipeline.closed) { tel__pipeline_close(&inst->pipeline); }
     if (tel__atomic_load_u32(&inst->memory.pins)) { return; }       /* a worker still stands on it: it stays */
     tel__pipeline_free(&inst->pipeline, inst->sink_slots);
     tel__metric_close(&inst->metrics);
@@ -11325,6 +11331,9 @@ TEL__FN void tel__lifecycle_destroy(tel_instance* inst) {
 TEL__FN void tel__lifecycle_release(tel_instance* inst) {
     if (tel__atomic_add_u32(&inst->refs, (uint32_t)-1) == 1) { tel__lifecycle_destroy(inst); }
 }
+
+/* The export thread came out of a sink after tel_shutdown had given up on it. */
+TEL__FN void tel__lifecycle_left(tel__pipeline* p) { tel__lifecycle_release((tel_instance*)p->registry->owner); }
 
 /* The current instance, held until release; NULL when there is none. */
 TEL__FN tel_instance* tel__lifecycle_acquire(void) {
@@ -11343,7 +11352,7 @@ TEL__FN tel_instance* tel__lifecycle_acquire(void) {
 TEL__FN void tel__lifecycle_leave(tel__ring_thread* t) {
     tel_instance* inst = (tel_instance*)t->registry->owner;
     tel__thread_mutex_lock(&inst->gate);
-    if (!tel__atomic_load_u32(&inst->closed)) { tel__pipeline_drain_thread(&inst->pipeline, t); }
+    if (!tel__atomic_load_u32(&inst->drained)) { tel__pipeline_drain_thread(&inst->pipeline, t); }
     tel__thread_mutex_unlock(&inst->gate);
     tel__ring_thread_unlink(t);
     if (t->cells) { tel__metric_cells_end(t->cells); }
@@ -11368,8 +11377,12 @@ TEL__FN void tel__lifecycle_thread_exit(void* value) {
 TEL__FN bool tel__lifecycle_join(tel_instance* inst) {
     tel__ring_thread* t = tel__ring_thread_add(&inst->registry);
     if (t) {
-        t->cells = tel__metric_cells_add(&inst->metrics);
-        t->tracer = tel__span_tracer_add(&inst->spans, t);
+        tel__metric_cells* cells = tel__metric_cells_add(&inst->metrics);
+        tel__span_tracer* tracer = tel__span_tracer_add(&inst->spans, t);
+        tel__thread_mutex_lock(&inst->registry.mutex);      /* shut_gate may be looking */
+        t->cells = cells;
+        t->tracer = tracer;
+        tel__thread_mutex_unlock(&inst->registry.mutex);
     }
     if (!t || !t->cells || !t->tracer || !tel__thread_exit_arm(&tel__root.hook, t)) {
         if (t) { tel__lifecycle_leave(t); } else { tel__lifecycle_release(inst); }
@@ -11753,6 +11766,9 @@ TEL__FN void tel__lifecycle_fork_child(void) {
     tel__lifecycle_fork_sinks(inst);
     tel__config_refork(&inst->config);
     tel__atomic_store_u64(&p->points, 0);
+    tel__atomic_store_u64(&inst->ignored, 0);
+    tel__atomic_store_u64(&inst->unregistered[0], 0);
+    tel__atomic_store_u64(&inst->unregistered[1], 0);
     p->said_dropped[0] = p->said_dropped[1] = 0;
     p->next_collect = tel__clock_mono_ns() + (uint64_t)p->metric_interval_ms * 1000000u;
     inst->prometheus_port = 0;
@@ -11799,18 +11815,25 @@ TEL__FN tel_result tel__lifecycle_open_sinks(tel_instance* inst, const tel_desc*
             tel__diag_report(&inst->diag, TEL__DIAG_SINK_OPEN, "%s: %s", sink->name ? sink->name : "sink",
                              tel__diag_result(r));
         }
+        if (r == TEL_OK && !sink->export_fn && sink->signals != TEL_PULL) {
+            if (sink->close_fn) { sink->close_fn(sink->user_data); }
+            r = TEL_ERR_ARGUMENT;
+            tel__diag_report(&inst->diag, TEL__DIAG_SINK_OPEN, "%s has no export_fn", sink->name ? sink->name : "sink");
+        }
         sink->config = NULL;
     }
     tel__root.opening = NULL;
     tel__root.opening_desc = NULL;
     if (r == TEL_OK) {
         inst->sink_slots = count;
-        return tel__pipeline_init(&inst->pipeline, inst->sinks, count);
+        r = tel__pipeline_init(&inst->pipeline, inst->sinks, count);
+        if (r == TEL_OK) { return r; }
+        i = count + 1;
     }
     while (--i > 0) {
         if (inst->sinks[i - 1].close_fn) { inst->sinks[i - 1].close_fn(inst->sinks[i - 1].user_data); }
     }
-    tel__pipeline_init(&inst->pipeline, inst->sinks, 0);
+    if (i == 0 && !inst->sink_slots) { tel__pipeline_init(&inst->pipeline, inst->sinks, 0); }
     return r;
 }
 
@@ -11841,6 +11864,7 @@ TEL__FN void tel__lifecycle_wire(tel_instance* inst) {
     p->diag = &inst->diag;
     p->clock = &inst->clock;
     p->registry = &inst->registry;
+    p->left_fn = tel__lifecycle_left;
     p->metrics = &inst->metrics;
     p->scopes = &inst->scopes;
     p->resource = c->resource;
@@ -12001,16 +12025,20 @@ TEL__FN tel_result tel__lifecycle_finish(tel_instance* inst, uint64_t deadline) 
     tel_stats last;
     uint32_t series, metrics;
     tel__lifecycle_shut_gate(inst);
-    r = tel__pipeline_flush(&inst->pipeline, deadline);
-    ended = inst->pipeline.running ? tel__pipeline_stop(&inst->pipeline, deadline) : true;
+    r = inst->dormant ? TEL_OK : tel__pipeline_flush(&inst->pipeline, deadline);   /* a child that recorded nothing */
+    tel__thread_mutex_lock(&inst->gate);
+    tel__atomic_store_u32(&inst->drained, 1);
+    tel__thread_mutex_unlock(&inst->gate);
+    tel__atomic_add_u32(&inst->refs, 1);        /* for the export thread, should it stay behind */
+    ended = tel__pipeline_stop(&inst->pipeline, deadline);
+    if (ended) { tel__atomic_add_u32(&inst->refs, (uint32_t)-1); }
     entered = ended && tel__pipeline_enter(&inst->pipeline, deadline);
     tel__lifecycle_say_lost(inst, &r);
     if (entered) {
         tel__pipeline_close(&inst->pipeline);
         tel__pipeline_leave(&inst->pipeline);
     } else {
-        tel__atomic_add_u32(&inst->refs, 1);    /* somebody is inside a sink: the instance stays for ever */
-        r = TEL_ERR_TIMEOUT;
+        r = TEL_ERR_TIMEOUT;            /* somebody is inside a sink, and holds a reference: the last one closes the sinks */
     }
     tel__diag_flush(&inst->diag);
     tel__thread_mutex_lock(&inst->metrics.mutex);       /* no id is drawn from here on: the next instance has them */

@@ -15,9 +15,7 @@ int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size);
 static void inside(tel_text slice, const char* data, size_t size) {
     size_t i;
     if (slice.size == 0) { return; }
-    if (!(slice.size == 1 && slice.data[0] == '/')) {     /* the path of an absolute URL without one */
-        REQUIRE(slice.data >= data && slice.size <= size && slice.data + slice.size <= data + size);
-    }
+    REQUIRE(slice.data >= data && slice.size <= size && slice.data + slice.size <= data + size);
     for (i = 0; i < slice.size; i++) { REQUIRE(slice.data[i] != '\r' && slice.data[i] != '\n' && slice.data[i]); }
 }
 
@@ -39,12 +37,9 @@ int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     REQUIRE(!keep || status == 200);
     if (status == 200) {
         REQUIRE(used > 0 && request.path.size > 0 && request.path.data[0] == '/');
-        inside(request.method, copy, used);
         inside(request.path, copy, used);
         inside(request.query, copy, used);
-        inside(request.accept, copy, used);
         inside(request.accept_encoding, copy, used);
-        inside(request.scrape_timeout, copy, used);
     }
     for (cut = size > 64 ? size - 64 : 0; cut < size; cut++) {
         int early;

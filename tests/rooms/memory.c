@@ -82,6 +82,7 @@ static void test_lines(void) {
 
 static void test_copy(void) {
     tel__memory m;
+    static const char long_text[100] = "x";
     char* s;
     start(&m, 100);
     s = tel__memory_copy(&m, "abcdef", 3);
@@ -91,7 +92,7 @@ static void test_copy(void) {
     s = tel__memory_copy(&m, NULL, 0);
     CHECK_STR(s, "");
     tel__memory_free(&m, s, 1);
-    CHECK(tel__memory_copy(&m, "x", 100) == NULL);
+    CHECK(tel__memory_copy(&m, long_text, sizeof long_text) == NULL);
     CHECK_INT(used(&m), 0);
 }
 

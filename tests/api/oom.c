@@ -1,0 +1,171 @@
+/* Out of memory at every allocation: the n-th one fails, for n = 1, 2, 3 ... until a run needs fewer; then the same with
+   everything from the n-th on. Never a crash, a leak, a wrong result code, or books that do not add up. */
+#define TELEMETRY_IMPLEMENTATION
+#include "telemetry.h"
+#include "capture.h"
+
+static counting memory = COUNTING;
+static const tel_scope scope = { "oom.scope", "1", NULL, { NULL, 0 } };
+static const tel_metric_options scoped = { &scope, NULL, 0, false, false };
+static const tel_metric_options real_options = { NULL, NULL, 0, false, true };
+static tel_counter   counter = TEL_INSTRUMENT_WITH("oom.counter", "1", "Counts", &scoped);
+static tel_counter   real = TEL_INSTRUMENT_WITH("oom.real", "1", "Counts doubles", &real_options);
+static tel_updown    updown = TEL_INSTRUMENT("oom.updown", "1", NULL);
+static tel_gauge     gauge = TEL_INSTRUMENT("oom.gauge", "1", NULL);
+static tel_histogram histogram = TEL_INSTRUMENT("oom.histogram", "s", NULL);
+static long steady;                     /* of a run in which nothing fails: allocations */
+
+static void observer(tel_observation* o, void* user_data) {
+    (void)user_data;
+    tel_observe(o, 1, TEL_ATTRS(tel_str("queue", "a")));
+    tel_observe(o, 2, TEL_ATTRS(tel_str("queue", "b")));
+}
+static bool swallow(const void* data, size_t size, void* user_data) {
+    (void)data;
+    *(size_t*)user_data += size;
+    return true;
+}
+static int post(const char* url, const char* headers, const void* body, size_t size, uint32_t timeout_ms, void* user_data) {
+    (void)url; (void)headers; (void)body; (void)size; (void)timeout_ms; (void)user_data;
+    return 200;
+}
+
+static void record(int i) {
+    tel_counter* bound = tel_counter_bind(&counter, TEL_ATTRS(tel_int("bound", 1)));
+    tel_observer_desc o;
+    tel_span_desc d;
+    tel_log_desc l;
+    tel_span s;
+    tel_context parent;
+    char long_text[2000];
+    memset(long_text, 'x', sizeof long_text - 1);
+    long_text[sizeof long_text - 1] = 0;
+    tel_counter_add(&counter, 1);
+    tel_counter_add(bound, 1);
+    tel_counter_addf(&real, 0.5);
+    tel_counter_add_with(&counter, 1, TEL_ATTRS(tel_int("i", i), tel_str("s", "text")));
+    tel_updown_add(&updown, -1);
+    tel_gauge_set(&gauge, 3);
+    tel_gauge_set_with(&gauge, 3, TEL_ATTRS(tel_bool("b", true)));
+    tel_histogram_record(&histogram, 0.3);
+    tel_histogram_record_with(&histogram, 0.3, TEL_ATTRS(tel_double("d", 0.5)));
+    memset(&o, 0, sizeof o);
+    o.name = "oom.observed";
+    o.func = observer;
+    tel_observer_add(&o);
+    memset(&d, 0, sizeof d);
+    d.name = "explicit";
+    d.scope = &scope;
+    s = tel_span_start_ex(&d);
+    parent = s.context;
+    tel_span_set(&s, tel_str("long", long_text));
+    tel_span_event(&s, "event", TEL_ATTRS(tel_int("n", 1)));
+    tel_span_link(&s, &parent, TEL_ATTRS(tel_int("n", 1)));
+    tel_span_status(&s, TEL_STATUS_ERROR, long_text);
+    tel_span_rename(&s, "renamed");
+    tel_span_end(&s);
+    TEL_SPAN(scoped_span, "scoped") { tel_logf(TEL_WARN, "%s %d", long_text, i); }
+    memset(&l, 0, sizeof l);
+    l.body = "ex";
+    l.scope = &scope;
+    l.context = &parent;
+    tel_log_ex(&l);
+}
+
+static void* other_thread(void* arg) {
+    record(*(int*)arg);
+    return NULL;
+}
+
+/* One whole life. Returns the result of tel_init. */
+static tel_result run(long fail_at, bool fail_on, bool with_thread) {
+    size_t bytes = 0;
+    tel_writer writer;
+    tel_otlp_desc otlp;
+    tel_prometheus_desc prometheus;
+    tel_sink sinks[5];
+    tel_desc d;
+    tel_result r;
+    capture c;
+    char text[256];
+    memory.calls = 0;
+    memory.fail_on = fail_on;
+    capture_init(&c);
+    writer.write = swallow;
+    writer.user_data = &bytes;
+    memset(&otlp, 0, sizeof otlp);
+    otlp.post_fn = post;
+    otlp.headers = "authorization=secret,x=y";
+    memset(&prometheus, 0, sizeof prometheus);
+    prometheus.host = "127.0.0.1";
+    prometheus.port = TEL_ANY_PORT;
+    sinks[0] = capture_sink(&c);
+    sinks[1] = tel_sink_otlp(&otlp);
+    sinks[2] = tel_sink_jsonl(&writer);
+    sinks[3] = tel_sink_console(&writer);
+    sinks[4] = tel_sink_prometheus(&prometheus);
+    d = test_desc(sinks, 5);
+    d.resource = TEL_ATTRS(tel_str("deployment.environment", "test"));
+    d.allocator = counting_allocator(&memory);
+    d.no_thread = true;                 /* so that the order of allocations repeats */
+    d.no_self_metrics = false;
+    d.ring_bytes = 16384;
+    d.max_live_spans = 64;
+    memory.fail_at = fail_at;
+    r = tel_init(&d);
+    if (r == TEL_OK) {
+        record(1);
+        if (with_thread) {
+            pthread_t t;
+            int two = 2;
+            pthread_create(&t, NULL, other_thread, &two);
+            pthread_join(t, NULL);
+        }
+        tel_flush(2000);
+        CHECK_BOOKS();
+        record(3);
+        tel_prometheus_print(text, sizeof text);
+        tel_prometheus_render(writer);
+        tel_collect(&sinks[0]);
+        tel_pump(1000);
+        CHECK_BOOKS();
+        tel_shutdown(2000);
+        CHECK_INT(c.closed, 1);
+    } else {
+        CHECK(r == TEL_ERR_MEMORY);
+        CHECK(!tel_enabled());
+        record(1);
+    }
+    CHECK_INT(c.opened, c.closed);
+    memory.fail_at = 0;
+    CHECK_INT(counting_live(&memory), 0);
+    if (!fail_at) { CHECK(c.spans >= 4 && c.logs >= 4 && bytes > 1000); }
+    return r;
+}
+
+static void sweep(bool fail_on, bool with_thread) {
+    long n;
+    int failed_init = 0, survived = 0;
+    where = "steady";
+    CHECK_INT(run(0, false, with_thread), TEL_OK);
+    steady = memory.calls;
+    CHECK(steady > 40);
+    where = fail_on ? "sweep, from the n-th on" : "sweep, the n-th";
+    for (n = 1; n < 5000; n++) {
+        tel_result r = run(n, fail_on, with_thread);
+        if (r == TEL_OK) { survived++; } else { failed_init++; }
+        if (memory.calls < n) { break; }
+        if (check__failed) { fprintf(stderr, "     at allocation %ld%s\n", n, fail_on ? " and later" : ""); return; }
+    }
+    CHECK(n < 5000);
+    CHECK(failed_init > 10);
+    CHECK(survived > 20);
+    CHECK(n > steady / 2);
+}
+
+int main(void) {
+    capture_watchdog(120);
+    sweep(false, true);
+    sweep(true, true);
+    return check_done();
+}
