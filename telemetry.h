@@ -1035,10 +1035,14 @@ int tel__off_logf(tel_severity sev, const char* format, ...) TEL__PRINTF(2, 3);
 #include <zlib.h>
 #endif
 
+/* FN: a private function. INLINE: part of its caller on the record path. CALL: hot but shared, not copied into each
+   caller. NOINLINE: the rare branch of a hot function. COLD: setup and network, compiled for size. */
 #if TEL__GNU
 #define TEL__FN          static __attribute__((unused))
 #define TEL__INLINE      static inline __attribute__((unused, always_inline))
 #define TEL__NOINLINE    static __attribute__((unused, noinline, cold))
+#define TEL__CALL        static __attribute__((unused, noinline))
+#define TEL__COLD        static __attribute__((unused, cold))
 #define TEL__LIKELY(x)   __builtin_expect(!!(x), 1)
 #define TEL__UNLIKELY(x) __builtin_expect(!!(x), 0)
 #define TEL__PAUSE_ASM   1
@@ -1046,6 +1050,8 @@ int tel__off_logf(tel_severity sev, const char* format, ...) TEL__PRINTF(2, 3);
 #define TEL__FN          static
 #define TEL__INLINE      static __forceinline
 #define TEL__NOINLINE    static __declspec(noinline)
+#define TEL__CALL        static __declspec(noinline)
+#define TEL__COLD        static
 #define TEL__LIKELY(x)   (x)
 #define TEL__UNLIKELY(x) (x)
 #define TEL__PAUSE_ASM   0
@@ -2774,34 +2780,34 @@ typedef struct tel__diag {
     tel__atomic_ptr noted[TEL__DIAG_COUNT];
 } tel__diag;
 
-TEL__FN int tel__diag_level(tel__diag_item item) {
+TEL__COLD int tel__diag_level(tel__diag_item item) {
 #define TEL__DIAG_LEVEL(name, level, repeats, text) level,
     static const unsigned char levels[] = { TEL__DIAG_ITEMS(TEL__DIAG_LEVEL) };
 #undef TEL__DIAG_LEVEL
     return levels[item];
 }
 
-TEL__FN bool tel__diag_repeats(tel__diag_item item) {
+TEL__COLD bool tel__diag_repeats(tel__diag_item item) {
 #define TEL__DIAG_REPEATS(name, level, repeats, text) repeats,
     static const unsigned char repeats[] = { TEL__DIAG_ITEMS(TEL__DIAG_REPEATS) };
 #undef TEL__DIAG_REPEATS
     return repeats[item] != 0;
 }
 
-TEL__FN const char* tel__diag_text(tel__diag_item item) {
+TEL__COLD const char* tel__diag_text(tel__diag_item item) {
 #define TEL__DIAG_TEXT(name, level, repeats, text) text,
     static const char* const texts[] = { TEL__DIAG_ITEMS(TEL__DIAG_TEXT) };
 #undef TEL__DIAG_TEXT
     return texts[item];
 }
 
-TEL__FN void tel__diag_init(tel__diag* d, const tel_diag* user) {
+TEL__COLD void tel__diag_init(tel__diag* d, const tel_diag* user) {
     memset(d, 0, sizeof *d);
     if (user) { d->user = *user; }
     d->max_level = TEL__DIAG_INFO;
 }
 
-TEL__FN const char* tel__diag_result(tel_result r) {
+TEL__COLD const char* tel__diag_result(tel_result r) {
     static const char* const texts[] = {
         "ok", "bad argument", "wrong state", "out of memory", "limit reached", "timeout", "input/output error",
         "malformed", "built from different headers"
@@ -2810,7 +2816,7 @@ TEL__FN const char* tel__diag_result(tel_result r) {
 }
 
 /* Whether item may be said now; when not, it is counted as held back. */
-TEL__FN bool tel__diag_due(tel__diag* d, tel__diag_item item) {
+TEL__COLD bool tel__diag_due(tel__diag* d, tel__diag_item item) {
     uint64_t now = tel__clock_mono_ns(), next = tel__atomic_load_u64(&d->next[item]);
     if (tel__diag_level(item) > d->max_level) { return false; }
     if (!tel__diag_repeats(item)) { return true; }
@@ -2819,14 +2825,14 @@ TEL__FN bool tel__diag_due(tel__diag* d, tel__diag_item item) {
     return false;
 }
 
-TEL__FN void tel__diag_print(int level, uint32_t item, const char* message) {
+TEL__COLD void tel__diag_print(int level, uint32_t item, const char* message) {
     static const char* const names[] = { "?", "error", "warning", "info", "debug" };
     fprintf(stderr, "telemetry.h: %s %u: %s\n", names[level & 3 ? level : 4], (unsigned)item, message);
 }
 
-TEL__FN void tel__diag_report_at(tel__diag* d, tel__diag_item item, uint32_t line, const char* format, ...)
+TEL__COLD void tel__diag_report_at(tel__diag* d, tel__diag_item item, uint32_t line, const char* format, ...)
     TEL__PRINTF(4, 5);
-TEL__FN void tel__diag_report_at(tel__diag* d, tel__diag_item item, uint32_t line, const char* format, ...) {
+TEL__COLD void tel__diag_report_at(tel__diag* d, tel__diag_item item, uint32_t line, const char* format, ...) {
     char message[512];
     va_list args;
     uint32_t held;
@@ -2857,14 +2863,14 @@ TEL__FN void tel__diag_report_at(tel__diag* d, tel__diag_item item, uint32_t lin
 
 /* From the record path: remembers that item happened, with a text that outlives the instance or is static.
    The next round of the export thread says it. */
-TEL__FN void tel__diag_note(tel__diag* d, tel__diag_item item, const char* text) {
+TEL__COLD void tel__diag_note(tel__diag* d, tel__diag_item item, const char* text) {
     void* none = NULL;
     union { const char* in; void* out; } u;
     u.in = text ? text : "";
     if (!tel__atomic_cas_ptr(&d->noted[item], &none, u.out)) { tel__atomic_add_u32(&d->held[item], 1); }
 }
 
-TEL__FN void tel__diag_flush(tel__diag* d) {
+TEL__COLD void tel__diag_flush(tel__diag* d) {
     int i;
     for (i = 0; i < TEL__DIAG_COUNT; i++) {
         if (tel__atomic_load_ptr(&d->noted[i])) {
@@ -4046,7 +4052,7 @@ TEL__FN void tel__metric_free(tel__metrics* m, tel__metric* metric) {
     tel__memory_free(m->memory, metric, sizeof *metric);
 }
 
-TEL__FN tel__metric* tel__metric_make(tel__metrics* m, tel__metric_about* about, const char* name) {
+TEL__NOINLINE tel__metric* tel__metric_make(tel__metrics* m, tel__metric_about* about, const char* name) {
     tel__metric* metric = m->sealed ? NULL : (tel__metric*)tel__memory_alloc(m->memory, sizeof *metric);
     if (!metric) { return NULL; }
     metric->kind = about->kind;
@@ -4080,7 +4086,7 @@ TEL__FN bool tel__metric_same_nocase(const char* a, const char* b) {
 
 /* The metric of an instrument, made when it is the first of its kind (Metrics SDK, "Duplicate instrument
    registration"). */
-TEL__FN tel__metric* tel__metric_of(tel__metrics* m, tel__metric_about* about) {
+TEL__NOINLINE tel__metric* tel__metric_of(tel__metrics* m, tel__metric_about* about) {
     tel__metric *at, *made, **place;
     const char* name = about->name;
     for (at = m->metrics; at; at = at->next) {
@@ -4117,7 +4123,7 @@ TEL__FN void tel__metric_series_free(tel__metrics* m, tel__metric_series* s) {
 }
 
 /* A series with canonical attributes, complete but not yet in the table. */
-TEL__FN tel__metric_series* tel__metric_series_make(tel__metrics* m, tel__metric* metric, tel_attrs attrs) {
+TEL__NOINLINE tel__metric_series* tel__metric_series_make(tel__metrics* m, tel__metric* metric, tel_attrs attrs) {
     size_t size = sizeof(tel__metric_series) + attrs.count * sizeof(tel_attr) +
                   tel__attr_text_size(attrs.items, attrs.count);
     tel__metric_series* s = m->sealed ? NULL : (tel__metric_series*)tel__memory_alloc(m->memory, size);
@@ -4142,7 +4148,7 @@ TEL__FN tel__metric_series* tel__metric_series_make(tel__metrics* m, tel__metric
     return s;
 }
 
-TEL__FN tel__metric_series* tel__metric_series_add(tel__metrics* m, tel__metric* metric, tel_attrs attrs) {
+TEL__NOINLINE tel__metric_series* tel__metric_series_add(tel__metrics* m, tel__metric* metric, tel_attrs attrs) {
     tel__metric_series* s = tel__metric_series_make(m, metric, attrs);
     if (!s) { return NULL; }
     if (metric->last) { metric->last->next = s; } else { metric->first = s; }
@@ -4378,7 +4384,7 @@ TEL__FN void tel__metric_series_set(tel__metric_series* s, double v) {
 }
 
 /* Adds to a counter or updown of either number type; what does not fit the type is said. */
-TEL__FN void tel__metric_series_add_any(tel__metrics* m, tel__metric_series* s, int64_t i, double d, bool is_real) {
+TEL__NOINLINE void tel__metric_series_add_any(tel__metrics* m, tel__metric_series* s, int64_t i, double d, bool is_real) {
     const tel__metric* metric = s->metric;
     if (is_real && !(d >= -DBL_MAX && d <= DBL_MAX)) { tel__diag_note(m->diag, TEL__DIAG_VALUE, metric->name); return; }
     if (metric->kind == TEL__METRIC_COUNTER && (is_real ? d < 0 : i < 0)) {
@@ -4421,7 +4427,7 @@ TEL__INLINE bool tel__metric_site_same(const tel__metric_site* site, tel_attrs a
 }
 
 /* Hash, probe, compare; remembers what it finds. NULL: unknown so far, or too long for this path. */
-TEL__FN tel__metric_series* tel__metric_probe(tel__metric_site* site, tel__metrics* m,
+TEL__CALL tel__metric_series* tel__metric_probe(tel__metric_site* site, tel__metrics* m,
                                               const tel__metric* metric, tel_attrs attrs) {
     uint8_t order[TEL__ATTR_MAX];
     tel__metric_series* s;
@@ -4436,7 +4442,7 @@ TEL__FN tel__metric_series* tel__metric_probe(tel__metric_site* site, tel__metri
 }
 
 /* The series of an instrument and attributes, when both are known to this thread's instance; else NULL. */
-TEL__INLINE tel__metric_series* tel__metric_find(const tel__metric_instrument* inst, tel_attrs attrs) {
+TEL__CALL tel__metric_series* tel__metric_find(const tel__metric_instrument* inst, tel_attrs attrs) {
     tel__metric_cells* k = tel__thread_me.cells;
     uint32_t id = tel__metric_id_of(inst), i;
     tel__metric_site* site;
@@ -4610,7 +4616,7 @@ TEL__FN void tel__metric_describe(const tel__metrics* m, const tel__metric* metr
 }
 
 /* Fills one metric's view from visit->series on, at most `room` points. false: no memory. */
-TEL__FN bool tel__metric_fill(tel__metrics* m, tel__metric_visit* visit, tel_metric_view* v, uint32_t room) {
+TEL__CALL bool tel__metric_fill(tel__metrics* m, tel__metric_visit* visit, tel_metric_view* v, uint32_t room) {
     const tel__metric* metric = visit->metric;
     uint32_t most = metric->series_count < room ? metric->series_count : room;
     tel_point* points = (tel_point*)tel__memory_take(&m->arena, (size_t)most * sizeof *points + 1);
@@ -5101,7 +5107,7 @@ TEL__INLINE bool tel__span_append_string(tel__span_tracer* t, tel__span_slot* sl
 
 /* The item of this kind and key that is not gone, NULL when there is none. An item's head and key are
    contiguous even when its value goes over several blocks. */
-TEL__FN tel__attr_item* tel__span_find(tel__spans* p, tel__span_slot* slot, tel__attr_what what,
+TEL__NOINLINE tel__attr_item* tel__span_find(tel__spans* p, tel__span_slot* slot, tel__attr_what what,
                                        const char* key, size_t key_size) {
     char* data = slot->data;
     uint32_t used = slot->used, next = slot->next, at = 0;
@@ -5124,7 +5130,7 @@ TEL__FN tel__attr_item* tel__span_find(tel__spans* p, tel__span_slot* slot, tel_
 
 /* ---- verbs on a slot ---- */
 
-TEL__INLINE bool tel__span_append(tel__span_tracer* t, tel__span_slot* slot, tel__attr_what what,
+TEL__CALL bool tel__span_append(tel__span_tracer* t, tel__span_slot* slot, tel__attr_what what,
                                   const tel_attr* a, size_t key_size) {
     if (a->type == TEL_TYPE_STRING) {
         return tel__span_append_string(t, slot, what, a->key, key_size, tel__attr_string(a));
@@ -5133,7 +5139,7 @@ TEL__INLINE bool tel__span_append(tel__span_tracer* t, tel__span_slot* slot, tel
 }
 
 /* Sets a key that the span may have already. */
-TEL__FN void tel__span_reset_attr(tel__span_tracer* t, tel__span_slot* slot, const tel_attr* a, size_t key_size) {
+TEL__NOINLINE void tel__span_reset_attr(tel__span_tracer* t, tel__span_slot* slot, const tel_attr* a, size_t key_size) {
     tel__attr_item* old = tel__span_find(t->shared, slot, TEL__ITEM_ATTR, a->key, key_size);
     if (old && tel__attr_has_number(old->type) && tel__attr_has_number((uint8_t)a->type)) {
         uint64_t number = tel__attr_word(a);
@@ -5154,14 +5160,17 @@ TEL__INLINE uint64_t tel__span_key_bit(const char* key, size_t size) {
     return (uint64_t)1 << ((k[0] + 7u * k[size - 1] + 13u * k[size / 2] + (uint32_t)size) & 63u);
 }
 
-TEL__INLINE void tel__span_put_attr(tel__span_tracer* t, tel__span_slot* slot, const tel_attr* a) {
+TEL__CALL void tel__span_put_attr(tel__span_tracer* t, tel__span_slot* slot, const tel_attr* a) {
     size_t key_size = tel__attr_key_size(a);
     uint64_t bit;
     if (TEL__UNLIKELY(key_size == 0 || a->type == TEL_TYPE_NONE)) { return; }
     bit = tel__span_key_bit(a->key, key_size);
     if (TEL__LIKELY(!(slot->keys & bit) && slot->attrs < TEL__SPAN_MOST)) {
-        if (TEL__LIKELY(tel__span_append(t, slot, TEL__ITEM_ATTR, a, key_size))) { slot->attrs++; slot->keys |= bit; }
-        else { slot->record.dropped_attrs++; }
+        bool fits = a->type == TEL_TYPE_STRING
+                  ? tel__span_append_string(t, slot, TEL__ITEM_ATTR, a->key, key_size, tel__attr_string(a))
+                  : tel__span_append_number(t, slot, TEL__ITEM_ATTR, (uint8_t)a->type, a->key, key_size,
+                                            tel__attr_word(a));
+        if (TEL__LIKELY(fits)) { slot->attrs++; slot->keys |= bit; } else { slot->record.dropped_attrs++; }
         return;
     }
     tel__span_reset_attr(t, slot, a, key_size);
@@ -5348,7 +5357,7 @@ TEL__NOINLINE void tel__span_pack_chain(const tel__spans* p, const tel__span_slo
 }
 
 /* Packs the slot into this thread's ring and gives it back. end 0: now. */
-TEL__INLINE void tel__span_finish(tel__span_tracer* t, tel_span* s, uint64_t end_unix_ns) {
+TEL__CALL void tel__span_finish(tel__span_tracer* t, tel_span* s, uint64_t end_unix_ns) {
     tel__spans* p = t->shared;
     tel__span_slot* slot = tel__span_slot_of(p, s);
     uint32_t size, generation;
@@ -5704,7 +5713,7 @@ TEL__FN char* tel__log_print(char* to, const tel__log_parts* parts) {
 }
 
 /* Reserves, writes and commits one record. bytes: all packed items. */
-TEL__INLINE void tel__log_write(tel__span_tracer* t, const tel__log_record* head, const tel__log_parts* parts,
+TEL__CALL void tel__log_write(tel__span_tracer* t, const tel__log_record* head, const tel__log_parts* parts,
                                 size_t bytes) {
     uint32_t size = bytes < 0x3fffffffu ? (uint32_t)(sizeof *head + bytes) : UINT32_MAX;
     char* record = tel__ring_begin(t->thread, size, TEL__BOOK_LOGS);
@@ -5751,7 +5760,7 @@ TEL__INLINE tel_text tel__log_text(const char* cstr) {
     return t;
 }
 
-TEL__NOINLINE void tel__log_attrs(tel__span_tracer* t, tel__log_record* r, tel__log_parts* parts, size_t bytes,
+TEL__CALL void tel__log_attrs(tel__span_tracer* t, tel__log_record* r, tel__log_parts* parts, size_t bytes,
                                   tel_attrs attrs) {
     tel_attr items[TEL__SPAN_MOST];
     parts->attr_count = tel__log_measure(attrs, items, &bytes, &r->dropped_attrs);
@@ -5968,7 +5977,7 @@ TEL__FN bool tel__pipeline_wants(const tel__pipeline_sink* k, int index) {
 }
 
 /* Closes the open stage and puts it before every sink that wants its signal. */
-TEL__FN void tel__pipeline_seal(tel__pipeline* p, int signal) {
+TEL__CALL void tel__pipeline_seal(tel__pipeline* p, int signal) {
     tel__pipeline_stage* s = p->open[signal];
     uint32_t i;
     if (!s || !s->count) { return; }
@@ -6187,7 +6196,7 @@ TEL__FN void tel__pipeline_metrics(tel__pipeline* p, bool force) {
 /* ---- rounds ---- */
 
 /* Becomes the one who works; false: not by the deadline. */
-TEL__FN bool tel__pipeline_enter(tel__pipeline* p, uint64_t deadline) {
+TEL__CALL bool tel__pipeline_enter(tel__pipeline* p, uint64_t deadline) {
     bool entered;
     tel__thread_mutex_lock(&p->mutex);
     while (p->busy && tel__clock_mono_ns() < deadline) { tel__thread_cond_wait(&p->cond, &p->mutex, deadline); }
@@ -6218,7 +6227,7 @@ TEL__FN void tel__pipeline_say_drops(tel__pipeline* p) {
 }
 
 /* One round by the one who works. */
-TEL__FN void tel__pipeline_round(tel__pipeline* p, bool force) {
+TEL__CALL void tel__pipeline_round(tel__pipeline* p, bool force) {
     uint32_t i;
     if (p->closed) { return; }
     tel__clock_sync(p->clock);
@@ -6315,7 +6324,7 @@ TEL__FN tel_result tel__pipeline_flush_sinks(tel__pipeline* p, uint64_t deadline
 }
 
 /* Drains, collects, offers and waits until all sinks have delivered, or the deadline. */
-TEL__FN tel_result tel__pipeline_flush(tel__pipeline* p, uint64_t deadline) {
+TEL__CALL tel_result tel__pipeline_flush(tel__pipeline* p, uint64_t deadline) {
     tel_result r;
     if (!tel__pipeline_enter(p, deadline)) { return TEL_ERR_TIMEOUT; }
     if (p->closed) { tel__pipeline_leave(p); return TEL_ERR_STATE; }
@@ -6361,7 +6370,7 @@ TEL__FN tel_result tel__pipeline_init(tel__pipeline* p, const tel_sink* sinks, s
 }
 
 /* Forgets everything that is staged or pending. */
-TEL__FN void tel__pipeline_discard(tel__pipeline* p) {
+TEL__CALL void tel__pipeline_discard(tel__pipeline* p) {
     uint32_t i;
     int signal;
     for (signal = 0; signal < 2; signal++) {
@@ -6385,7 +6394,7 @@ TEL__FN void tel__pipeline_free(tel__pipeline* p, size_t sink_slots) {
 }
 
 /* One sink's books, with what it says of the things it accepted. */
-TEL__FN void tel__pipeline_sink_stats(tel__pipeline* p, tel__pipeline_sink* k, tel_sink_stats* out) {
+TEL__CALL void tel__pipeline_sink_stats(tel__pipeline* p, tel__pipeline_sink* k, tel_sink_stats* out) {
     tel_sink_stats later;
     int i;
     memset(out, 0, sizeof *out);
@@ -6410,7 +6419,7 @@ TEL__FN void tel__pipeline_sink_stats(tel__pipeline* p, tel__pipeline_sink* k, t
 }
 
 /* Closes every sink, by the one who works. What a sink had not delivered by then is lost with it. */
-TEL__FN void tel__pipeline_close(tel__pipeline* p) {
+TEL__CALL void tel__pipeline_close(tel__pipeline* p) {
     uint32_t i;
     int j;
     p->closed = true;
@@ -6610,7 +6619,7 @@ TEL__FN void tel__pipeline_delivery_free(tel__pipeline_delivery* d) {
 
 /* Drops what is left, stops the worker and frees all by free_fn. A worker that does not come back within 300 ms
    (a resolver, a post_fn that blocks) is left to itself and frees all when it does. */
-TEL__FN void tel__pipeline_delivery_close(tel__pipeline_delivery* d) {
+TEL__CALL void tel__pipeline_delivery_close(tel__pipeline_delivery* d) {
     uint64_t deadline = tel__clock_deadline(300);
     bool gone;
     tel__thread_mutex_lock(&d->mutex);
@@ -8197,8 +8206,7 @@ TEL__FN void tel__prometheus_batch(tel__prometheus_render* r, const tel_batch* b
    Threads   a client belongs to one thread at a time. A listener runs on one thread of its own, where
              the handler is called; close and forget: one caller, once, never from the handler.
    Holds     every socket is non-blocking and close-on-exec, and no write raises SIGPIPE. A thread waits
-             in poll only: the client in slices that see `stop`, the listener with its wake socket in the
-             set. The one call that can block and cannot be interrupted is getaddrinfo, for host names.
+             in poll only: in slices that see `stop`, which on Linux wakes the listener at once. The one call that can block and cannot be interrupted is getaddrinfo, for host names.
              A connection's request slices are dead once its handler has returned.
    Tests     tests/rooms/http.c   fuzz: url.c http_response.c http_request.c   bench: none
 */
@@ -8211,6 +8219,33 @@ typedef struct tel__http_url {
     char     host[256];
     char     path[1024];                    /* begins with '/', has the query, lacks the fragment */
 } tel__http_url;
+
+TEL__FN tel_text tel__http_slice(const char* data, size_t size) {
+    tel_text t;
+    t.data = data;
+    t.size = size;
+    return t;
+}
+TEL__FN tel_text tel__http_rest(tel_text t, size_t n) { return tel__http_slice(t.data + n, t.size - n); }
+TEL__FN bool tel__http_is(tel_text t, const char* word) { return tel__text_equal_nocase(t, tel__text_of(word)); }
+
+/* Where the first of these characters stands; t.size when none does. */
+TEL__FN size_t tel__http_find(tel_text t, const char* any) {
+    size_t i = 0;
+    while (i < t.size && !memchr(any, t.data[i], strlen(any))) { i++; }
+    return i;
+}
+
+/* Printable ASCII; or what a line may have: blanks and bytes above too, but no NUL and no lone CR, which
+   are a line's end to some readers. */
+TEL__FN bool tel__http_is_clean(tel_text t, bool line) {
+    size_t i;
+    for (i = 0; i < t.size; i++) {
+        unsigned char c = (unsigned char)t.data[i];
+        if (c == 0x7f || (line ? c < ' ' && c != '\t' : c <= ' ' || c > '~')) { return false; }
+    }
+    return true;
+}
 
 TEL__FN bool tel__http_is_alnum(char c) {
     return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
@@ -8232,71 +8267,50 @@ TEL__FN bool tel__http_host_ok(tel_text host, bool ipv6) {
 /* host, host:port, [address] or [address]:port. RFC 3986 3.2.3: an empty port is the default one. User
    information is refused by its '@': a password in a URL ends up in logs. */
 TEL__FN tel_result tel__http_url_authority(tel_text text, tel__http_url* out) {
-    tel_text host = text, port = text;
-    uint64_t number = out->tls ? 443 : 80;
-    size_t end = 0;
+    uint64_t port = out->tls ? 443 : 80;
+    size_t n;
     out->ipv6 = text.size > 0 && text.data[0] == '[';
-    while (end < text.size && text.data[end] != (out->ipv6 ? ']' : ':')) { end++; }
-    host.size = end;
-    if (out->ipv6) {
-        if (end == text.size) { return TEL_ERR_FORMAT; }
-        host.data++;
-        host.size--;
-        end++;
-    }
-    if (!tel__http_host_ok(host, out->ipv6)) { return TEL_ERR_FORMAT; }
-    if (host.size >= sizeof out->host) { return TEL_ERR_LIMIT; }
-    memcpy(out->host, host.data, host.size);
-    port.data += end;
-    port.size -= end;
-    if (port.size > 0 && *port.data != ':') { return TEL_ERR_FORMAT; }
-    if (port.size > 1) {
-        port.data++;
-        port.size--;
-        if (tel__text_parse_u64(port, 65535, &number) != TEL_OK || number == 0) { return TEL_ERR_FORMAT; }
-    }
-    out->port = (uint16_t)number;
-    return TEL_OK;
+    if (out->ipv6) { text = tel__http_rest(text, 1); }
+    n = tel__http_find(text, out->ipv6 ? "]" : ":");
+    if (!tel__http_host_ok(tel__http_slice(text.data, n), out->ipv6)) { return TEL_ERR_FORMAT; }
+    if (n >= sizeof out->host) { return TEL_ERR_LIMIT; }
+    memcpy(out->host, text.data, n);
+    if (out->ipv6 && n++ == text.size) { return TEL_ERR_FORMAT; }
+    text = tel__http_rest(text, n);
+    if (text.size > 0 && *text.data != ':') { return TEL_ERR_FORMAT; }
+    if (text.size > 1 && tel__text_parse_u64(tel__http_rest(text, 1), 65535, &port) != TEL_OK) { port = 0; }
+    out->port = (uint16_t)port;
+    return port > 0 ? TEL_OK : TEL_ERR_FORMAT;
 }
 
 /* Reads an absolute http or https URL. TEL_ERR_FORMAT: not one, or one with user information or with a
    character outside printable ASCII; TEL_ERR_LIMIT: host or path too long. *out is whole or all zero. */
 TEL__FN tel_result tel__http_url_parse(tel_text text, tel__http_url* out) {
-    tel_text rest = text;
-    size_t i, scheme = 0, slash;
-    tel_result r;
+    size_t n = tel__http_find(text, ":"), slash;
+    tel_text scheme = tel__http_slice(text.data, n);
+    tel_result r = TEL_ERR_FORMAT;
     memset(out, 0, sizeof *out);
-    for (i = 0; i < text.size; i++) {
-        if (text.data[i] <= ' ' || text.data[i] > '~') { return TEL_ERR_FORMAT; }
+    out->tls = tel__http_is(scheme, "https");
+    if ((out->tls || tel__http_is(scheme, "http")) && tel__http_is_clean(text, false)
+        && text.size - n >= 3 && memcmp(text.data + n, "://", 3) == 0) {
+        text = tel__http_rest(text, n + 3);
+        text.size = tel__http_find(text, "#");
+        n = tel__http_find(text, "/?");
+        r = tel__http_url_authority(tel__http_slice(text.data, n), out);
+        text = tel__http_rest(text, n);
     }
-    while (scheme < text.size && text.data[scheme] != ':') { scheme++; }
-    if (text.size - scheme < 3 || memcmp(text.data + scheme, "://", 3) != 0) { return TEL_ERR_FORMAT; }
-    rest.size = scheme;
-    out->tls = tel__text_equal_nocase(rest, tel__text_of("https"));
-    if (!out->tls && !tel__text_equal_nocase(rest, tel__text_of("http"))) { return TEL_ERR_FORMAT; }
-    rest.data = text.data + scheme + 3;
-    rest.size = text.size - scheme - 3;
-    for (i = 0; i < rest.size && rest.data[i] != '#'; i++) { }
-    rest.size = i;
-    for (i = 0; i < rest.size && rest.data[i] != '/' && rest.data[i] != '?'; i++) { }
-    slash = i < rest.size && rest.data[i] == '/' ? 0 : 1;
-    text.data = rest.data;
-    text.size = i;
-    r = tel__http_url_authority(text, out);
-    if (r == TEL_OK && slash + rest.size - i >= sizeof out->path) { r = TEL_ERR_LIMIT; }
-    if (r != TEL_OK) {
-        memset(out, 0, sizeof *out);
-        return r;
-    }
+    slash = text.size > 0 && *text.data == '/' ? 0 : 1;
+    if (r == TEL_OK && slash + text.size >= sizeof out->path) { r = TEL_ERR_LIMIT; }
     out->path[0] = '/';
-    memcpy(out->path + slash, rest.data + i, rest.size - i);
-    return TEL_OK;
+    if (r == TEL_OK) { memcpy(out->path + slash, text.data, text.size); }
+    else { memset(out, 0, sizeof *out); }
+    return r;
 }
 
 #if !TEL_NO_HTTP
 
 enum {
-    TEL__HTTP_HEAD_MAX        = 16 * 1024,              /* a response's head and trailers, interim ones too */
+    TEL__HTTP_HEAD_MAX        = 16 * 1024,              /* one head of a response, or its trailers */
     TEL__HTTP_HEADERS_MAX     = 100,
     TEL__HTTP_INTERIM_MAX     = 8,                      /* 1xx answers before the real one */
     TEL__HTTP_BODY_MAX        = 4 * 1024 * 1024,        /* OTLP/HTTP: clients cap what they read at 4 MiB */
@@ -8310,84 +8324,96 @@ enum {
     TEL__HTTP_READ_MS         = 5000,
     TEL__HTTP_WRITE_MS        = 10000,
     TEL__HTTP_LINGER_MS       = 1000,
+    TEL__HTTP_LOOK_MS         = 250,                    /* how soon a listener that is not woken sees `stop` */
     TEL__HTTP_GRACE_MS        = 100,                    /* how long a new connection cannot be pushed out */
     TEL__HTTP_PAUSE_MS        = 100                     /* after accept found no descriptor left */
 };
 
-/* ---- what requests and responses share --------------------------------------------------------------- */
+/* ---- heads: what requests and responses share -------------------------------------------------------- */
 
-TEL__FN tel_text tel__http_slice(const char* data, size_t size) {
-    tel_text t;
-    t.data = data;
-    t.size = size;
-    return t;
-}
-
-/* Header names and their words in any case; methods exactly. */
-TEL__FN bool tel__http_is(tel_text t, const char* word) { return tel__text_equal_nocase(t, tel__text_of(word)); }
-TEL__FN bool tel__http_same(tel_text t, const char* word) { return tel__text_equal(t, tel__text_of(word)); }
+/* What a head says. The slices point into it. */
+typedef struct tel__http_head {
+    tel_text start;                         /* the first line */
+    tel_text retry_after, accept_encoding;
+    uint32_t hosts, encodings;              /* how many Host and Transfer-Encoding fields */
+    bool     chunked, close, length_known;
+    uint64_t length;
+} tel__http_head;
 
 /* RFC 9110 5.6.2. */
 TEL__FN bool tel__http_is_token(tel_text t) {
-    size_t i;
-    for (i = 0; i < t.size; i++) {
-        if (!tel__http_is_alnum(t.data[i]) && (t.data[i] == 0 || !strchr("!#$%&'*+-.^_`|~", t.data[i]))) {
-            return false;
-        }
-    }
-    return t.size > 0;
+    size_t i = 0;
+    while (i < t.size && (tel__http_is_alnum(t.data[i]) || memchr("!#$%&'*+-.^_`|~", t.data[i], 15))) { i++; }
+    return i > 0 && i == t.size;
 }
 
-/* Takes one line, without its end, off *rest; false when no line is complete. */
+/* Takes one line, without its end, off *rest; false when no line is complete. A bare LF ends a line too
+   (RFC 9112 2.2). */
 TEL__FN bool tel__http_line_take(tel_text* rest, tel_text* line) {
     const char* end = rest->size > 0 ? (const char*)memchr(rest->data, '\n', rest->size) : NULL;
     size_t n = end ? (size_t)(end - rest->data) : 0;
     if (!end) { return false; }
     *line = tel__http_slice(rest->data, n > 0 && end[-1] == '\r' ? n - 1 : n);
-    rest->data += n + 1;
-    rest->size -= n + 1;
+    *rest = tel__http_rest(*rest, n + 1);
     return true;
 }
 
 /* Cuts "Name: value". A name that is no token is refused, and with it blanks before the colon and folded
-   lines (RFC 9112 5.1, 5.2): two readers of the same bytes could disagree about them. So is a value with
-   a control character. */
+   lines (RFC 9112 5.1, 5.2): two readers of the same bytes could disagree about them. */
 TEL__FN bool tel__http_header_cut(tel_text line, tel_text* name, tel_text* value) {
-    size_t i;
-    for (i = 0; i < line.size && line.data[i] != ':'; i++) { }
-    *name = tel__http_slice(line.data, i);
-    if (i == line.size || !tel__http_is_token(*name)) { return false; }
-    *value = tel__http_slice(line.data + i + 1, line.size - i - 1);
-    for (i = 0; i < value->size; i++) {
-        unsigned char c = (unsigned char)value->data[i];
-        if ((c < ' ' && c != '\t') || c == 0x7f) { return false; }
-    }
-    *value = tel__text_trim(*value);
+    size_t n = tel__http_find(line, ":");
+    *name = tel__http_slice(line.data, n);
+    if (n == line.size || !tel__http_is_token(*name) || !tel__http_is_clean(line, true)) { return false; }
+    *value = tel__text_trim(tel__http_rest(line, n + 1));
     return true;
 }
 
-/* Whether a comma-separated list has this word. */
-TEL__FN bool tel__http_list_has(tel_text list, const char* word) {
-    tel_text item;
-    while (tel__text_split(&list, ',', &item)) {
-        if (tel__http_is(tel__text_trim(item), word)) { return true; }
-    }
-    return false;
-}
-
-/* Adds what one Content-Length header says. false: not a number, or not the number said before. A list
-   of equal numbers is what some proxies make of two headers (RFC 9110 8.6). */
-TEL__FN bool tel__http_length_add(tel_text value, bool* known, uint64_t* length) {
-    tel_text item;
+/* Adds one line to what the head says. false: malformed, or a Content-Length that is no number or not the
+   number said before. A list of equal ones is what some proxies make of two (RFC 9110 8.6). */
+TEL__FN bool tel__http_head_add(tel__http_head* h, tel_text line) {
+    tel_text name, value, item;
     uint64_t n = 0;
-    if (value.size == 0) { return false; }
-    while (tel__text_split(&value, ',', &item)) {
-        if (tel__text_parse_u64(tel__text_trim(item), UINT64_MAX, &n) != TEL_OK) { return false; }
-        if (*known && n != *length) { return false; }
-        *known = true;
-        *length = n;
+    if (!tel__http_header_cut(line, &name, &value)) { return false; }
+    if (tel__http_is(name, "host")) { h->hosts++; }
+    if (tel__http_is(name, "retry-after")) { h->retry_after = value; }
+    if (tel__http_is(name, "accept-encoding")) { h->accept_encoding = value; }
+    if (tel__http_is(name, "transfer-encoding")) {
+        h->encodings++;
+        h->chunked = tel__http_is(value, "chunked");
+    }
+    if (tel__http_is(name, "connection")) {
+        while (tel__text_split(&value, ',', &item)) {
+            h->close = h->close || tel__http_is(tel__text_trim(item), "close");
+        }
+    }
+    if (tel__http_is(name, "content-length")) {
+        while (tel__text_split(&value, ',', &item)) {
+            if (tel__text_parse_u64(tel__text_trim(item), UINT64_MAX, &n) != TEL_OK) { return false; }
+            if (h->length_known && n != h->length) { return false; }
+            h->length_known = true;
+            h->length = n;
+        }
     }
     return true;
+}
+
+/* Reads a first line, headers and the empty line. 200: taken off *in. 0: not complete; *in is as it was,
+   and only out->start means something, once its line is whole. Else malformed: 400, or 431, too many. */
+TEL__FN int tel__http_head_read(tel_text* in, tel__http_head* out) {
+    tel_text rest = *in, line;
+    uint32_t headers = 0;
+    memset(out, 0, sizeof *out);
+    if (!tel__http_line_take(&rest, &out->start)) { return 0; }
+    if (!tel__http_is_clean(out->start, true)) { return 400; }
+    while (tel__http_line_take(&rest, &line)) {
+        if (line.size == 0) {
+            *in = rest;
+            return 200;
+        }
+        if (++headers > TEL__HTTP_HEADERS_MAX) { return 431; }
+        if (!tel__http_head_add(out, line)) { return 400; }
+    }
+    return 0;
 }
 
 /* ---- dates ------------------------------------------------------------------------------------------ */
@@ -8399,48 +8425,38 @@ TEL__FN int64_t tel__http_days(int64_t year, int64_t month, int64_t day) {
     return 365 * y + y / 4 - y / 100 + y / 400 + (153 * m + 2) / 5 + day - 1 - 719468;
 }
 
-/* Reads text by one form: a letter is a word or number, a blank is some blanks, the rest is itself.
-   w: any word. z: GMT. The others go to field[] in the order of "ymdhis". */
-TEL__FN bool tel__http_date_form(const char* form, tel_text text, uint64_t field[6]) {
+/* The three forms of RFC 9110 5.6.7, told apart by their words; between these stands any of " ,-:". A year
+   of two digits is the one that is at most 50 years ahead. */
+TEL__FN bool tel__http_date_parse(tel_text text, uint64_t now_unix_s, int64_t* unix_s) {
     static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
-    static const char numbers[] = "ymdhis";
-    for (; *form; form++) {
-        tel_text word = text;
-        const char* at = strchr(numbers, *form);
-        size_t n = 0;
-        while (n < text.size && (*form >= 'a' ? tel__http_is_alnum(text.data[n]) : text.data[n] == *form)) { n++; }
-        if (n == 0 || (*form < 'a' && *form != ' ' && n != 1)) { return false; }
-        word.size = n;
-        text.data += n;
-        text.size -= n;
-        if (*form == 'z' && !tel__http_same(word, "GMT")) { return false; }
-        if (*form == 'm') {
-            for (n = 0; n < 12 && !tel__text_equal(word, tel__http_slice(months + 3 * n, 3)); n++) { }
-            if (n == 12) { return false; }
-            field[1] = n + 1;
-        } else if (at) {
-            if (*form == 'y' ? n != 2 && n != 4 : n > 2) { return false; }
-            if (tel__text_parse_u64(word, 9999, &field[at - numbers]) != TEL_OK) { return false; }
+    static const uint64_t most[] = { 9999, 12, 31, 23, 59, 60 };
+    static const size_t places[2][6] = { { 3, 2, 1, 4, 5, 6 }, { 6, 1, 2, 3, 4, 5 } };  /* year to second */
+    tel_text words[8];
+    uint64_t f[6] = { 0, 0, 0, 0, 0, 0 }, this_year = 1970 + now_unix_s / 31556952u;
+    size_t i, n, count = 0;
+    const size_t* place;
+    for (; text.size > 0; text = tel__http_rest(text, n)) {
+        for (n = 0; n < text.size && tel__http_is_alnum(text.data[n]); n++) { }
+        if (n > 0 && count == 8) { return false; }
+        if (n > 0) { words[count++] = tel__http_slice(text.data, n); }
+        else if (tel__http_find(text, " ,-:") > 0) { return false; }
+        else { n = 1; }
+    }
+    if (count != 7 && (count != 8 || !tel__text_equal(words[7], tel__text_of("GMT")))) { return false; }
+    place = places[count == 7];
+    for (i = 0; i < 6; i++) {
+        tel_text word = words[place[i]];
+        if (i == 1) {
+            while (f[1] < 12 && !tel__text_equal(word, tel__http_slice(months + 3 * f[1], 3))) { f[1]++; }
+            f[1]++;
+        } else if (tel__text_parse_u64(word, most[i], &f[i]) != TEL_OK) {
+            return false;
         }
     }
-    return text.size == 0;
-}
-
-/* The three forms of RFC 9110 5.6.7. A year of two digits is the one that is at most 50 years ahead. */
-TEL__FN bool tel__http_date_parse(tel_text text, uint64_t now_unix_s, int64_t* unix_s) {
-    static const char* const forms[] = { "w, d m y h:i:s z", "w, d-m-y h:i:s z", "w m d h:i:s y" };
-    static const uint64_t most[] = { 9999, 12, 31, 23, 59, 60 };
-    uint64_t f[6] = { 0, 0, 0, 0, 0, 0 }, this_year = 1970 + now_unix_s / 31556952u;
-    size_t i = 0;
-    while (i < 3 && !tel__http_date_form(forms[i], text, f)) { i++; }
-    if (i == 3 || f[2] == 0) { return false; }
-    if (f[0] < 100) {
-        f[0] += this_year / 100 * 100;
-        if (f[0] > this_year + 50) { f[0] -= 100; }
-    }
-    for (i = 0; i < 6; i++) {
-        if (f[i] > most[i]) { return false; }
-    }
+    n = words[place[0]].size;
+    if (f[1] > 12 || f[2] == 0 || (n != 2 && n != 4)) { return false; }
+    if (n == 2) { f[0] += this_year / 100 * 100; }
+    if (n == 2 && f[0] > this_year + 50) { f[0] -= 100; }
     *unix_s = tel__http_days((int64_t)f[0], (int64_t)f[1], (int64_t)f[2]) * 86400
             + (int64_t)(f[3] * 3600 + f[4] * 60 + f[5]);
     return true;
@@ -8472,20 +8488,18 @@ typedef struct tel__http_response {
 } tel__http_response;
 
 enum {
-    TEL__HTTP_STATUS_LINE, TEL__HTTP_HEADER, TEL__HTTP_CHUNK_SIZE, TEL__HTTP_CHUNK_END, TEL__HTTP_TRAILER,
-    TEL__HTTP_BODY, TEL__HTTP_BODY_TO_CLOSE, TEL__HTTP_CHUNK, TEL__HTTP_DONE
+    TEL__HTTP_HEAD, TEL__HTTP_CHUNK_SIZE, TEL__HTTP_CHUNK_END, TEL__HTTP_BODY, TEL__HTTP_BODY_TO_CLOSE,
+    TEL__HTTP_DONE
 };
 
 /* Zero before the first byte. The answer is complete when state is TEL__HTTP_DONE. */
 typedef struct tel__http_parser {
     int      state;
-    uint32_t interim, headers;
-    size_t   head_size;
-    bool     minor_1, close, keep, chunked, length_known;
-    uint64_t left;                  /* Content-Length, then what this body or chunk still lacks */
-    uint64_t total;
-    size_t   line_size;             /* may exceed line: no line that matters is that long */
-    char     line[512];
+    uint32_t interim;
+    bool     chunked;
+    uint64_t left, total;           /* bytes that this body or chunk still lacks; that all had so far */
+    size_t   size;                  /* of data: received and not read yet */
+    char     data[TEL__HTTP_HEAD_MAX];
 } tel__http_parser;
 
 TEL__FN void tel__http_response_reset(tel__http_response* out) {
@@ -8496,137 +8510,70 @@ TEL__FN void tel__http_response_reset(tel__http_response* out) {
     out->body[0] = 0;
 }
 
-TEL__FN void tel__http_parser_too_large(tel__http_parser* p, tel__http_response* out) {
-    out->too_large = true;
-    out->keep_alive = false;
-    p->state = TEL__HTTP_DONE;
-}
-
-/* "HTTP/1.1 200 OK"; the reason may be missing, and its blank with it. */
-TEL__FN tel_result tel__http_parser_status(tel__http_parser* p, tel_text line, tel__http_response* out) {
+/* "HTTP/1.1 200 OK"; the reason may be missing, and its blank with it. How the body ends: RFC 9112 6.3.
+   Both lengths at once is how messages are smuggled, and 101 answers a question that was not asked. */
+TEL__FN tel_result tel__http_parser_head(tel__http_parser* p, tel_text* in, uint64_t now_unix_s,
+                                         tel__http_response* out) {
+    tel__http_head h;
+    int read = tel__http_head_read(in, &h);
+    tel_text s = h.start;
     uint64_t status = 0;
-    tel__http_response_reset(out);
-    if (line.size < 12 || memcmp(line.data, "HTTP/1.", 7) != 0) { return TEL_ERR_FORMAT; }
-    if ((line.data[7] != '0' && line.data[7] != '1') || line.data[8] != ' ') { return TEL_ERR_FORMAT; }
-    if (line.size > 12 && line.data[12] != ' ') { return TEL_ERR_FORMAT; }
-    if (tel__text_parse_u64(tel__http_slice(line.data + 9, 3), 999, &status) != TEL_OK || status < 100) {
-        return TEL_ERR_FORMAT;
-    }
+    if (!s.data) { return TEL_OK; }
+    if (s.size < 12 || memcmp(s.data, "HTTP/1.", 7) != 0 || s.data[8] != ' ') { return TEL_ERR_FORMAT; }
+    if ((s.data[7] != '0' && s.data[7] != '1') || (s.size > 12 && s.data[12] != ' ')) { return TEL_ERR_FORMAT; }
+    if (tel__text_parse_u64(tel__http_slice(s.data + 9, 3), 999, &status) != TEL_OK) { return TEL_ERR_FORMAT; }
+    if (status < 100) { return TEL_ERR_FORMAT; }
     out->status = (int)status;
-    p->minor_1 = line.data[7] == '1';
-    p->close = p->keep = p->chunked = p->length_known = false;
-    p->left = 0;
-    p->state = TEL__HTTP_HEADER;
-    return TEL_OK;
-}
-
-TEL__FN tel_result tel__http_parser_header(tel__http_parser* p, tel_text line, uint64_t now_unix_s,
-                                           tel__http_response* out) {
-    tel_text name, value;
-    bool cut = p->line_size > sizeof p->line, good = true;
-    if (++p->headers > TEL__HTTP_HEADERS_MAX) { return TEL_ERR_FORMAT; }
-    if (!tel__http_header_cut(line, &name, &value)) { return TEL_ERR_FORMAT; }
-    if (tel__http_is(name, "content-length")) {
-        good = !cut && tel__http_length_add(value, &p->length_known, &p->left);
-    } else if (tel__http_is(name, "transfer-encoding")) {
-        good = !cut && !p->chunked && tel__http_is(value, "chunked");
-        p->chunked = true;
-    } else if (tel__http_is(name, "connection")) {
-        p->close = p->close || cut || tel__http_list_has(value, "close");
-        p->keep = p->keep || tel__http_list_has(value, "keep-alive");
-    } else if (!cut && tel__http_is(name, "retry-after")) {
-        out->retry_after_ms = tel__http_retry_after(value, now_unix_s);
-    }
-    return good ? TEL_OK : TEL_ERR_FORMAT;
-}
-
-/* The empty line: decides how the body ends (RFC 9112 6.3). Both lengths at once is how requests are
-   smuggled, and 101 answers a question that was not asked. */
-TEL__FN tel_result tel__http_parser_head_end(tel__http_parser* p, tel__http_response* out) {
-    if (p->chunked && p->length_known) { return TEL_ERR_FORMAT; }
-    if (out->status < 200) {
-        p->state = TEL__HTTP_STATUS_LINE;
-        return out->status == 101 || ++p->interim > TEL__HTTP_INTERIM_MAX ? TEL_ERR_FORMAT : TEL_OK;
-    }
-    out->keep_alive = !p->close && (p->minor_1 || (p->keep && !p->chunked));
-    if (out->status == 204 || out->status == 304) {
+    if (read != 200) { return read == 0 ? TEL_OK : TEL_ERR_FORMAT; }
+    if (h.encodings > 0 && (h.encodings > 1 || !h.chunked || h.length_known)) { return TEL_ERR_FORMAT; }
+    if (status < 200) { return status == 101 || ++p->interim > TEL__HTTP_INTERIM_MAX ? TEL_ERR_FORMAT : TEL_OK; }
+    if (h.retry_after.size > 0) { out->retry_after_ms = tel__http_retry_after(h.retry_after, now_unix_s); }
+    out->keep_alive = !h.close && s.data[7] == '1';
+    p->chunked = h.chunked;
+    p->left = h.length;
+    if (status == 204 || status == 304 || (h.length_known && h.length == 0)) {
         p->state = TEL__HTTP_DONE;
-    } else if (p->chunked) {
+    } else if (h.chunked) {
         p->state = TEL__HTTP_CHUNK_SIZE;
-    } else if (!p->length_known) {
-        out->keep_alive = false;
+    } else if (h.length_known) {
+        p->state = TEL__HTTP_BODY;
+    } else {
         p->left = UINT64_MAX;
         p->state = TEL__HTTP_BODY_TO_CLOSE;
-    } else if (p->left > TEL__HTTP_BODY_MAX) {
-        tel__http_parser_too_large(p, out);
-    } else {
-        p->state = p->left > 0 ? TEL__HTTP_BODY : TEL__HTTP_DONE;
+        out->keep_alive = false;
     }
     return TEL_OK;
 }
 
-/* "1a2b" with an optional ";extension". */
-TEL__FN tel_result tel__http_parser_chunk(tel__http_parser* p, tel_text line, tel__http_response* out) {
-    uint64_t size = 0;
-    size_t i = 0;
-    if (p->line_size > sizeof p->line) { return TEL_ERR_FORMAT; }
-    for (i = 0; i < line.size && tel__http_is_alnum(line.data[i]); i++) {
-        char c = line.data[i];
-        if ((c | 0x20) > 'f' || size >> 60 != 0) { return TEL_ERR_FORMAT; }
-        size = size * 16 + (uint64_t)(c <= '9' ? c - '0' : (c | 0x20) - 'a' + 10);
-    }
-    if (i == 0) { return TEL_ERR_FORMAT; }
-    line = tel__text_trim(tel__http_slice(line.data + i, line.size - i));
-    if (line.size > 0 && *line.data != ';') { return TEL_ERR_FORMAT; }
-    p->left = size;
-    p->state = size > 0 ? TEL__HTTP_CHUNK : TEL__HTTP_TRAILER;
-    if (size > TEL__HTTP_BODY_MAX - p->total) { tel__http_parser_too_large(p, out); }
-    return TEL_OK;
-}
-
-TEL__FN tel_result tel__http_parser_line(tel__http_parser* p, uint64_t now_unix_s, tel__http_response* out) {
-    tel_text line = tel__http_slice(p->line, p->line_size < sizeof p->line ? p->line_size : sizeof p->line);
-    tel_text name, value;
-    if (line.size > 0 && line.size == p->line_size && line.data[line.size - 1] == '\r') { line.size--; }
-    switch (p->state) {
-    case TEL__HTTP_STATUS_LINE: return tel__http_parser_status(p, line, out);
-    case TEL__HTTP_CHUNK_SIZE:  return tel__http_parser_chunk(p, line, out);
-    case TEL__HTTP_CHUNK_END:
+/* The lines around chunks: the end of one, or "1a2b" with an optional ";extension". The size 0 is the
+   first line of a head: the trailers, which have to be in order and say nothing. */
+TEL__FN tel_result tel__http_parser_chunk(tel__http_parser* p, tel_text* in) {
+    tel_text rest = *in, line;
+    tel__http_head trailers;
+    size_t i;
+    int read;
+    if (!tel__http_line_take(&rest, &line)) { return TEL_OK; }
+    if (p->state == TEL__HTTP_CHUNK_END) {
+        *in = rest;
         p->state = TEL__HTTP_CHUNK_SIZE;
         return line.size == 0 ? TEL_OK : TEL_ERR_FORMAT;
-    case TEL__HTTP_TRAILER:
-        if (line.size == 0) { p->state = TEL__HTTP_DONE; return TEL_OK; }
-        if (++p->headers > TEL__HTTP_HEADERS_MAX) { return TEL_ERR_FORMAT; }
-        return tel__http_header_cut(line, &name, &value) ? TEL_OK : TEL_ERR_FORMAT;
-    default:
-        if (line.size == 0) { return tel__http_parser_head_end(p, out); }
-        return tel__http_parser_header(p, line, now_unix_s, out);
     }
-}
-
-/* Takes bytes of a line; at its end the line is read. A bare LF ends a line too (RFC 9112 2.2). */
-TEL__FN tel_result tel__http_parser_line_bytes(tel__http_parser* p, tel_text* in, uint64_t now_unix_s,
-                                               tel__http_response* out) {
-    const char* end = (const char*)memchr(in->data, '\n', in->size);
-    size_t n = end ? (size_t)(end - in->data) : in->size;
-    size_t room = p->line_size < sizeof p->line ? sizeof p->line - p->line_size : 0;
-    bool chunk = p->state == TEL__HTTP_CHUNK_SIZE || p->state == TEL__HTTP_CHUNK_END;
-    tel_result r = TEL_OK;
-    if (!chunk) { p->head_size += n + (end ? 1 : 0); }
-    if (p->head_size > TEL__HTTP_HEAD_MAX || memchr(in->data, 0, n)) { return TEL_ERR_FORMAT; }
-    memcpy(p->line + (sizeof p->line - room), in->data, n < room ? n : room);
-    p->line_size += n;
-    in->data += n;
-    in->size -= n;
-    if (end) {
-        in->data++;
-        in->size--;
-        r = tel__http_parser_line(p, now_unix_s, out);
-        p->line_size = 0;
-    } else if (chunk && p->line_size > sizeof p->line) {
-        r = TEL_ERR_FORMAT;
+    p->left = 0;
+    for (i = 0; i < line.size && tel__text_hex_value(line.data[i]) >= 0; i++) {
+        if (p->left >> 60 != 0) { return TEL_ERR_FORMAT; }
+        p->left = p->left * 16 + (uint64_t)tel__text_hex_value(line.data[i]);
     }
-    return r;
+    if (i == 0 || !tel__http_is_clean(line, true)) { return TEL_ERR_FORMAT; }
+    line = tel__text_trim(tel__http_rest(line, i));
+    if (line.size > 0 && *line.data != ';') { return TEL_ERR_FORMAT; }
+    if (p->left > 0) {
+        *in = rest;
+        p->state = TEL__HTTP_BODY;
+        return TEL_OK;
+    }
+    read = tel__http_head_read(in, &trailers);
+    if (read == 200) { p->state = TEL__HTTP_DONE; }
+    return read == 0 || read == 200 ? TEL_OK : TEL_ERR_FORMAT;
 }
 
 TEL__FN void tel__http_parser_body(tel__http_parser* p, tel_text* in, tel__http_response* out) {
@@ -8636,22 +8583,33 @@ TEL__FN void tel__http_parser_body(tel__http_parser* p, tel_text* in, tel__http_
     memcpy(out->body + out->body_size, in->data, room);
     out->body_size += room;
     out->body[out->body_size] = 0;
-    in->data += n;
-    in->size -= n;
+    *in = tel__http_rest(*in, n);
     p->left -= n;
     p->total += n;
-    if (p->total > TEL__HTTP_BODY_MAX) { tel__http_parser_too_large(p, out); }
-    else if (p->left == 0) { p->state = p->chunked ? TEL__HTTP_CHUNK_END : TEL__HTTP_DONE; }
+    if (p->left == 0) { p->state = p->chunked ? TEL__HTTP_CHUNK_END : TEL__HTTP_DONE; }
 }
 
-/* Takes bytes off *in until they are used up, the response is complete, or it is malformed. */
-TEL__FN tel_result tel__http_parser_feed(tel__http_parser* p, tel_text* in, uint64_t now_unix_s,
-                                         tel__http_response* out) {
+/* Reads what has been added to p->data, until the response is complete or malformed. Of a line or head
+   that is not whole the beginning stays there; one that does not fit is malformed. */
+TEL__FN tel_result tel__http_parser_run(tel__http_parser* p, uint64_t now_unix_s, tel__http_response* out) {
+    tel_text in = tel__http_slice(p->data, p->size);
+    size_t before = SIZE_MAX;
     tel_result r = TEL_OK;
-    while (r == TEL_OK && in->size > 0 && p->state != TEL__HTTP_DONE) {
-        if (p->state >= TEL__HTTP_BODY) { tel__http_parser_body(p, in, out); }
-        else { r = tel__http_parser_line_bytes(p, in, now_unix_s, out); }
+    while (r == TEL_OK && p->state != TEL__HTTP_DONE && in.size > 0 && in.size < before) {
+        before = in.size;
+        if (p->state >= TEL__HTTP_BODY) { tel__http_parser_body(p, &in, out); }
+        else if (p->state == TEL__HTTP_HEAD) { r = tel__http_parser_head(p, &in, now_unix_s, out); }
+        else { r = tel__http_parser_chunk(p, &in); }
+        if (p->total > TEL__HTTP_BODY_MAX
+            || (p->state == TEL__HTTP_BODY && p->left > TEL__HTTP_BODY_MAX - p->total)) {
+            out->too_large = true;
+            out->keep_alive = false;
+            p->state = TEL__HTTP_DONE;
+        }
     }
+    if (in.size == sizeof p->data) { r = TEL_ERR_FORMAT; }
+    memmove(p->data, in.data, in.size);
+    p->size = in.size;
     return r;
 }
 
@@ -8664,209 +8622,136 @@ TEL__FN tel_result tel__http_parser_finish(tel__http_parser* p) {
 /* ---- sockets: the only place that sees the platform -------------------------------------------------- */
 
 #if TEL__WINDOWS
+
 typedef SOCKET tel__http_socket;
-typedef int tel__http_socklen;
-#define TEL__HTTP_NO_SOCKET INVALID_SOCKET
+typedef int tel__http_size, tel__http_socklen;
+#define TEL__HTTP_NO_SOCKET  INVALID_SOCKET
+#define TEL__HTTP_CLOSE      closesocket
+#define TEL__HTTP_POLL       WSAPoll
+#define TEL__HTTP_OWN_PORT   SO_EXCLUSIVEADDRUSE
+
+/* Whether the last call that failed only means: not now. */
+TEL__FN bool tel__http_socket_waits(void) {
+    int e = WSAGetLastError();
+    return e == WSAEWOULDBLOCK || e == WSAEINPROGRESS || e == WSAEINTR;
+}
+TEL__FN void tel__http_socket_mode(tel__http_socket s) {
+    u_long yes = 1;
+    ioctlsocket(s, FIONBIO, &yes);
+    SetHandleInformation((HANDLE)s, HANDLE_FLAG_INHERIT, 0);
+}
+
 #else
+
 typedef int tel__http_socket;
+typedef size_t tel__http_size;
 typedef socklen_t tel__http_socklen;
-#define TEL__HTTP_NO_SOCKET (-1)
+#define TEL__HTTP_NO_SOCKET  (-1)
+#define TEL__HTTP_CLOSE      close
+#define TEL__HTTP_POLL       poll
+#define TEL__HTTP_OWN_PORT   SO_REUSEADDR       /* gives a restarted program its port back */
+
+TEL__FN bool tel__http_socket_waits(void) {
+    return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR || errno == EINPROGRESS;
+}
+TEL__FN void tel__http_socket_mode(tel__http_socket s) {
+    fcntl(s, F_SETFD, FD_CLOEXEC);
+    fcntl(s, F_SETFL, fcntl(s, F_GETFL) | O_NONBLOCK);
+}
+
 #endif
-#if TEL__POSIX && defined(SOCK_CLOEXEC)
-#define TEL__HTTP_CLOEXEC SOCK_CLOEXEC      /* leaves no moment in which a fork could inherit the socket */
+#if TEL__WINDOWS || TEL__APPLE
+#define TEL__HTTP_STREAM     SOCK_STREAM
+#define TEL__HTTP_SEND_FLAGS 0
 #else
-#define TEL__HTTP_CLOEXEC 0
+#define TEL__HTTP_STREAM     (SOCK_STREAM | SOCK_CLOEXEC)  /* no moment in which a fork could keep the port */
+#define TEL__HTTP_SEND_FLAGS MSG_NOSIGNAL
 #endif
 
+enum { TEL__HTTP_SHUT_WRITE = 1, TEL__HTTP_SHUT_BOTH = 2 };    /* shutdown's numbers on every system */
 typedef struct pollfd tel__http_poll;
-typedef enum tel__http_io { TEL__HTTP_MOVED, TEL__HTTP_WAIT, TEL__HTTP_CLOSED, TEL__HTTP_FAILED } tel__http_io;
 
 typedef struct tel__http_address {
     struct sockaddr_storage where;
     tel__http_socklen       size;
 } tel__http_address;
 
-/* Before anything else; again and again does no harm, the system counts. */
-TEL__FN void tel__http_socket_startup(void) {
-#if TEL__WINDOWS
-    WSADATA ignored;
-    WSAStartup(MAKEWORD(2, 2), &ignored);
-#endif
-}
-
 TEL__FN void tel__http_socket_close(tel__http_socket s) {
-    if (s == TEL__HTTP_NO_SOCKET) { return; }
-#if TEL__WINDOWS
-    closesocket(s);
-#else
-    close(s);
-#endif
-}
-
-/* Ends the conversation for every process that holds this socket; `write_only` lets the peer finish. */
-TEL__FN void tel__http_socket_shutdown(tel__http_socket s, bool write_only) {
-#if TEL__WINDOWS
-    shutdown(s, write_only ? SD_SEND : SD_BOTH);
-#else
-    shutdown(s, write_only ? SHUT_WR : SHUT_RDWR);
-#endif
-}
-
-/* What the last failed call means. WAIT: not now. On Windows the last error is per thread as well. */
-TEL__FN tel__http_io tel__http_socket_why(void) {
-#if TEL__WINDOWS
-    int e = WSAGetLastError();
-    return e == WSAEWOULDBLOCK || e == WSAEINPROGRESS || e == WSAEINTR ? TEL__HTTP_WAIT : TEL__HTTP_FAILED;
-#else
-    bool wait = errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR || errno == EINPROGRESS;
-    return wait ? TEL__HTTP_WAIT : TEL__HTTP_FAILED;
-#endif
+    if (s != TEL__HTTP_NO_SOCKET) { TEL__HTTP_CLOSE(s); }
 }
 
 /* Non-blocking, closed on exec, mute about broken pipes, without Nagle's delay. */
-TEL__FN void tel__http_socket_prepare(tel__http_socket s) {
+TEL__FN tel__http_socket tel__http_socket_prepare(tel__http_socket s) {
     int on = 1;
-#if TEL__WINDOWS
-    u_long yes = 1;
-    ioctlsocket(s, FIONBIO, &yes);
-    SetHandleInformation((HANDLE)s, HANDLE_FLAG_INHERIT, 0);
-#else
-    fcntl(s, F_SETFD, FD_CLOEXEC);
-    fcntl(s, F_SETFL, fcntl(s, F_GETFL) | O_NONBLOCK);
+    if (s == TEL__HTTP_NO_SOCKET) { return s; }
+    tel__http_socket_mode(s);
 #if defined(SO_NOSIGPIPE)
     setsockopt(s, SOL_SOCKET, SO_NOSIGPIPE, &on, sizeof on);
 #endif
-#endif
     setsockopt(s, IPPROTO_TCP, TCP_NODELAY, (const char*)&on, sizeof on);
-}
-
-TEL__FN tel__http_socket tel__http_socket_open(int family) {
-    tel__http_socket s = socket(family, SOCK_STREAM | TEL__HTTP_CLOEXEC, 0);
-    if (s != TEL__HTTP_NO_SOCKET) { tel__http_socket_prepare(s); }
     return s;
 }
-
-/* WAIT: no one is there at the moment. FAILED: no descriptor or no memory left; the peer stays queued. */
-TEL__FN tel__http_io tel__http_socket_accept(tel__http_socket s, tel__http_socket* out) {
-#if TEL__POSIX && defined(SOCK_CLOEXEC) && defined(__USE_GNU)
-    *out = accept4(s, NULL, NULL, TEL__HTTP_CLOEXEC);
-#else
-    *out = accept(s, NULL, NULL);
-#endif
-    if (*out != TEL__HTTP_NO_SOCKET) {
-        tel__http_socket_prepare(*out);
-        return TEL__HTTP_MOVED;
-    }
-#if TEL__POSIX
-    if (errno == ECONNABORTED || errno == EPROTO) { return TEL__HTTP_WAIT; }
-#endif
-    return tel__http_socket_why();
+TEL__FN tel__http_socket tel__http_socket_open(int family) {
+    return tel__http_socket_prepare(socket(family, TEL__HTTP_STREAM, 0));
 }
 
-TEL__FN tel__http_io tel__http_socket_receive(tel__http_socket s, char* data, size_t size, bool peek, size_t* got) {
-#if TEL__WINDOWS
-    int n = recv(s, data, (int)size, peek ? MSG_PEEK : 0);
-#else
-    ssize_t n = recv(s, data, size, peek ? MSG_PEEK : 0);
-#endif
-    *got = n > 0 ? (size_t)n : 0;
-    if (n > 0) { return TEL__HTTP_MOVED; }
-    return n == 0 ? TEL__HTTP_CLOSED : tel__http_socket_why();
+/* How many bytes. 0: none now; -1: the connection has ended. */
+TEL__FN int tel__http_socket_receive(tel__http_socket s, char* data, size_t size, int flags) {
+    int n = (int)recv(s, data, (tel__http_size)size, flags);
+    return n > 0 ? n : n < 0 && tel__http_socket_waits() ? 0 : -1;
 }
 
-/* Sends what fits of up to four pieces in one call and takes it off them. */
-TEL__FN tel__http_io tel__http_socket_send(tel__http_socket s, tel_text* pieces, size_t count) {
-    size_t i, sent;
-#if TEL__WINDOWS
-    WSABUF parts[4];
-    DWORD n = 0;
-    for (i = 0; i < count; i++) {
-        parts[i].len = pieces[i].size > 0x40000000 ? 0x40000000 : (ULONG)pieces[i].size;
-        memcpy(&parts[i].buf, &pieces[i].data, sizeof parts[i].buf);
+/* Sends what fits of the pieces and takes it off them; *left is what remains of all. They are copied so
+   that a head and a small body travel in one packet. false: the connection has ended. */
+TEL__FN bool tel__http_socket_send(tel__http_socket s, tel_text* pieces, size_t count, size_t* left) {
+    char packet[16 * 1024];
+    size_t i, n, size = 0;
+    int sent;
+    packet[0] = 0;                              /* nothing to send is no error */
+    for (i = *left = 0; i < count; i++) {
+        n = sizeof packet - size < pieces[i].size ? sizeof packet - size : pieces[i].size;
+        if (n > 0) { memcpy(packet + size, pieces[i].data, n); }
+        size += n;
+        *left += pieces[i].size;
     }
-    if (WSASend(s, parts, (DWORD)count, &n, 0, NULL, NULL) != 0) { return tel__http_socket_why(); }
-#else
-    struct iovec parts[4];
-    struct msghdr message;
-    ssize_t n;
-    int flags = 0;
-#if defined(MSG_NOSIGNAL)
-    flags = MSG_NOSIGNAL;
-#endif
-    memset(&message, 0, sizeof message);
-    message.msg_iov = parts;
-    for (i = 0; i < count; i++) {           /* memcpy: iov_base is not const, and nothing writes there */
-        memcpy(&parts[i].iov_base, &pieces[i].data, sizeof parts[i].iov_base);
-        parts[i].iov_len = pieces[i].size;
-        message.msg_iovlen++;
+    sent = (int)send(s, packet, (tel__http_size)size, TEL__HTTP_SEND_FLAGS);
+    if (sent < 0) { return tel__http_socket_waits(); }
+    *left -= (size_t)sent;
+    for (i = 0, size = (size_t)sent; i < count; i++) {
+        n = size < pieces[i].size ? size : pieces[i].size;
+        if (n > 0) { pieces[i] = tel__http_rest(pieces[i], n); }    /* an empty one may have no data */
+        size -= n;
     }
-    n = sendmsg(s, &message, flags);
-    if (n < 0) { return tel__http_socket_why(); }
-#endif
-    for (i = 0, sent = (size_t)n; i < count; i++) {
-        size_t part = sent < pieces[i].size ? sent : pieces[i].size;
-        if (part == 0) { continue; }        /* an empty piece may have no data to point into */
-        pieces[i].data += part;
-        pieces[i].size -= part;
-        sent -= part;
-    }
-    return TEL__HTTP_MOVED;
+    return true;
 }
 
 TEL__FN void tel__http_poll_add(tel__http_poll* items, size_t* count, tel__http_socket s, int events) {
-    tel__http_poll* item = &items[(*count)++];
-    item->fd = s;
-    item->events = (short)events;
-    item->revents = 0;
+    items[*count].fd = s;
+    items[*count].events = (short)events;
+    items[(*count)++].revents = 0;
 }
 
 /* How many are ready. A signal counts as a timeout; when poll itself fails the time is slept, so that no
    caller can spin. */
 TEL__FN int tel__http_socket_poll(tel__http_poll* items, size_t count, int timeout_ms) {
-#if TEL__WINDOWS
-    int n = WSAPoll(items, (ULONG)count, timeout_ms);
-#else
-    int n = poll(items, (nfds_t)count, timeout_ms);
-    if (n < 0 && errno == EINTR) { return 0; }
-#endif
-    if (n < 0) { tel__thread_sleep_ns((uint64_t)TEL__HTTP_SLICE_MS * 1000000u); }
+    int n = TEL__HTTP_POLL(items, (unsigned)count, timeout_ms);
+    if (n < 0 && !tel__http_socket_waits()) { tel__thread_sleep_ns((uint64_t)TEL__HTTP_SLICE_MS * 1000000u); }
     return n > 0 ? n : 0;
 }
 
-TEL__FN bool tel__http_socket_connected(tel__http_socket s) {
-    int error = 0;
-    tel__http_socklen size = (tel__http_socklen)sizeof error;
-    return getsockopt(s, SOL_SOCKET, SO_ERROR, (char*)&error, &size) == 0 && error == 0;
-}
-
-/* Two connected ends, to wake a thread that waits in poll. Windows has no such thing: there the thread
-   looks up every slice (see tel__http_listener_prepare). */
-TEL__FN bool tel__http_socket_pair(tel__http_socket ends[2]) {
-#if TEL__WINDOWS
-    ends[0] = ends[1] = TEL__HTTP_NO_SOCKET;
-    return true;
-#else
-    if (socketpair(AF_UNIX, SOCK_STREAM | TEL__HTTP_CLOEXEC, 0, ends) != 0) { return false; }
-    tel__http_socket_prepare(ends[0]);
-    tel__http_socket_prepare(ends[1]);
-    return true;
-#endif
-}
-
-/* ---- addresses -------------------------------------------------------------------------------------- */
-
-TEL__FN size_t tel__http_lookup(const char* host, uint16_t port, int flags, tel__http_address* out, size_t most) {
+/* A name takes as long as the resolver takes: the limits are its own (resolv.conf), and neither a deadline
+   nor `stop` can end it. Addresses never ask one. */
+TEL__FN size_t tel__http_lookup(const char* host, uint16_t port, tel__http_address* out, size_t most) {
     char service[24];
-    struct addrinfo want;
-    struct addrinfo* list = NULL;
-    struct addrinfo* at;
+    struct addrinfo want, *list = NULL, *at;
     size_t n = 0;
-    tel__http_socket_startup();
+#if TEL__WINDOWS
+    WSADATA ignored;
+    WSAStartup(MAKEWORD(2, 2), &ignored);       /* before anything else; the system counts */
+#endif
     *tel__text_write_u64(service, port) = 0;
     memset(&want, 0, sizeof want);
-    want.ai_flags = flags;
-    want.ai_family = AF_UNSPEC;
-    want.ai_socktype = SOCK_STREAM;
+    want.ai_socktype = SOCK_STREAM;             /* and the family AF_UNSPEC, which is 0 */
     if (getaddrinfo(host, service, &want, &list) != 0) { return 0; }
     for (at = list; at && n < most; at = at->ai_next) {
         if (at->ai_addrlen > sizeof out[n].where) { continue; }
@@ -8878,14 +8763,11 @@ TEL__FN size_t tel__http_lookup(const char* host, uint16_t port, int flags, tel_
     return n;
 }
 
-/* Numbers and "localhost" never ask a resolver. Any other name does, and that takes as long as it takes:
-   the limits are the resolver's (resolv.conf), and neither a deadline nor `stop` can end it. */
 TEL__FN size_t tel__http_resolve(const char* host, uint16_t port, tel__http_address* out, size_t most) {
-    size_t n = tel__http_lookup(host, port, AI_NUMERICHOST, out, most);
-    if (n > 0) { return n; }
-    if (!tel__http_is(tel__text_of(host), "localhost")) { return tel__http_lookup(host, port, 0, out, most); }
-    n = tel__http_lookup("127.0.0.1", port, AI_NUMERICHOST, out, most);
-    return n + tel__http_lookup("::1", port, AI_NUMERICHOST, out + n, most - n);
+    size_t n;
+    if (!tel__http_is(tel__text_of(host), "localhost")) { return tel__http_lookup(host, port, out, most); }
+    n = tel__http_lookup("127.0.0.1", port, out, most);
+    return n + tel__http_lookup("::1", port, out + n, most - n);
 }
 
 /* ---- client ----------------------------------------------------------------------------------------- */
@@ -8895,7 +8777,7 @@ typedef struct tel__http_client {
     bool             open;
     tel__http_socket socket;
     uint16_t         port;          /* where the connection leads */
-    int              family;        /* of the address that answered last: it is tried first next time */
+    size_t           last;          /* which address answered last: it is tried first next time */
     char             host[256];
 } tel__http_client;
 
@@ -8910,27 +8792,26 @@ TEL__FN void tel__http_client_forget(tel__http_client* c) {
     c->open = false;
 }
 
+/* Ends the connection for every process that holds it. */
 TEL__FN void tel__http_client_close(tel__http_client* c) {
-    if (c->open) { tel__http_socket_shutdown(c->socket, false); }
+    if (c->open) { shutdown(c->socket, TEL__HTTP_SHUT_BOTH); }
     tel__http_client_forget(c);
 }
 
 TEL__FN bool tel__http_over(const tel__http_limit* limit) {
     if (limit->stop && tel__atomic_load_u32(limit->stop) != 0) { return true; }
-    return tel__clock_mono_ns() >= limit->deadline_mono_ns;
+    return tel__clock_left_ms(limit->deadline_mono_ns) == 0;
 }
 
 /* Until one of the events (or trouble, which counts as all of them) or TEL_ERR_TIMEOUT. */
 TEL__FN tel_result tel__http_wait(tel__http_socket s, int events, const tel__http_limit* limit, int* ready) {
     while (!tel__http_over(limit)) {
-        uint64_t now = tel__clock_mono_ns();
-        uint64_t left = limit->deadline_mono_ns > now ? (limit->deadline_mono_ns - now) / 1000000u + 1 : 0;
+        uint32_t left = tel__clock_left_ms(limit->deadline_mono_ns);
         tel__http_poll item;
         size_t count = 0;
         tel__http_poll_add(&item, &count, s, events);
         if (tel__http_socket_poll(&item, 1, left < TEL__HTTP_SLICE_MS ? (int)left : TEL__HTTP_SLICE_MS) > 0) {
-            *ready = item.revents & (POLLIN | POLLOUT);
-            if (item.revents & ~(POLLIN | POLLOUT)) { *ready = events; }
+            *ready = item.revents & ~(POLLIN | POLLOUT) ? events : item.revents;
             return TEL_OK;
         }
     }
@@ -8941,42 +8822,40 @@ TEL__FN tel_result tel__http_connect(const tel__http_address* to, const tel__htt
                                      tel__http_socket* out) {
     const void* where = &to->where;
     tel__http_socket s = tel__http_socket_open(to->where.ss_family);
-    tel_result r = TEL_OK;
-    int ready = 0;
-    if (s == TEL__HTTP_NO_SOCKET) { return TEL_ERR_IO; }
-    if (connect(s, (const struct sockaddr*)where, to->size) != 0) {
-        r = tel__http_socket_why() == TEL__HTTP_WAIT ? tel__http_wait(s, POLLOUT, limit, &ready) : TEL_ERR_IO;
-        if (r == TEL_OK && !tel__http_socket_connected(s)) { r = TEL_ERR_IO; }
+    tel__http_socklen size = (tel__http_socklen)sizeof(int);
+    tel_result r = TEL_ERR_IO;
+    int ready = 0, error = 0;
+    if (s == TEL__HTTP_NO_SOCKET) { return r; }
+    if (connect(s, (const struct sockaddr*)where, to->size) == 0 || tel__http_socket_waits()) {
+        r = tel__http_wait(s, POLLOUT, limit, &ready);
     }
+    if (r == TEL_OK && getsockopt(s, SOL_SOCKET, SO_ERROR, (char*)&error, &size) != 0) { r = TEL_ERR_IO; }
+    if (error != 0) { r = TEL_ERR_IO; }
     if (r != TEL_OK) { tel__http_socket_close(s); }
     else { *out = s; }
     return r;
 }
 
-/* Tries every address in turn. One with others behind it gets its share of the time that is left and not
-   more than two seconds, so that a dead IPv6 route costs a little and not everything. */
+/* Tries every address in turn. One with others behind it gets half of the time that is left and not more
+   than two seconds, so that a dead IPv6 route costs a little and not everything. */
 TEL__FN tel_result tel__http_client_connect(tel__http_client* c, const tel__http_url* url,
                                             const tel__http_limit* limit) {
     tel__http_address list[TEL__HTTP_ADDRESSES];
-    size_t count = tel__http_resolve(url->host, url->port, list, TEL__HTTP_ADDRESSES);
-    size_t i, left = count;
+    size_t i, count = tel__http_resolve(url->host, url->port, list, TEL__HTTP_ADDRESSES);
     tel_result r = TEL_ERR_IO;
-    for (i = 0; i < 2 * count; i++) {
-        const tel__http_address* to = &list[i % count];
+    for (i = 0; i < count; i++) {
+        size_t at = (c->last + i) % count;
+        uint32_t half = tel__clock_left_ms(limit->deadline_mono_ns) / 2;
         tel__http_limit share = *limit;
-        uint64_t now = tel__clock_mono_ns(), most = (uint64_t)TEL__HTTP_FALLBACK_MS * 1000000u;
-        if ((to->where.ss_family == c->family) != (i < count)) { continue; }
         if (tel__http_over(limit)) { return TEL_ERR_TIMEOUT; }
-        if (left > 1) {
-            uint64_t part = limit->deadline_mono_ns > now ? (limit->deadline_mono_ns - now) / left : 0;
-            share.deadline_mono_ns = now + (part < most ? part : most);
+        if (i + 1 < count) {
+            share.deadline_mono_ns = tel__clock_deadline(half < TEL__HTTP_FALLBACK_MS ? half : TEL__HTTP_FALLBACK_MS);
         }
-        left--;
-        r = tel__http_connect(to, &share, &c->socket);
+        r = tel__http_connect(&list[at], &share, &c->socket);
         if (r != TEL_OK) { continue; }
         c->open = true;
         c->port = url->port;
-        c->family = to->where.ss_family;
+        c->last = at;
         memcpy(c->host, url->host, sizeof c->host);
         return TEL_OK;
     }
@@ -8987,9 +8866,8 @@ TEL__FN tel_result tel__http_client_connect(tel__http_client* c, const tel__http
    make it useless. */
 TEL__FN bool tel__http_client_ready(tel__http_client* c, const tel__http_url* url) {
     char byte;
-    size_t got;
     if (c->open && c->port == url->port && strcmp(c->host, url->host) == 0
-        && tel__http_socket_receive(c->socket, &byte, 1, true, &got) == TEL__HTTP_WAIT) { return true; }
+        && tel__http_socket_receive(c->socket, &byte, 1, MSG_PEEK) == 0) { return true; }
     tel__http_client_close(c);
     return false;
 }
@@ -8998,35 +8876,28 @@ TEL__FN bool tel__http_client_ready(tel__http_client* c, const tel__http_url* ur
    block. *touched: the server has said something, so the request must not be sent again. */
 TEL__FN tel_result tel__http_exchange(tel__http_socket s, tel_text pieces[4], const tel__http_limit* limit,
                                       tel__http_response* out, bool* touched) {
-    tel__http_parser parser;
-    char buffer[8192];
-    bool sending = true, whole = false;
-    tel_text in = { NULL, 0 };
-    memset(&parser, 0, sizeof parser);
-    while (parser.state != TEL__HTTP_DONE) {
+    tel__http_parser p;
+    bool sending = true;
+    size_t left = 1;
+    memset(&p, 0, sizeof p);
+    while (p.state != TEL__HTTP_DONE) {
         int ready = 0;
         tel_result r = tel__http_wait(s, sending ? POLLIN | POLLOUT : POLLIN, limit, &ready);
-        if (r != TEL_OK) { return r; }
-        if (ready & POLLIN) {
-            size_t got = 0;
-            tel__http_io io = tel__http_socket_receive(s, buffer, sizeof buffer, false, &got);
-            if (io == TEL__HTTP_FAILED) { return TEL_ERR_IO; }
-            in = tel__http_slice(buffer, got);
-            *touched = *touched || got > 0;
-            if (io == TEL__HTTP_MOVED) {
-                r = tel__http_parser_feed(&parser, &in, tel__clock_unix_ns() / 1000000000u, out);
-            } else if (io == TEL__HTTP_CLOSED) {
-                r = tel__http_parser_finish(&parser);
+        if (r == TEL_OK && (ready & POLLIN)) {
+            int got = tel__http_socket_receive(s, p.data + p.size, sizeof p.data - p.size, 0);
+            if (got < 0) { r = tel__http_parser_finish(&p); }
+            if (got > 0) {
+                *touched = true;
+                p.size += (size_t)got;
+                r = tel__http_parser_run(&p, tel__clock_unix_ns() / 1000000000u, out);
             }
-            if (r != TEL_OK) { return r; }
         }
-        if (sending && (ready & POLLOUT) && parser.state != TEL__HTTP_DONE) {
-            if (tel__http_socket_send(s, pieces, 4) == TEL__HTTP_FAILED) { sending = false; continue; }
-            whole = pieces[0].size + pieces[1].size + pieces[2].size + pieces[3].size == 0;
-            sending = !whole;
+        if (r != TEL_OK) { return r; }
+        if (sending && (ready & POLLOUT) && p.state != TEL__HTTP_DONE) {
+            sending = tel__http_socket_send(s, pieces, 4, &left) && left > 0;
         }
     }
-    if (!whole || in.size > 0) { out->keep_alive = false; }
+    if (left > 0 || p.size > 0) { out->keep_alive = false; }
     return TEL_OK;
 }
 
@@ -9094,114 +8965,49 @@ TEL__FN tel_result tel__http_post(tel__http_client* c, const tel__http_url* url,
 
 /* All slices point into the connection's buffer. */
 typedef struct tel__http_request {
-    tel_text method, path, query;           /* path is as sent: neither decoded nor normalised */
-    tel_text accept, accept_encoding, scrape_timeout;
+    tel_text path, query;                   /* path is as sent: neither decoded nor normalised */
+    tel_text accept_encoding;
     bool     head;
 } tel__http_request;
 
-typedef struct tel__http_scan {
-    tel__http_request* out;
-    bool               minor_1, close, keep, length_known, encoded;
-    uint64_t           length;
-    uint32_t           hosts, headers;
-} tel__http_scan;
-
-/* "/path?query", or the absolute form that proxies use (RFC 9112 3.2.2). Other forms name no page. */
-TEL__FN bool tel__http_target_cut(tel_text target, tel__http_request* out) {
-    size_t i;
-    for (i = 0; i < target.size; i++) {
-        if (target.data[i] <= ' ' || target.data[i] > '~') { return false; }
-    }
-    if (target.size > 7 && tel__http_is(tel__http_slice(target.data, 7), "http://")) {
-        const char* slash = (const char*)memchr(target.data + 7, '/', target.size - 7);
-        target = slash ? tel__http_slice(slash, target.size - (size_t)(slash - target.data)) : tel__text_of("/");
-    }
-    out->query = tel__text_of("");
-    out->path = target;
-    for (i = 0; i < target.size && target.data[i] != '?'; i++) { }
-    out->path.size = i;
-    if (i < target.size) { out->query = tel__http_slice(target.data + i + 1, target.size - i - 1); }
-    return target.size > 0 && *target.data == '/';
-}
-
-/* "GET /metrics HTTP/1.1". 0, or the status to refuse with. */
-TEL__FN int tel__http_request_line(tel__http_scan* s, tel_text line) {
-    tel_text target, version = line;
-    if (line.size > TEL__HTTP_TARGET_MAX) { return 414; }
-    if (!tel__text_split(&version, ' ', &s->out->method) || !tel__http_is_token(s->out->method)) { return 400; }
-    if (!tel__text_split(&version, ' ', &target) || version.size != 8) { return 400; }
-    s->out->head = tel__http_same(s->out->method, "HEAD");
-    if (memcmp(version.data, "HTTP/", 5) != 0 || version.data[6] != '.') { return 400; }
-    if (version.data[5] != '1') { return version.data[5] >= '0' && version.data[5] <= '9' ? 505 : 400; }
-    if (version.data[7] < '0' || version.data[7] > '9') { return 400; }
-    s->minor_1 = version.data[7] != '0';
-    if (!s->out->head && !tel__http_same(s->out->method, "GET")) { return 0; }
-    return tel__http_target_cut(target, s->out) ? 0 : 400;
-}
-
-TEL__FN int tel__http_request_header(tel__http_scan* s, tel_text line) {
-    static const char* const kept[] = { "accept", "accept-encoding", "x-prometheus-scrape-timeout-seconds" };
-    tel_text name, value, *slots[3];
-    size_t i;
-    slots[0] = &s->out->accept;
-    slots[1] = &s->out->accept_encoding;
-    slots[2] = &s->out->scrape_timeout;
-    if (++s->headers > TEL__HTTP_HEADERS_MAX) { return 431; }
-    if (!tel__http_header_cut(line, &name, &value)) { return 400; }
-    for (i = 0; i < TEL__ARRAY_SIZE(slots); i++) {
-        if (slots[i]->size == 0 && tel__http_is(name, kept[i])) { *slots[i] = value; }
-    }
-    if (tel__http_is(name, "host")) { s->hosts++; }
-    if (tel__http_is(name, "transfer-encoding")) { s->encoded = true; }
-    if (tel__http_is(name, "connection")) {
-        s->close = s->close || tel__http_list_has(value, "close");
-        s->keep = s->keep || tel__http_list_has(value, "keep-alive");
-    }
-    if (tel__http_is(name, "content-length")) {
-        return tel__http_length_add(value, &s->length_known, &s->length) ? 0 : 400;
-    }
-    return 0;
-}
-
-/* What the whole head means. A request with a body is refused: none of ours has one, and its bytes must
-   not be taken for the next request. */
-TEL__FN int tel__http_request_verdict(const tel__http_scan* s) {
-    if (s->hosts > 1 || (s->minor_1 && s->hosts == 0)) { return 400; }
-    if (s->encoded && (s->length_known || !s->minor_1)) { return 400; }
-    if (!s->out->head && !tel__http_same(s->out->method, "GET")) { return 405; }
-    if (s->encoded) { return 411; }
-    return s->length > 0 ? 413 : 200;
-}
-
-/* Reads one request head. 0: it is not complete. 200: *out is filled and the head took *used bytes.
-   Otherwise the status to refuse with, after which nothing else can be read from this connection. */
+/* Reads one request: "GET /path?query HTTP/1.1" and its headers. 0: it is not complete. 200: *out is filled
+   and it took *used bytes. Otherwise the status to refuse with, after which nothing else can be read from
+   this connection. Targets of proxies (RFC 9112 3.2.2 to 3.2.4) name no page. A body is refused: none of
+   ours has one, and its bytes must not be taken for the next request. */
 TEL__FN int tel__http_request_parse(tel_text data, tel__http_request* out, bool* keep_alive, size_t* used) {
-    tel_text rest = data, line = data, first;
-    tel__http_scan s;
+    tel_text rest = data, method, target, version;
+    tel__http_head h;
+    bool minor_1;
     int status;
-    memset(&s, 0, sizeof s);
     memset(out, 0, sizeof *out);
-    s.out = out;
     *keep_alive = false;
     *used = 0;
     while (rest.size > 0 && (*rest.data == '\r' || *rest.data == '\n')) {   /* RFC 9112 2.2 */
-        rest.data++;
-        rest.size--;
+        rest = tel__http_rest(rest, 1);
     }
-    first = rest;
-    if (!tel__http_line_take(&rest, &line)) { return data.size < TEL__HTTP_REQUEST_MAX ? 0 : 414; }
-    do {
-        if (!tel__http_line_take(&rest, &line)) { return data.size < TEL__HTTP_REQUEST_MAX ? 0 : 431; }
-    } while (line.size > 0);
+    status = tel__http_head_read(&rest, &h);
+    if (status == 0 && data.size < TEL__HTTP_REQUEST_MAX) { return 0; }
+    if (!h.start.data || h.start.size > TEL__HTTP_TARGET_MAX) { return 414; }
+    version = h.start;
+    if (!tel__text_split(&version, ' ', &method) || !tel__http_is_token(method)) { return 400; }
+    if (!tel__text_split(&version, ' ', &target) || version.size != 8) { return 400; }
+    if (memcmp(version.data, "HTTP/1.", 7) != 0 || version.data[7] < '0' || version.data[7] > '9') { return 400; }
+    out->head = tel__text_equal(method, tel__text_of("HEAD"));
+    if (status != 200) { return status == 0 ? 431 : status; }
+    minor_1 = version.data[7] != '0';
+    if (h.hosts > 1 || (minor_1 && h.hosts == 0)) { return 400; }
+    if (h.encodings > 0 && (h.length_known || !minor_1)) { return 400; }
+    if (!out->head && !tel__text_equal(method, tel__text_of("GET"))) { return 405; }
+    if (h.encodings > 0) { return 411; }
+    if (h.length > 0) { return 413; }
+    if (!tel__http_is_clean(target, false) || target.size == 0 || *target.data != '/') { return 400; }
+    out->path = tel__http_slice(target.data, tel__http_find(target, "?"));
+    out->query = tel__http_rest(target, out->path.size);
+    if (out->query.size > 0) { out->query = tel__http_rest(out->query, 1); }
+    out->accept_encoding = h.accept_encoding;
+    *keep_alive = !h.close && minor_1;
     *used = data.size - rest.size;
-    tel__http_line_take(&first, &line);
-    status = tel__http_request_line(&s, line);
-    while (status == 0 && tel__http_line_take(&first, &line) && line.size > 0) {
-        status = tel__http_request_header(&s, line);
-    }
-    if (status == 0) { status = tel__http_request_verdict(&s); }
-    *keep_alive = status == 200 && !s.close && (s.minor_1 || s.keep);
-    return status;
+    return 200;
 }
 
 /* ---- listener --------------------------------------------------------------------------------------- */
@@ -9209,13 +9015,13 @@ TEL__FN int tel__http_request_parse(tel_text data, tel__http_request* out, bool*
 typedef struct tel__http_reply {
     int           status;               /* 200 unless the handler says otherwise */
     const char*   content_type;         /* static text */
-    const char*   extra_headers;        /* complete lines, or NULL; read before the handler is called again */
+    const char*   extra_headers;        /* complete lines; static text */
     tel__text_out body;                 /* empty, on the heap; the listener frees it */
 } tel__http_reply;
 
 typedef void (*tel__http_handler)(const tel__http_request* request, tel__http_reply* reply, void* user_data);
 
-enum { TEL__HTTP_READING = 1, TEL__HTTP_WRITING, TEL__HTTP_LINGERING };
+enum { TEL__HTTP_READING, TEL__HTTP_WRITING, TEL__HTTP_LINGERING };
 
 typedef struct tel__http_connection {
     tel__http_socket socket;
@@ -9235,68 +9041,46 @@ typedef struct tel__http_listener {
     void*                 user_data;
     tel__thread_handle    thread;
     tel__atomic_u32       stop;
-    tel__http_socket      socket, wake[2];
+    tel__http_socket      socket;
     uint16_t              port;
     uint64_t              pause_until_ns;       /* accept nobody before */
     tel__http_connection* connections[TEL__HTTP_CONNECTIONS];
 } tel__http_listener;
-
-TEL__FN const char* tel__http_reason(int status) {
-    switch (status) {
-    case 200: return "OK";
-    case 400: return "Bad Request";
-    case 404: return "Not Found";
-    case 405: return "Method Not Allowed";
-    case 406: return "Not Acceptable";
-    case 408: return "Request Timeout";
-    case 411: return "Length Required";
-    case 413: return "Content Too Large";
-    case 414: return "URI Too Long";
-    case 431: return "Request Header Fields Too Large";
-    case 500: return "Internal Server Error";
-    case 503: return "Service Unavailable";
-    case 505: return "HTTP Version Not Supported";
-    default:  return "Status";
-    }
-}
-
-TEL__FN void tel__http_put_head(tel__text_out* o, int status, const char* type, const char* extra, size_t size,
-                                bool keep_alive) {
-    TEL__TEXT_LIT(o, "HTTP/1.1 ");
-    tel__text_put_u64(o, (uint64_t)status);
-    tel__text_put_char(o, ' ');
-    tel__text_put_cstr(o, tel__http_reason(status));
-    TEL__TEXT_LIT(o, "\r\nContent-Type: ");
-    tel__text_put_cstr(o, type);
-    TEL__TEXT_LIT(o, "\r\nX-Content-Type-Options: nosniff\r\nContent-Length: ");
-    tel__text_put_u64(o, size);
-    tel__text_put_cstr(o, keep_alive ? "\r\nConnection: keep-alive\r\n" : "\r\nConnection: close\r\n");
-    if (extra) { tel__text_put_cstr(o, extra); }
-    TEL__TEXT_LIT(o, "\r\n");
-}
-
-/* A whole refusal in a small buffer. */
-TEL__FN void tel__http_put_refusal(tel__text_out* o, int status, bool without_body) {
-    const char* reason = tel__http_reason(status);
-    const char* extra = status == 405 ? "Allow: GET, HEAD\r\n" : status == 503 ? "Retry-After: 1\r\n" : NULL;
-    tel__http_put_head(o, status, "text/plain; charset=utf-8", extra, strlen(reason) + 1, false);
-    if (without_body) { return; }
-    tel__text_put_cstr(o, reason);
-    tel__text_put_char(o, '\n');
-}
 
 TEL__FN void tel__http_connection_phase(tel__http_connection* c, int phase) {
     c->phase = phase;
     c->since_ns = tel__clock_mono_ns();
 }
 
-TEL__FN void tel__http_connection_refuse(tel__http_connection* c, int status, bool without_body) {
-    tel__text_out head = tel__text_fixed(c->head, sizeof c->head);
-    tel__http_put_refusal(&head, status, without_body);
-    c->out[0] = tel__http_slice(head.data, head.size);
-    c->out[1] = tel__http_slice(NULL, 0);
-    c->keep_alive = false;
+TEL__FN uint64_t tel__http_connection_deadline(const tel__http_connection* c) {
+    static const uint64_t ms[] = { TEL__HTTP_READ_MS, TEL__HTTP_WRITE_MS, TEL__HTTP_LINGER_MS };
+    return c->since_ns + ms[c->phase] * 1000000u;
+}
+
+/* Lays an answer out for writing; false when the head is too long. The body must stay where it is. */
+TEL__FN bool tel__http_connection_reply(tel__http_connection* c, int status, const char* type, const char* extra,
+                                        tel_text body, bool without_body) {
+    tel__text_out o = tel__text_fixed(c->head, sizeof c->head);
+    TEL__TEXT_LIT(&o, "HTTP/1.1 ");
+    tel__text_put_u64(&o, (uint64_t)status);
+    tel__text_put_cstr(&o, status == 200 ? " OK\r\nContent-Type: " : " Refused\r\nContent-Type: ");
+    tel__text_put_cstr(&o, type);
+    TEL__TEXT_LIT(&o, "\r\nX-Content-Type-Options: nosniff\r\nContent-Length: ");
+    tel__text_put_u64(&o, body.size);
+    tel__text_put_cstr(&o, c->keep_alive ? "\r\nConnection: keep-alive\r\n" : "\r\nConnection: close\r\n");
+    tel__text_put_cstr(&o, extra);
+    TEL__TEXT_LIT(&o, "\r\n");
+    c->out[0] = tel__http_slice(o.data, o.size);
+    c->out[1] = tel__http_slice(body.data, without_body ? 0 : body.size);
     tel__http_connection_phase(c, TEL__HTTP_WRITING);
+    return o.lost == 0;
+}
+
+TEL__FN void tel__http_connection_refuse(tel__http_connection* c, int status, bool without_body) {
+    c->keep_alive = false;
+    (void)tel__http_connection_reply(c, status, "text/plain; charset=utf-8",
+                                     status == 405 ? "Allow: GET, HEAD\r\n" : "",
+                                     tel__text_of("The request was refused, see the status.\n"), without_body);
 }
 
 /* The slot is emptied first and the phase left before the body goes: a fork at any moment between leaves
@@ -9305,89 +9089,69 @@ TEL__FN void tel__http_connection_drop(tel__http_listener* l, size_t slot) {
     tel__http_connection* c = l->connections[slot];
     l->connections[slot] = NULL;
     if (!c) { return; }
-    tel__http_socket_shutdown(c->socket, false);
+    shutdown(c->socket, TEL__HTTP_SHUT_BOTH);
     tel__http_socket_close(c->socket);
     tel__text_heap_free(&c->body);
     tel__memory_free(l->memory, c, sizeof *c);
 }
 
-/* Runs the handler for a good request and lays its answer out for writing. A body that did not fit into
-   memory is not sent in part: the scraper would take it for the whole. */
-TEL__FN void tel__http_connection_handle(tel__http_listener* l, tel__http_connection* c,
-                                         const tel__http_request* request) {
-    tel__text_out head = tel__text_fixed(c->head, sizeof c->head);
-    tel__http_reply reply;
-    memset(&reply, 0, sizeof reply);
-    reply.status = 200;
-    reply.content_type = "text/plain; charset=utf-8";
-    reply.body = tel__text_heap(l->memory);
-    l->handler(request, &reply, l->user_data);
-    tel__http_put_head(&head, reply.status, reply.content_type, reply.extra_headers, reply.body.size,
-                       c->keep_alive);
-    c->body = reply.body;
-    if (head.lost > 0 || reply.body.lost > 0) {
-        tel__http_connection_refuse(c, 500, request->head);
-        return;
-    }
-    c->out[0] = tel__http_slice(head.data, head.size);
-    c->out[1] = tel__http_slice(reply.body.data, request->head ? 0 : reply.body.size);
-    tel__http_connection_phase(c, TEL__HTTP_WRITING);
-}
-
-/* Looks for a request in what has been read. Bytes behind it stay for the next round, so that pipelined
-   requests of one peer take turns with everybody else. */
+/* Looks for a request in what has been read and answers it. Bytes behind it stay for the next round, so
+   that pipelined requests of one peer take turns with everybody else. A body that did not fit into memory
+   is not sent in part: the scraper would take it for the whole. */
 TEL__FN void tel__http_connection_answer(tel__http_listener* l, tel__http_connection* c) {
     tel__http_request request;
+    tel__http_reply reply;
     size_t used = 0;
     int status = tel__http_request_parse(tel__http_slice(c->in, c->size), &request, &c->keep_alive, &used);
     if (status == 0) { return; }
+    if (status == 200) {
+        reply.status = 200;
+        reply.content_type = "text/plain; charset=utf-8";
+        reply.extra_headers = "";
+        reply.body = tel__text_heap(l->memory);
+        l->handler(&request, &reply, l->user_data);
+        c->body = reply.body;
+        if (reply.body.lost > 0
+            || !tel__http_connection_reply(c, reply.status, reply.content_type, reply.extra_headers,
+                                           tel__http_slice(c->body.data, c->body.size), request.head)) {
+            status = 500;
+        }
+    }
     if (status != 200) { tel__http_connection_refuse(c, status, request.head); }
-    else { tel__http_connection_handle(l, c, &request); }
     c->size -= used;
     memmove(c->in, c->in + used, c->size);
 }
 
-/* Takes what the peer has sent; false when it is gone. After our last word it is only listened to so that
-   closing does not reset the connection under an answer that is still on its way. */
+/* Takes what the peer has sent; false when it is gone. A head is looked at when another line of it is whole,
+   not for every byte. After our last word the peer is only listened to so that closing does not reset the
+   connection under an answer that is still on its way. */
 TEL__FN bool tel__http_connection_read(tel__http_listener* l, tel__http_connection* c) {
-    size_t got = 0;
-    tel__http_io io;
-    if (c->phase == TEL__HTTP_LINGERING) { c->size = 0; }
-    io = tel__http_socket_receive(c->socket, c->in + c->size, sizeof c->in - c->size, false, &got);
-    if (io != TEL__HTTP_MOVED) { return io == TEL__HTTP_WAIT; }
-    if (c->phase == TEL__HTTP_LINGERING) { return true; }
-    if (c->size == 0) { c->since_ns = tel__clock_mono_ns(); }
-    c->size += got;
-    tel__http_connection_answer(l, c);
+    size_t at = c->phase == TEL__HTTP_LINGERING ? 0 : c->size;
+    int got = tel__http_socket_receive(c->socket, c->in + at, sizeof c->in - at, 0);
+    if (got <= 0 || c->phase == TEL__HTTP_LINGERING) { return got >= 0; }
+    if (at == 0) { c->since_ns = tel__clock_mono_ns(); }
+    c->size += (size_t)got;
+    if (c->size == sizeof c->in || memchr(c->in + at, '\n', (size_t)got)) { tel__http_connection_answer(l, c); }
     return true;
 }
 
 /* Writes what fits; at the end the next request is looked for, or the connection says goodbye. */
 TEL__FN bool tel__http_connection_write(tel__http_listener* l, tel__http_connection* c) {
-    tel__http_io io = tel__http_socket_send(c->socket, c->out, 2);
-    if (io == TEL__HTTP_FAILED) { return false; }
-    if (c->out[0].size + c->out[1].size > 0) { return true; }
+    size_t left;
+    if (!tel__http_socket_send(c->socket, c->out, 2, &left)) { return false; }
+    if (left > 0) { return true; }
     tel__http_connection_phase(c, c->keep_alive ? TEL__HTTP_READING : TEL__HTTP_LINGERING);
     tel__text_heap_free(&c->body);
-    if (!c->keep_alive) { tel__http_socket_shutdown(c->socket, true); }
+    if (!c->keep_alive) { shutdown(c->socket, TEL__HTTP_SHUT_WRITE); }
     else if (c->size > 0) { tel__http_connection_answer(l, c); }
     return true;
-}
-
-TEL__FN uint64_t tel__http_connection_deadline(const tel__http_connection* c) {
-    uint64_t ms = c->phase == TEL__HTTP_READING ? TEL__HTTP_READ_MS
-                : c->phase == TEL__HTTP_WRITING ? TEL__HTTP_WRITE_MS : TEL__HTTP_LINGER_MS;
-    return c->since_ns + ms * 1000000u;
 }
 
 TEL__FN void tel__http_connection_serve(tel__http_listener* l, size_t slot, bool ready) {
     tel__http_connection* c = l->connections[slot];
     bool alive = true;
-    if (ready && c->phase != TEL__HTTP_WRITING) {
-        alive = tel__http_connection_read(l, c);
-        ready = alive && c->phase == TEL__HTTP_WRITING;
-    }
-    if (ready && c->phase == TEL__HTTP_WRITING) { alive = tel__http_connection_write(l, c); }
+    if (ready && c->phase != TEL__HTTP_WRITING) { alive = tel__http_connection_read(l, c); }
+    if (ready && alive && c->phase == TEL__HTTP_WRITING) { alive = tel__http_connection_write(l, c); }
     if (alive && tel__clock_mono_ns() < tel__http_connection_deadline(c)) { return; }
     if (alive && c->phase == TEL__HTTP_READING && c->size > 0) {
         tel__http_connection_refuse(c, 408, false);
@@ -9396,91 +9160,75 @@ TEL__FN void tel__http_connection_serve(tel__http_listener* l, size_t slot, bool
     tel__http_connection_drop(l, slot);
 }
 
-/* A place for a newcomer: a free one, else the connection that has been silent or slow in asking for
-   longest. TEL__HTTP_CONNECTIONS: everybody is being answered. */
-TEL__FN size_t tel__http_listener_place(const tel__http_listener* l) {
-    size_t i, best = TEL__HTTP_CONNECTIONS;
+/* The place for a newcomer, and from when on it can be had: a free one at once, else that of the peer that
+   has been silent or slow in asking for longest. Everybody keeps a place for a moment in which to ask, and
+   for the whole answer; until then newcomers wait in the system's queue. Thus a flood of silent peers cannot
+   push out the one that speaks at once. */
+TEL__FN size_t tel__http_listener_place(const tel__http_listener* l, uint64_t* from_ns) {
+    size_t i, best = 0;
+    *from_ns = UINT64_MAX;
     for (i = 0; i < TEL__HTTP_CONNECTIONS; i++) {
         const tel__http_connection* c = l->connections[i];
-        if (!c) { return i; }
-        if (c->phase == TEL__HTTP_WRITING) { continue; }
-        if (best == TEL__HTTP_CONNECTIONS || c->since_ns < l->connections[best]->since_ns) { best = i; }
+        uint64_t ms = c && c->phase == TEL__HTTP_WRITING ? TEL__HTTP_WRITE_MS : TEL__HTTP_GRACE_MS;
+        uint64_t from = c ? c->since_ns + ms * 1000000u : 0;
+        if (from >= *from_ns) { continue; }
+        *from_ns = from;
+        best = i;
     }
+    if (*from_ns < l->pause_until_ns) { *from_ns = l->pause_until_ns; }
     return best;
 }
 
-/* When the next newcomer may come in. Whoever has a place keeps it for a moment in which to ask; until
-   then newcomers wait in the system's queue. Thus a flood of silent peers cannot push out the one that
-   speaks at once. */
-TEL__FN uint64_t tel__http_listener_open_at(const tel__http_listener* l) {
-    size_t place = tel__http_listener_place(l);
-    const tel__http_connection* c = place < TEL__HTTP_CONNECTIONS ? l->connections[place] : NULL;
-    uint64_t at = c ? c->since_ns + (uint64_t)TEL__HTTP_GRACE_MS * 1000000u : 0;
-    return at > l->pause_until_ns ? at : l->pause_until_ns;
-}
-
-TEL__FN void tel__http_turn_away(tel__http_socket s) {
-    char text[512];
-    tel__text_out o = tel__text_fixed(text, sizeof text);
-    tel_text piece;
-    tel__http_put_refusal(&o, 503, false);
-    piece = tel__http_slice(o.data, o.size);
-    (void)tel__http_socket_send(s, &piece, 1);
-    tel__http_socket_shutdown(s, true);
-    tel__http_socket_close(s);
-}
-
+/* No descriptor left, no memory, or the newcomer went away: a pause, so that the thread cannot spin. */
 TEL__FN void tel__http_listener_admit(tel__http_listener* l) {
-    size_t place = tel__http_listener_place(l);
-    tel__http_socket s;
+    uint64_t from, now = tel__clock_mono_ns();
+    size_t place = tel__http_listener_place(l, &from);
     tel__http_connection* c;
-    tel__http_io io = tel__http_socket_accept(l->socket, &s);
-    if (io == TEL__HTTP_FAILED) {
-        l->pause_until_ns = tel__clock_mono_ns() + (uint64_t)TEL__HTTP_PAUSE_MS * 1000000u;
-    }
-    if (io != TEL__HTTP_MOVED) { return; }
-    if (place < TEL__HTTP_CONNECTIONS) { tel__http_connection_drop(l, place); }
-    c = place < TEL__HTTP_CONNECTIONS ? (tel__http_connection*)tel__memory_alloc(l->memory, sizeof *c) : NULL;
+    tel__http_socket s;
+    if (now < from) { return; }
+    l->pause_until_ns = now + (uint64_t)TEL__HTTP_PAUSE_MS * 1000000u;
+    s = tel__http_socket_prepare(accept(l->socket, NULL, NULL));
+    if (s == TEL__HTTP_NO_SOCKET) { return; }
+    tel__http_connection_drop(l, place);
+    c = (tel__http_connection*)tel__memory_alloc(l->memory, sizeof *c);
     if (!c) {
-        tel__http_turn_away(s);
+        tel__http_socket_close(s);
         return;
     }
+    l->pause_until_ns = 0;
     c->socket = s;
     c->body = tel__text_heap(l->memory);
     tel__http_connection_phase(c, TEL__HTTP_READING);
     l->connections[place] = c;
 }
 
-/* Fills the set for poll: wake, the connections in order, and the listening socket if newcomers may come
-   in. No empty items: poll refuses a set larger than the number of descriptors that a process may have.
-   The answer is how long to wait, in milliseconds. */
+/* Fills the set for poll: the connections in order, and the listening socket if newcomers may come in. No
+   empty items: poll refuses a set larger than the number of descriptors that a process may have. The answer
+   is how long to wait, in milliseconds. */
 TEL__FN int tel__http_listener_prepare(const tel__http_listener* l, tel__http_poll* items, size_t* count) {
-    uint64_t now = tel__clock_mono_ns(), open_at = tel__http_listener_open_at(l), first = UINT64_MAX;
-    uint64_t most = (uint64_t)TEL__HTTP_SLICE_MS * 1000000u;
+    uint64_t now = tel__clock_mono_ns(), first = now + (uint64_t)TEL__HTTP_LOOK_MS * 1000000u, from;
     size_t i;
     *count = 0;
-    tel__http_poll_add(items, count, l->wake[0], POLLIN);
+    (void)tel__http_listener_place(l, &from);
     for (i = 0; i < TEL__HTTP_CONNECTIONS; i++) {
         const tel__http_connection* c = l->connections[i];
         if (!c) { continue; }
         tel__http_poll_add(items, count, c->socket, c->phase == TEL__HTTP_WRITING ? POLLOUT : POLLIN);
         if (tel__http_connection_deadline(c) < first) { first = tel__http_connection_deadline(c); }
     }
-    if (now >= open_at) { tel__http_poll_add(items, count, l->socket, POLLIN); }
-    else if (open_at < first) { first = open_at; }
-    if (l->wake[0] == TEL__HTTP_NO_SOCKET && first > now + most) { first = now + most; }
-    if (first == UINT64_MAX) { return -1; }
+    if (now >= from) { tel__http_poll_add(items, count, l->socket, POLLIN); }
+    else if (from < first) { first = from; }
     return first > now ? (int)((first - now) / 1000000u) + 1 : 0;
 }
 
 TEL__FN void tel__http_listener_run(void* arg) {
     tel__http_listener* l = (tel__http_listener*)arg;
-    tel__http_poll items[2 + TEL__HTTP_CONNECTIONS];
+    tel__http_poll items[1 + TEL__HTTP_CONNECTIONS];
     size_t i, at, count;
     while (tel__atomic_load_acquire_u32(&l->stop) == 0) {
         int timeout = tel__http_listener_prepare(l, items, &count);
         (void)tel__http_socket_poll(items, count, timeout);
-        for (i = 0, at = 1; i < TEL__HTTP_CONNECTIONS; i++) {
+        for (i = at = 0; i < TEL__HTTP_CONNECTIONS; i++) {
             if (l->connections[i]) { tel__http_connection_serve(l, i, items[at++].revents != 0); }
         }
         if (at < count && (items[at].revents & POLLIN)) { tel__http_listener_admit(l); }
@@ -9488,8 +9236,8 @@ TEL__FN void tel__http_listener_run(void* arg) {
     for (i = 0; i < TEL__HTTP_CONNECTIONS; i++) { tel__http_connection_drop(l, i); }
 }
 
-/* Binds the first address of the host that can be bound, as servers do it: with SO_REUSEADDR, which lets
-   a restarted program have its port back, and without SO_REUSEPORT, which would let two share it. */
+/* Binds the first address of the host that can be bound; without SO_REUSEPORT, which would let two programs
+   share it. */
 TEL__FN bool tel__http_listener_bind(tel__http_listener* l, const char* host, uint16_t port) {
     tel__http_address list[TEL__HTTP_ADDRESSES];
     size_t i, count = tel__http_resolve(host, port, list, TEL__HTTP_ADDRESSES);
@@ -9499,11 +9247,7 @@ TEL__FN bool tel__http_listener_bind(tel__http_listener* l, const char* host, ui
         int on = 1;
         tel__http_socket s = tel__http_socket_open(at->where.ss_family);
         if (s == TEL__HTTP_NO_SOCKET) { continue; }
-#if TEL__POSIX
-        setsockopt(s, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-#else
-        setsockopt(s, SOL_SOCKET, SO_EXCLUSIVEADDRUSE, (const char*)&on, sizeof on);
-#endif
+        setsockopt(s, SOL_SOCKET, TEL__HTTP_OWN_PORT, (const char*)&on, sizeof on);
         if (bind(s, (struct sockaddr*)where, at->size) == 0 && listen(s, 64) == 0
             && getsockname(s, (struct sockaddr*)where, &at->size) == 0) {
             struct sockaddr_in v4;              /* the port has the same place in both families */
@@ -9521,17 +9265,14 @@ TEL__FN uint16_t tel__http_listener_port(const tel__http_listener* l) { return l
 
 TEL__FN void tel__http_listener_free(tel__http_listener* l) {
     tel__http_socket_close(l->socket);
-    tel__http_socket_close(l->wake[0]);
-    tel__http_socket_close(l->wake[1]);
     tel__memory_free(l->memory, l, sizeof *l);
 }
 
 /* Stops the thread and frees everything. Waits for a handler that is running, and for nothing else:
    unfinished answers are cut off. */
 TEL__FN void tel__http_listener_close(tel__http_listener* l) {
-    tel_text piece = tel__text_of("!");
     tel__atomic_store_release_u32(&l->stop, 1);
-    (void)tel__http_socket_send(l->wake[1], &piece, 1);
+    shutdown(l->socket, TEL__HTTP_SHUT_BOTH);       /* Linux wakes the thread for it; others let it look up */
     tel__thread_join(&l->thread);
     tel__http_listener_free(l);
 }
@@ -9553,7 +9294,7 @@ TEL__FN void tel__http_listener_forget(tel__http_listener* l) {
 
 /* Listens on host (an address, "localhost" or a name) and answers with what the handler writes. Port 0:
    any free one, see tel__http_listener_port. TEL_ERR_IO: the address cannot be had (port taken, not ours,
-   not allowed); TEL_ERR_MEMORY: no memory, no thread or no descriptor. */
+   not allowed); TEL_ERR_MEMORY: no memory or no thread. */
 TEL__FN tel_result tel__http_listen(tel__memory* m, const char* host, uint16_t port, tel__http_handler handler,
                                     void* user_data, tel__http_listener** out) {
     tel__http_listener* l = (tel__http_listener*)tel__memory_alloc(m, sizeof *l);
@@ -9563,9 +9304,8 @@ TEL__FN tel_result tel__http_listen(tel__memory* m, const char* host, uint16_t p
     l->memory = m;
     l->handler = handler;
     l->user_data = user_data;
-    l->socket = l->wake[0] = l->wake[1] = TEL__HTTP_NO_SOCKET;
+    l->socket = TEL__HTTP_NO_SOCKET;
     if (!tel__http_listener_bind(l, host, port)) { r = TEL_ERR_IO; }
-    else if (!tel__http_socket_pair(l->wake)) { r = TEL_ERR_MEMORY; }
     else if (!tel__thread_start(&l->thread, tel__http_listener_run, l)) { r = TEL_ERR_MEMORY; }
     if (r != TEL_OK) { tel__http_listener_free(l); }
     else { *out = l; }
@@ -9626,7 +9366,7 @@ typedef struct tel__sink_answer {
 } tel__sink_answer;
 
 /* Reads an answer as the specification wants it (OTLP specification, "Failures"). */
-TEL__FN tel__pipeline_sent tel__sink_judge(tel__sink_otlp* o, const tel__pipeline_payload* payload,
+TEL__COLD tel__pipeline_sent tel__sink_judge(tel__sink_otlp* o, const tel__pipeline_payload* payload,
                                            const tel__sink_answer* a) {
     const tel__sink_target* target = &o->targets[payload->signal];
     tel__pipeline_sent sent;
@@ -9672,7 +9412,7 @@ TEL__FN tel__pipeline_sent tel__sink_judge(tel__sink_otlp* o, const tel__pipelin
 
 #if TEL__ZLIB
 /* gzip of in, in memory of our own; false: no memory, or it would not be smaller. */
-TEL__FN bool tel__sink_gzip(tel__memory* memory, const char* in, size_t size, char** out, size_t* out_size,
+TEL__COLD bool tel__sink_gzip(tel__memory* memory, const char* in, size_t size, char** out, size_t* out_size,
                             size_t* capacity) {
     z_stream z;
     size_t room = size;
@@ -9697,7 +9437,7 @@ TEL__FN bool tel__sink_gzip(tel__memory* memory, const char* in, size_t size, ch
 }
 
 /* Once per payload, on the worker. A payload that cannot be compressed goes as it is. */
-TEL__FN void tel__sink_pack(tel__sink_otlp* o, tel__pipeline_payload* payload) {
+TEL__COLD void tel__sink_pack(tel__sink_otlp* o, tel__pipeline_payload* payload) {
     char* out;
     size_t size, capacity;
     if (payload->packed || !o->targets[payload->signal].gzip) { return; }
@@ -9713,7 +9453,7 @@ TEL__FN void tel__sink_pack(tel__sink_otlp* o, tel__pipeline_payload* payload) {
 #define TEL__SINK_GZIP_LINE "Content-Encoding: gzip\r\n"
 
 /* The header lines of a payload; a copy only when it is compressed. */
-TEL__FN tel_text tel__sink_headers(const tel__sink_otlp* o, const tel__pipeline_payload* payload, char* room) {
+TEL__COLD tel_text tel__sink_headers(const tel__sink_otlp* o, const tel__pipeline_payload* payload, char* room) {
     const tel__sink_target* target = &o->targets[payload->signal];
     tel_text t;
     t.data = target->headers;
@@ -9730,7 +9470,7 @@ TEL__FN tel_text tel__sink_headers(const tel__sink_otlp* o, const tel__pipeline_
 
 typedef struct tel__sink_curl_body { char data[4096]; size_t size, total; } tel__sink_curl_body;
 
-TEL__FN size_t tel__sink_curl_write(char* data, size_t one, size_t n, void* user_data) {
+TEL__COLD size_t tel__sink_curl_write(char* data, size_t one, size_t n, void* user_data) {
     tel__sink_curl_body* b = (tel__sink_curl_body*)user_data;
     size_t part = sizeof b->data - b->size < n ? sizeof b->data - b->size : n;
     (void)one;
@@ -9740,12 +9480,12 @@ TEL__FN size_t tel__sink_curl_write(char* data, size_t one, size_t n, void* user
     return b->total > ((size_t)4 << 20) ? 0 : n;
 }
 
-TEL__FN int tel__sink_curl_progress(void* user_data, curl_off_t a, curl_off_t b, curl_off_t c, curl_off_t d) {
+TEL__COLD int tel__sink_curl_progress(void* user_data, curl_off_t a, curl_off_t b, curl_off_t c, curl_off_t d) {
     (void)a; (void)b; (void)c; (void)d;
     return tel__atomic_load_u32(&((tel__sink_otlp*)user_data)->delivery.stop) != 0;
 }
 
-TEL__FN struct curl_slist* tel__sink_curl_headers(tel_text lines) {
+TEL__COLD struct curl_slist* tel__sink_curl_headers(tel_text lines) {
     struct curl_slist* list = curl_slist_append(NULL, "Expect:");
     tel_text rest = lines, line;
     char text[8192];
@@ -9760,7 +9500,7 @@ TEL__FN struct curl_slist* tel__sink_curl_headers(tel_text lines) {
     return list;
 }
 
-TEL__FN void tel__sink_curl_post(tel__sink_otlp* o, const tel__pipeline_payload* payload, tel_text headers,
+TEL__COLD void tel__sink_curl_post(tel__sink_otlp* o, const tel__pipeline_payload* payload, tel_text headers,
                                  uint64_t deadline, tel__sink_answer* a, tel__sink_curl_body* body) {
     struct curl_slist* list;
     long status = 0;
@@ -9799,7 +9539,7 @@ TEL__FN void tel__sink_curl_post(tel__sink_otlp* o, const tel__pipeline_payload*
 #endif
 
 /* One attempt, over whatever transport there is. */
-TEL__FN tel__pipeline_sent tel__sink_send(tel__pipeline_delivery* d, tel__pipeline_payload* payload,
+TEL__COLD tel__pipeline_sent tel__sink_send(tel__pipeline_delivery* d, tel__pipeline_payload* payload,
                                           uint64_t deadline) {
     tel__sink_otlp* o = (tel__sink_otlp*)d;
     tel__sink_target* target = &o->targets[payload->signal];
@@ -9847,7 +9587,7 @@ TEL__FN tel__pipeline_sent tel__sink_send(tel__pipeline_delivery* d, tel__pipeli
 }
 
 /* Items [from, from + count) of one signal as a batch of their own. */
-TEL__FN tel_batch tel__sink_part(const tel_batch* batch, int signal, size_t from, size_t count, uint64_t* items) {
+TEL__COLD tel_batch tel__sink_part(const tel_batch* batch, int signal, size_t from, size_t count, uint64_t* items) {
     tel_batch part = *batch;
     size_t i;
     part.metrics = NULL;
@@ -9867,7 +9607,7 @@ TEL__FN tel_batch tel__sink_part(const tel_batch* batch, int signal, size_t from
 
 /* Encodes such a part and queues it; a body over the limit is encoded again in two halves. What finds no memory is
    counted as dropped. */
-TEL__FN void tel__sink_push(tel__sink_otlp* o, const tel_batch* batch, int signal, size_t from, size_t count) {
+TEL__COLD void tel__sink_push(tel__sink_otlp* o, const tel_batch* batch, int signal, size_t from, size_t count) {
     uint64_t items;
     tel_batch part = tel__sink_part(batch, signal, from, count, &items);
     tel__text_out out = tel__text_heap(o->memory);
@@ -9895,7 +9635,7 @@ TEL__FN void tel__sink_push(tel__sink_otlp* o, const tel_batch* batch, int signa
 }
 
 /* A full queue takes nothing (the pipeline offers the batch again); else all of it is ours to account for. */
-TEL__FN tel_result tel__sink_otlp_export(const tel_batch* batch, void* user_data) {
+TEL__COLD tel_result tel__sink_otlp_export(const tel_batch* batch, void* user_data) {
     tel__sink_otlp* o = (tel__sink_otlp*)user_data;
     size_t counts[3];
     int signal;
@@ -9916,17 +9656,17 @@ TEL__FN tel_result tel__sink_otlp_export(const tel_batch* batch, void* user_data
     return TEL_OK;
 }
 
-TEL__FN tel_result tel__sink_otlp_flush(uint32_t timeout_ms, void* user_data) {
+TEL__COLD tel_result tel__sink_otlp_flush(uint32_t timeout_ms, void* user_data) {
     return tel__pipeline_delivery_flush(&((tel__sink_otlp*)user_data)->delivery, timeout_ms);
 }
-TEL__FN void tel__sink_otlp_stats(tel_sink_stats* out, void* user_data) {
+TEL__COLD void tel__sink_otlp_stats(tel_sink_stats* out, void* user_data) {
     tel__pipeline_delivery_stats(&((tel__sink_otlp*)user_data)->delivery, out);
 }
-TEL__FN void tel__sink_otlp_close(void* user_data) {
+TEL__COLD void tel__sink_otlp_close(void* user_data) {
     tel__pipeline_delivery_close(&((tel__sink_otlp*)user_data)->delivery);
 }
 
-TEL__FN void tel__sink_otlp_fork(void* user_data) {
+TEL__COLD void tel__sink_otlp_fork(void* user_data) {
     tel__sink_otlp* o = (tel__sink_otlp*)user_data;
     tel__pipeline_delivery_fork(&o->delivery);
 #if !TEL_NO_HTTP
@@ -9937,7 +9677,7 @@ TEL__FN void tel__sink_otlp_fork(void* user_data) {
 #endif
 }
 
-TEL__FN void tel__sink_otlp_free(tel__pipeline_delivery* d) {
+TEL__COLD void tel__sink_otlp_free(tel__pipeline_delivery* d) {
     tel__sink_otlp* o = (tel__sink_otlp*)d;
     int i;
     for (i = 0; i < 3; i++) {
@@ -9955,7 +9695,7 @@ TEL__FN void tel__sink_otlp_free(tel__pipeline_delivery* d) {
 }
 
 /* How to reach the receiver of one signal; headers are complete lines of the user's. */
-TEL__FN bool tel__sink_otlp_target(tel__sink_otlp* o, int signal, const char* url, const char* headers,
+TEL__COLD bool tel__sink_otlp_target(tel__sink_otlp* o, int signal, const char* url, const char* headers,
                                    uint32_t timeout_ms, bool gzip) {
     static const char ours[] = "Content-Type: application/json\r\n"
                                "User-Agent: OTel-OTLP-Exporter-C/" TEL_VERSION_STRING "\r\n";
@@ -9973,7 +9713,7 @@ TEL__FN bool tel__sink_otlp_target(tel__sink_otlp* o, int signal, const char* ur
 }
 
 /* An OTLP sink without targets yet; the caller gives it three, or frees it. */
-TEL__FN tel__sink_otlp* tel__sink_otlp_make(tel__memory* memory, tel__diag* diag, const tel_otlp_desc* desc,
+TEL__COLD tel__sink_otlp* tel__sink_otlp_make(tel__memory* memory, tel__diag* diag, const tel_otlp_desc* desc,
                                             bool no_thread) {
     tel__sink_otlp* o = (tel__sink_otlp*)tel__memory_alloc(memory, sizeof *o);
     int i;
@@ -10001,12 +9741,12 @@ typedef struct tel__sink_source {
     const tel_attrs* resource;
 } tel__sink_source;
 
-TEL__FN tel_result tel__sink_render_batch(const tel_batch* batch, void* user_data) {
+TEL__COLD tel_result tel__sink_render_batch(const tel_batch* batch, void* user_data) {
     tel__prometheus_batch((tel__prometheus_render*)user_data, batch);
     return TEL_OK;
 }
 
-TEL__FN tel_result tel__sink_render(const tel__sink_source* source, tel__text_out* out) {
+TEL__COLD tel_result tel__sink_render(const tel__sink_source* source, tel__text_out* out) {
     tel__prometheus_render render;
     tel_batch frame;
     tel_result r;
@@ -10027,7 +9767,7 @@ typedef struct tel__sink_prometheus {
 } tel__sink_prometheus;
 
 #if TEL__ZLIB
-TEL__FN bool tel__sink_accepts_gzip(tel_text accept) {
+TEL__COLD bool tel__sink_accepts_gzip(tel_text accept) {
     tel_text item;
     while (accept.data && tel__text_split(&accept, ',', &item)) {
         tel_text name, quality;
@@ -10046,7 +9786,7 @@ TEL__FN bool tel__sink_accepts_gzip(tel_text accept) {
     return false;
 }
 
-TEL__FN void tel__sink_gzip_reply(tel__memory* memory, tel__http_reply* reply) {
+TEL__COLD void tel__sink_gzip_reply(tel__memory* memory, tel__http_reply* reply) {
     char* out;
     size_t size, capacity;
     if (!tel__sink_gzip(memory, reply->body.data, reply->body.size, &out, &size, &capacity)) { return; }
@@ -10059,7 +9799,7 @@ TEL__FN void tel__sink_gzip_reply(tel__memory* memory, tel__http_reply* reply) {
 }
 #endif
 
-TEL__FN void tel__sink_scrape(const tel__http_request* request, tel__http_reply* reply, void* user_data) {
+TEL__COLD void tel__sink_scrape(const tel__http_request* request, tel__http_reply* reply, void* user_data) {
     tel__sink_prometheus* s = (tel__sink_prometheus*)user_data;
     reply->content_type = "text/plain; charset=utf-8";
     if (tel__text_equal(request->path, tel__text_of("/"))) {
@@ -10083,7 +9823,7 @@ TEL__FN void tel__sink_scrape(const tel__http_request* request, tel__http_reply*
     }
 }
 
-TEL__FN tel_result tel__sink_prometheus_open(tel_sink* self, const tel__sink_source* source, const char* host,
+TEL__COLD tel_result tel__sink_prometheus_open(tel_sink* self, const tel__sink_source* source, const char* host,
                                              uint16_t port) {
     tel__sink_prometheus* s = (tel__sink_prometheus*)tel__memory_alloc(source->memory, sizeof *s);
     tel_result r;
@@ -10099,13 +9839,13 @@ TEL__FN tel_result tel__sink_prometheus_open(tel_sink* self, const tel__sink_sou
     return TEL_OK;
 }
 
-TEL__FN void tel__sink_prometheus_close(void* user_data) {
+TEL__COLD void tel__sink_prometheus_close(void* user_data) {
     tel__sink_prometheus* s = (tel__sink_prometheus*)user_data;
     if (s->listener) { tel__http_listener_close(s->listener); }
     tel__memory_free(s->source.memory, s, sizeof *s);
 }
 
-TEL__FN void tel__sink_prometheus_fork(void* user_data) {
+TEL__COLD void tel__sink_prometheus_fork(void* user_data) {
     tel__sink_prometheus* s = (tel__sink_prometheus*)user_data;
     if (s->listener) { tel__http_listener_forget(s->listener); }
     s->listener = NULL;
@@ -10114,14 +9854,14 @@ TEL__FN void tel__sink_prometheus_fork(void* user_data) {
 #endif
 
 /* A scrape sink has nothing pushed to it. */
-TEL__FN tel_result tel__sink_prometheus_export(const tel_batch* batch, void* user_data) {
+TEL__COLD tel_result tel__sink_prometheus_export(const tel_batch* batch, void* user_data) {
     (void)batch; (void)user_data;
     return TEL_OK;
 }
 
 /* ---- bytes to a writer ---- */
 
-TEL__FN bool tel__sink_write_stdout(const void* data, size_t size, void* user_data) {
+TEL__COLD bool tel__sink_write_stdout(const void* data, size_t size, void* user_data) {
     (void)user_data;
     return fwrite(data, 1, size, stdout) == size && fflush(stdout) == 0;
 }
@@ -10132,7 +9872,7 @@ typedef struct tel__sink_text {         /* JSON lines and console */
     tel__text_out out;
 } tel__sink_text;
 
-TEL__FN tel_result tel__sink_text_open(tel_sink* self, tel__memory* memory) {
+TEL__COLD tel_result tel__sink_text_open(tel_sink* self, tel__memory* memory) {
     const tel_writer* w = (const tel_writer*)self->config;
     tel__sink_text* t = (tel__sink_text*)tel__memory_alloc(memory, sizeof *t);
     if (!t) { return TEL_ERR_MEMORY; }
@@ -10143,14 +9883,14 @@ TEL__FN tel_result tel__sink_text_open(tel_sink* self, tel__memory* memory) {
     return TEL_OK;
 }
 
-TEL__FN void tel__sink_text_close(void* user_data) {
+TEL__COLD void tel__sink_text_close(void* user_data) {
     tel__sink_text* t = (tel__sink_text*)user_data;
     tel__text_heap_free(&t->out);
     tel__memory_free(t->memory, t, sizeof *t);
 }
 
 /* Hands over what was built in one call and starts anew. */
-TEL__FN tel_result tel__sink_text_write(tel__sink_text* t) {
+TEL__COLD tel_result tel__sink_text_write(tel__sink_text* t) {
     tel_result r = t->out.lost ? TEL_ERR_MEMORY : TEL_OK;
     if (r == TEL_OK && t->out.size && !t->writer.write(t->out.data, t->out.size, t->writer.user_data)) {
         r = TEL_ERR_STATE;
@@ -10160,7 +9900,7 @@ TEL__FN tel_result tel__sink_text_write(tel__sink_text* t) {
 }
 
 /* One line per signal present (OTLP File Exporter). */
-TEL__FN tel_result tel__sink_jsonl_export(const tel_batch* batch, void* user_data) {
+TEL__COLD tel_result tel__sink_jsonl_export(const tel_batch* batch, void* user_data) {
     tel__sink_text* t = (tel__sink_text*)user_data;
     size_t counts[3];
     int i;
@@ -10178,7 +9918,7 @@ TEL__FN tel_result tel__sink_jsonl_export(const tel_batch* batch, void* user_dat
 
 /* ---- console: for humans ---- */
 
-TEL__FN void tel__sink_put_clean(tel__text_out* o, tel_text t) {
+TEL__COLD void tel__sink_put_clean(tel__text_out* o, tel_text t) {
     size_t i, from = 0;
     for (i = 0; i < t.size; i++) {
         if ((unsigned char)t.data[i] < 0x20 || t.data[i] == 0x7f) {      /* no control byte reaches a terminal */
@@ -10190,7 +9930,7 @@ TEL__FN void tel__sink_put_clean(tel__text_out* o, tel_text t) {
     tel__text_put_utf8(o, t.data + from, t.size - from);
 }
 
-TEL__FN void tel__sink_put_attr(tel__text_out* o, const tel_attr* a) {
+TEL__COLD void tel__sink_put_attr(tel__text_out* o, const tel_attr* a) {
     tel_text key;
     key.data = a->key;
     key.size = tel__attr_key_size(a);
@@ -10205,7 +9945,7 @@ TEL__FN void tel__sink_put_attr(tel__text_out* o, const tel_attr* a) {
     }
 }
 
-TEL__FN void tel__sink_put_attrs(tel__text_out* o, tel_attrs attrs, const char* before, const char* between) {
+TEL__COLD void tel__sink_put_attrs(tel__text_out* o, tel_attrs attrs, const char* before, const char* between) {
     size_t i;
     for (i = 0; i < attrs.count; i++) {
         tel__text_put_cstr(o, i ? between : before);
@@ -10213,7 +9953,7 @@ TEL__FN void tel__sink_put_attrs(tel__text_out* o, tel_attrs attrs, const char* 
     }
 }
 
-TEL__FN void tel__sink_put_ids(tel__text_out* o, const tel_context* c) {
+TEL__COLD void tel__sink_put_ids(tel__text_out* o, const tel_context* c) {
     if (!tel__span_valid(c)) { return; }
     tel__text_put_cstr(o, " trace=");
     tel__text_put_hex(o, c->trace_id, 16);
@@ -10221,7 +9961,7 @@ TEL__FN void tel__sink_put_ids(tel__text_out* o, const tel_context* c) {
     tel__text_put_hex(o, c->span_id, 8);
 }
 
-TEL__FN void tel__sink_console_span(tel__text_out* o, const tel_span_view* s) {
+TEL__COLD void tel__sink_console_span(tel__text_out* o, const tel_span_view* s) {
     static const char* const kinds[] = { "internal", "server", "client", "producer", "consumer" };
     size_t i;
     tel__text_put_cstr(o, "span    ");
@@ -10247,7 +9987,7 @@ TEL__FN void tel__sink_console_span(tel__text_out* o, const tel_span_view* s) {
     }
 }
 
-TEL__FN void tel__sink_console_log(tel__text_out* o, const tel_log_view* l) {
+TEL__COLD void tel__sink_console_log(tel__text_out* o, const tel_log_view* l) {
     static const char* const names[] = { "TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL" };
     tel__text_put_cstr(o, "log     ");
     tel__text_put_cstr(o, l->severity >= 1 && l->severity <= 24 ? names[((int)l->severity - 1) / 4] : "-");
@@ -10258,7 +9998,7 @@ TEL__FN void tel__sink_console_log(tel__text_out* o, const tel_log_view* l) {
     tel__text_put_char(o, '\n');
 }
 
-TEL__FN void tel__sink_console_point(tel__text_out* o, const tel_metric_view* m, const tel_point* p) {
+TEL__COLD void tel__sink_console_point(tel__text_out* o, const tel_metric_view* m, const tel_point* p) {
     tel__text_put_cstr(o, "metric  ");
     tel__sink_put_clean(o, m->name);
     tel__sink_put_attrs(o, p->attrs, "{", ",");
@@ -10284,7 +10024,7 @@ TEL__FN void tel__sink_console_point(tel__text_out* o, const tel_metric_view* m,
     tel__text_put_char(o, '\n');
 }
 
-TEL__FN tel_result tel__sink_console_export(const tel_batch* batch, void* user_data) {
+TEL__COLD tel_result tel__sink_console_export(const tel_batch* batch, void* user_data) {
     tel__sink_text* t = (tel__sink_text*)user_data;
     size_t i, j;
     if (!t) { return TEL_ERR_STATE; }
@@ -10313,21 +10053,21 @@ typedef struct tel__sink_store {
     bool              failed;
 } tel__sink_store;
 
-TEL__FN void* tel__sink_store_take(tel__sink_store* s, tel__memory_arena* arena, const void* from, size_t size) {
+TEL__COLD void* tel__sink_store_take(tel__sink_store* s, tel__memory_arena* arena, const void* from, size_t size) {
     void* p = tel__memory_take(arena, size + 1);
     if (!p) { s->failed = true; return NULL; }
     if (size) { memcpy(p, from, size); }
     return p;
 }
 
-TEL__FN tel_text tel__sink_store_text(tel__sink_store* s, tel__memory_arena* arena, tel_text t) {
+TEL__COLD tel_text tel__sink_store_text(tel__sink_store* s, tel__memory_arena* arena, tel_text t) {
     char* p = t.data ? (char*)tel__sink_store_take(s, arena, t.data, t.size) : NULL;
     if (p) { p[t.size] = 0; } else { t.size = 0; }
     t.data = p;
     return t;
 }
 
-TEL__FN tel_attrs tel__sink_store_attrs(tel__sink_store* s, tel__memory_arena* arena, tel_attrs attrs) {
+TEL__COLD tel_attrs tel__sink_store_attrs(tel__sink_store* s, tel__memory_arena* arena, tel_attrs attrs) {
     tel_attr* items = (tel_attr*)tel__memory_take(arena, attrs.count * sizeof(tel_attr) + 1);
     char* text = (char*)tel__memory_take(arena, tel__attr_text_size(attrs.items, attrs.count) + 1);
     if (!items || !text) { s->failed = true; return tel__attrs(NULL, 0); }
@@ -10335,7 +10075,7 @@ TEL__FN tel_attrs tel__sink_store_attrs(tel__sink_store* s, tel__memory_arena* a
     return tel__attrs(items, attrs.count);
 }
 
-TEL__FN const tel_scope_view* tel__sink_store_scope(tel__sink_store* s, tel__memory_arena* arena,
+TEL__COLD const tel_scope_view* tel__sink_store_scope(tel__sink_store* s, tel__memory_arena* arena,
                                                     const tel_scope_view* from) {
     tel_scope_view* v = (tel_scope_view*)tel__sink_store_take(s, arena, from, sizeof *from);
     if (!v) { return from; }
@@ -10347,7 +10087,7 @@ TEL__FN const tel_scope_view* tel__sink_store_scope(tel__sink_store* s, tel__mem
 }
 
 /* Room for one more element; NULL: no memory. Old arrays stay in the arena. */
-TEL__FN void* tel__sink_store_room(tel__sink_store* s, tel__memory_arena* arena, void* items, size_t* room,
+TEL__COLD void* tel__sink_store_room(tel__sink_store* s, tel__memory_arena* arena, void* items, size_t* room,
                                    size_t count, size_t each) {
     size_t more = *room ? 2 * *room : 16;
     void* p;
@@ -10359,7 +10099,7 @@ TEL__FN void* tel__sink_store_room(tel__sink_store* s, tel__memory_arena* arena,
     return p;
 }
 
-TEL__FN void tel__sink_store_span(tel__sink_store* s, const tel_span_view* from) {
+TEL__COLD void tel__sink_store_span(tel__sink_store* s, const tel_span_view* from) {
     tel__memory_arena* a = &s->records;
     void* p = tel__sink_store_room(s, a, s->spans, &s->span_room, s->span_count, sizeof *from);
     tel_span_view* v;
@@ -10385,7 +10125,7 @@ TEL__FN void tel__sink_store_span(tel__sink_store* s, const tel_span_view* from)
     v->links = links;
 }
 
-TEL__FN void tel__sink_store_log(tel__sink_store* s, const tel_log_view* from) {
+TEL__COLD void tel__sink_store_log(tel__sink_store* s, const tel_log_view* from) {
     tel__memory_arena* a = &s->records;
     void* p = tel__sink_store_room(s, a, s->logs, &s->log_room, s->log_count, sizeof *from);
     tel_log_view* v;
@@ -10399,7 +10139,7 @@ TEL__FN void tel__sink_store_log(tel__sink_store* s, const tel_log_view* from) {
     v->attrs = tel__sink_store_attrs(s, a, from->attrs);
 }
 
-TEL__FN void tel__sink_store_metric(tel__sink_store* s, const tel_metric_view* from) {
+TEL__COLD void tel__sink_store_metric(tel__sink_store* s, const tel_metric_view* from) {
     tel__memory_arena* a = &s->metrics;
     void* p = tel__sink_store_room(s, a, s->views, &s->view_room, s->view_count, sizeof *from);
     tel_metric_view* v;
@@ -10425,7 +10165,7 @@ TEL__FN void tel__sink_store_metric(tel__sink_store* s, const tel_metric_view* f
     v->points = points;
 }
 
-TEL__FN tel_result tel__sink_memory_export(const tel_batch* batch, void* user_data) {
+TEL__COLD tel_result tel__sink_memory_export(const tel_batch* batch, void* user_data) {
     tel__sink_store* s = user_data ? (tel__sink_store*)((tel_memory*)user_data)->tel__store : NULL;
     size_t i;
     if (!s) { return TEL_ERR_STATE; }
@@ -10444,7 +10184,7 @@ TEL__FN tel_result tel__sink_memory_export(const tel_batch* batch, void* user_da
     return s->failed ? TEL_ERR_MEMORY : TEL_OK;
 }
 
-TEL__FN tel_result tel__sink_memory_open(tel_sink* self, const tel_allocator* a) {
+TEL__COLD tel_result tel__sink_memory_open(tel_sink* self, const tel_allocator* a) {
     tel_memory* handle = (tel_memory*)self->user_data;
     tel__memory memory;
     tel__sink_store* s;
@@ -10460,7 +10200,7 @@ TEL__FN tel_result tel__sink_memory_open(tel_sink* self, const tel_allocator* a)
     return TEL_OK;
 }
 
-TEL__FN void tel__sink_memory_clear(tel_memory* handle) {
+TEL__COLD void tel__sink_memory_clear(tel_memory* handle) {
     tel__sink_store* s = (tel__sink_store*)handle->tel__store;
     tel__memory memory;
     if (!s) { return; }
@@ -10472,7 +10212,7 @@ TEL__FN void tel__sink_memory_clear(tel_memory* handle) {
     handle->tel__store = NULL;
 }
 
-TEL__FN tel_batch tel__sink_memory_read(const tel_memory* handle) {
+TEL__COLD tel_batch tel__sink_memory_read(const tel_memory* handle) {
     const tel__sink_store* s = (const tel__sink_store*)handle->tel__store;
     tel_batch b;
     memset(&b, 0, sizeof b);
@@ -11312,7 +11052,7 @@ static struct tel__lifecycle_root {
 
 /* ---- references ---- */
 
-TEL__FN void tel__lifecycle_destroy(tel_instance* inst) {
+TEL__COLD void tel__lifecycle_destroy(tel_instance* inst) {
     tel__memory memory;
     if (!inst->pipeline.closed) { tel__pipeline_close(&inst->pipeline); }
     if (tel__atomic_load_u32(&inst->memory.pins)) { return; }       /* a worker still stands on it: it stays */
@@ -11328,15 +11068,15 @@ TEL__FN void tel__lifecycle_destroy(tel_instance* inst) {
     tel__memory_free(&memory, inst, sizeof *inst);
 }
 
-TEL__FN void tel__lifecycle_release(tel_instance* inst) {
+TEL__NOINLINE void tel__lifecycle_release(tel_instance* inst) {
     if (tel__atomic_add_u32(&inst->refs, (uint32_t)-1) == 1) { tel__lifecycle_destroy(inst); }
 }
 
 /* The export thread came out of a sink after tel_shutdown had given up on it. */
-TEL__FN void tel__lifecycle_left(tel__pipeline* p) { tel__lifecycle_release((tel_instance*)p->registry->owner); }
+TEL__COLD void tel__lifecycle_left(tel__pipeline* p) { tel__lifecycle_release((tel_instance*)p->registry->owner); }
 
 /* The current instance, held until release; NULL when there is none. */
-TEL__FN tel_instance* tel__lifecycle_acquire(void) {
+TEL__NOINLINE tel_instance* tel__lifecycle_acquire(void) {
     tel_instance* inst;
     tel__thread_mutex_lock(&tel__root.mutex);
     inst = (tel_instance*)tel__atomic_load_ptr(&tel__root.current);
@@ -11349,7 +11089,7 @@ TEL__FN tel_instance* tel__lifecycle_acquire(void) {
 
 /* Takes a thread out of its instance: what its ring holds is drained, its cells are folded, its memory freed. Runs
    on the thread itself as it ends or finds its instance gone, and for threads that a fork left behind. */
-TEL__FN void tel__lifecycle_leave(tel__ring_thread* t) {
+TEL__NOINLINE void tel__lifecycle_leave(tel__ring_thread* t) {
     tel_instance* inst = (tel_instance*)t->registry->owner;
     tel__thread_mutex_lock(&inst->gate);
     if (!tel__atomic_load_u32(&inst->drained)) { tel__pipeline_drain_thread(&inst->pipeline, t); }
@@ -11361,20 +11101,20 @@ TEL__FN void tel__lifecycle_leave(tel__ring_thread* t) {
     tel__lifecycle_release(inst);
 }
 
-TEL__FN void tel__lifecycle_forget_me(void) {
+TEL__COLD void tel__lifecycle_forget_me(void) {
     tel__thread_me.cells = NULL;
     tel__thread_me.tracer = NULL;
     tel__thread_me.ring = NULL;
 }
 
-TEL__FN void tel__lifecycle_thread_exit(void* value) {
+TEL__COLD void tel__lifecycle_thread_exit(void* value) {
     tel__lifecycle_forget_me();
     tel__lifecycle_leave((tel__ring_thread*)value);
 }
 
 /* Registers the calling thread with inst, whose reference it takes over; false: no memory, and then the
    reference is given back. */
-TEL__FN bool tel__lifecycle_join(tel_instance* inst) {
+TEL__NOINLINE bool tel__lifecycle_join(tel_instance* inst) {
     tel__ring_thread* t = tel__ring_thread_add(&inst->registry);
     if (t) {
         tel__metric_cells* cells = tel__metric_cells_add(&inst->metrics);
@@ -11406,7 +11146,7 @@ TEL__FN bool tel__lifecycle_join(tel_instance* inst) {
 }
 
 /* In the child of fork, at its first record: the export thread. */
-TEL__FN void tel__lifecycle_wake(tel_instance* inst) {
+TEL__COLD void tel__lifecycle_wake(tel_instance* inst) {
     tel__thread_mutex_lock(&tel__root.mutex);
     tel__thread_me.cells = tel__thread_me.ring->cells;
     tel__thread_me.tracer = tel__thread_me.ring->tracer;
@@ -11459,7 +11199,7 @@ TEL__NOINLINE tel_instance* tel__lifecycle_enter(int signal) {
 
 /* ---- books ---- */
 
-TEL__FN void tel__lifecycle_stats(tel_instance* inst, tel_stats* out) {
+TEL__NOINLINE void tel__lifecycle_stats(tel_instance* inst, tel_stats* out) {
     uint32_t threads, k;
     tel__ring_books sum = tel__ring_totals(&inst->registry, &threads);
     uint64_t started = tel__atomic_load_u64(&sum.started), ended = tel__atomic_load_u64(&sum.ended);
@@ -11492,7 +11232,7 @@ TEL__FN void tel__lifecycle_stats(tel_instance* inst, tel_stats* out) {
 
 static const tel_scope tel__lifecycle_scope = { "telemetry.h", TEL_VERSION_STRING, NULL, { NULL, 0 } };
 
-TEL__FN void tel__lifecycle_observe(tel_observation* o, uint64_t v, const char* type, const char* name,
+TEL__COLD void tel__lifecycle_observe(tel_observation* o, uint64_t v, const char* type, const char* name,
                                     const char* error) {
     tel_attr items[3];
     size_t n = 0;
@@ -11503,7 +11243,7 @@ TEL__FN void tel__lifecycle_observe(tel_observation* o, uint64_t v, const char* 
 }
 
 /* otel.sdk.processor.*.processed: what left the rings, and what never did (semantic conventions, "SDK metrics"). */
-TEL__FN void tel__lifecycle_observe_processed(tel_observation* o, tel_instance* inst, int signal) {
+TEL__COLD void tel__lifecycle_observe_processed(tel_observation* o, tel_instance* inst, int signal) {
     const char* type = signal == 1 ? "batching_span_processor" : "batching_log_processor";
     const char* name = signal == 1 ? "batching_span_processor/0" : "batching_log_processor/0";
     tel_stats s;
@@ -11511,14 +11251,14 @@ TEL__FN void tel__lifecycle_observe_processed(tel_observation* o, tel_instance* 
     tel__lifecycle_observe(o, s.recorded[signal] - s.dropped[signal] - s.queued[signal], type, name, NULL);
     if (s.dropped[signal]) { tel__lifecycle_observe(o, s.dropped[signal], type, name, "queue_full"); }
 }
-TEL__FN void tel__lifecycle_observe_spans(tel_observation* o, void* user_data) {
+TEL__COLD void tel__lifecycle_observe_spans(tel_observation* o, void* user_data) {
     tel__lifecycle_observe_processed(o, (tel_instance*)user_data, 1);
 }
-TEL__FN void tel__lifecycle_observe_logs(tel_observation* o, void* user_data) {
+TEL__COLD void tel__lifecycle_observe_logs(tel_observation* o, void* user_data) {
     tel__lifecycle_observe_processed(o, (tel_instance*)user_data, 2);
 }
 
-TEL__FN void tel__lifecycle_observe_exported(tel_observation* o, tel_instance* inst, int signal) {
+TEL__COLD void tel__lifecycle_observe_exported(tel_observation* o, tel_instance* inst, int signal) {
     uint32_t k;
     for (k = 0; k < inst->pipeline.sink_count; k++) {
         tel__pipeline_sink* sink = &inst->pipeline.sinks[k];
@@ -11533,17 +11273,17 @@ TEL__FN void tel__lifecycle_observe_exported(tel_observation* o, tel_instance* i
         if (s.dropped_failed[signal]) { tel__lifecycle_observe(o, s.dropped_failed[signal], type, name, "rejected"); }
     }
 }
-TEL__FN void tel__lifecycle_exported_points(tel_observation* o, void* user_data) {
+TEL__COLD void tel__lifecycle_exported_points(tel_observation* o, void* user_data) {
     tel__lifecycle_observe_exported(o, (tel_instance*)user_data, 0);
 }
-TEL__FN void tel__lifecycle_exported_spans(tel_observation* o, void* user_data) {
+TEL__COLD void tel__lifecycle_exported_spans(tel_observation* o, void* user_data) {
     tel__lifecycle_observe_exported(o, (tel_instance*)user_data, 1);
 }
-TEL__FN void tel__lifecycle_exported_logs(tel_observation* o, void* user_data) {
+TEL__COLD void tel__lifecycle_exported_logs(tel_observation* o, void* user_data) {
     tel__lifecycle_observe_exported(o, (tel_instance*)user_data, 2);
 }
 
-TEL__FN void tel__lifecycle_self_metrics(tel_instance* inst) {
+TEL__COLD void tel__lifecycle_self_metrics(tel_instance* inst) {
     static const struct { const char* name; const char* unit; void (*func)(tel_observation* o,
                                                                            void* user_data); } list[] = {
         { "otel.sdk.processor.span.processed", "{span}", tel__lifecycle_observe_spans },
@@ -11569,7 +11309,7 @@ TEL__FN void tel__lifecycle_self_metrics(tel_instance* inst) {
 
 /* ---- opening the built-in sinks: their config, then R19 ---- */
 
-TEL__FN bool tel__lifecycle_otlp_reachable(const tel_otlp_desc* desc, const char* url) {
+TEL__COLD bool tel__lifecycle_otlp_reachable(const tel_otlp_desc* desc, const char* url) {
     tel__http_url parsed;
     if (desc && desc->post_fn) { return true; }
 #if TEL__CURL
@@ -11589,7 +11329,7 @@ TEL__FN bool tel__lifecycle_otlp_reachable(const tel_otlp_desc* desc, const char
 #endif
 }
 
-TEL__FN tel_result tel__lifecycle_open_otlp(tel_sink* self, const tel_allocator* a) {
+TEL__COLD tel_result tel__lifecycle_open_otlp(tel_sink* self, const tel_allocator* a) {
     tel_instance* inst = tel__root.opening;
     const tel_otlp_desc* desc = (const tel_otlp_desc*)self->config;
     tel__config_otlp* c = (tel__config_otlp*)tel__memory_alloc(&inst->memory, sizeof *c);
@@ -11614,7 +11354,7 @@ TEL__FN tel_result tel__lifecycle_open_otlp(tel_sink* self, const tel_allocator*
     return r;
 }
 
-TEL__FN tel_result tel__lifecycle_open_prometheus(tel_sink* self, const tel_allocator* a) {
+TEL__COLD tel_result tel__lifecycle_open_prometheus(tel_sink* self, const tel_allocator* a) {
     tel_instance* inst = tel__root.opening;
     tel__config_prometheus c;
     tel__sink_source source;
@@ -11640,12 +11380,12 @@ TEL__FN tel_result tel__lifecycle_open_prometheus(tel_sink* self, const tel_allo
 #endif
 }
 
-TEL__FN tel_result tel__lifecycle_open_text(tel_sink* self, const tel_allocator* a) {
+TEL__COLD tel_result tel__lifecycle_open_text(tel_sink* self, const tel_allocator* a) {
     (void)a;
     return tel__sink_text_open(self, &tel__root.opening->memory);
 }
 
-TEL__FN void tel__lifecycle_sink_otlp(tel_sink* s, const tel_otlp_desc* desc) {
+TEL__COLD void tel__lifecycle_sink_otlp(tel_sink* s, const tel_otlp_desc* desc) {
     memset(s, 0, sizeof *s);
     s->name = "otlp_http_json";
     s->open_fn = tel__lifecycle_open_otlp;
@@ -11659,7 +11399,7 @@ TEL__FN void tel__lifecycle_sink_otlp(tel_sink* s, const tel_otlp_desc* desc) {
 
 /* ---- fork ---- */
 
-TEL__FN void tel__lifecycle_fork_locks(tel_instance* inst, void (*turn)(tel__thread_mutex* m)) {
+TEL__COLD void tel__lifecycle_fork_locks(tel_instance* inst, void (*turn)(tel__thread_mutex* m)) {
     turn(&inst->gate);
     turn(&inst->pipeline.stage);
     turn(&inst->registry.mutex);
@@ -11668,11 +11408,11 @@ TEL__FN void tel__lifecycle_fork_locks(tel_instance* inst, void (*turn)(tel__thr
 }
 
 /* The instance this copy of the header has to see through a fork; an adopted one is its owner's. */
-TEL__FN tel_instance* tel__lifecycle_forkable(void) {
+TEL__COLD tel_instance* tel__lifecycle_forkable(void) {
     return tel__root.adopted ? NULL : (tel_instance*)tel__atomic_load_ptr(&tel__root.current);
 }
 
-TEL__FN void tel__lifecycle_fork_before(void) {
+TEL__COLD void tel__lifecycle_fork_before(void) {
     tel_instance* inst;
     tel__thread_mutex_lock(&tel__root.mutex);
     inst = tel__lifecycle_forkable();
@@ -11680,7 +11420,7 @@ TEL__FN void tel__lifecycle_fork_before(void) {
     tel__atomic_lock();
 }
 
-TEL__FN void tel__lifecycle_fork_parent(void) {
+TEL__COLD void tel__lifecycle_fork_parent(void) {
     tel_instance* inst;
     tel__atomic_unlock();
     inst = tel__lifecycle_forkable();
@@ -11689,7 +11429,7 @@ TEL__FN void tel__lifecycle_fork_parent(void) {
 }
 
 /* Empties the registry but for the forking thread, whose ring and books start anew. */
-TEL__FN void tel__lifecycle_fork_threads(tel_instance* inst) {
+TEL__COLD void tel__lifecycle_fork_threads(tel_instance* inst) {
     tel__ring_thread *t, *next, *mine = NULL;
     uint32_t at;
     for (t = inst->registry.threads; t; t = next) {
@@ -11721,7 +11461,7 @@ TEL__FN void tel__lifecycle_fork_threads(tel_instance* inst) {
     mine->cells = tel__metric_cells_add(&inst->metrics);
 }
 
-TEL__FN void tel__lifecycle_fork_sinks(tel_instance* inst) {
+TEL__COLD void tel__lifecycle_fork_sinks(tel_instance* inst) {
     uint32_t i;
     int j;
     for (i = 0; i < inst->pipeline.sink_count; i++) {
@@ -11737,7 +11477,7 @@ TEL__FN void tel__lifecycle_fork_sinks(tel_instance* inst) {
 }
 
 /* The child: one thread, whole locks, nothing recorded. Allocates little and makes no thread. */
-TEL__FN void tel__lifecycle_fork_child(void) {
+TEL__NOINLINE void tel__lifecycle_fork_child(void) {
     tel_instance* inst;
     tel__pipeline* p;
     tel__atomic_unlock();
@@ -11779,9 +11519,9 @@ TEL__FN void tel__lifecycle_fork_child(void) {
 
 /* ---- start ---- */
 
-TEL__FN void tel__lifecycle_at_exit(void);
+TEL__COLD void tel__lifecycle_at_exit(void);
 
-TEL__FN bool tel__lifecycle_hooks(void) {
+TEL__COLD bool tel__lifecycle_hooks(void) {
     if (!tel__thread_exit_hook_make(&tel__root.hook, tel__lifecycle_thread_exit)) { return false; }
     if (tel__root.hooked) { return true; }
     if (!tel__thread_fork_hooks(tel__lifecycle_fork_before, tel__lifecycle_fork_parent, tel__lifecycle_fork_child)) {
@@ -11793,7 +11533,7 @@ TEL__FN bool tel__lifecycle_hooks(void) {
 }
 
 /* Opens the sinks in order; on a failure those that were opened are closed again. */
-TEL__FN tel_result tel__lifecycle_open_sinks(tel_instance* inst, const tel_desc* desc) {
+TEL__COLD tel_result tel__lifecycle_open_sinks(tel_instance* inst, const tel_desc* desc) {
     tel_sink fallback;
     const tel_sink* list = desc->sinks;
     size_t count = desc->sink_count, i;
@@ -11837,7 +11577,7 @@ TEL__FN tel_result tel__lifecycle_open_sinks(tel_instance* inst, const tel_desc*
     return r;
 }
 
-TEL__FN void tel__lifecycle_remember(tel_instance* inst, const tel_desc* desc) {
+TEL__COLD void tel__lifecycle_remember(tel_instance* inst, const tel_desc* desc) {
     const tel__config* c = &inst->config;
     tel_desc* d = &inst->desc;
     *d = *desc;
@@ -11857,7 +11597,7 @@ TEL__FN void tel__lifecycle_remember(tel_instance* inst, const tel_desc* desc) {
     d->allocator = inst->memory.allocator;
 }
 
-TEL__FN void tel__lifecycle_wire(tel_instance* inst) {
+TEL__COLD void tel__lifecycle_wire(tel_instance* inst) {
     tel__pipeline* p = &inst->pipeline;
     const tel__config* c = &inst->config;
     p->memory = &inst->memory;
@@ -11881,7 +11621,7 @@ TEL__FN void tel__lifecycle_wire(tel_instance* inst) {
 }
 
 /* Builds the rooms of an instance whose config is resolved. What was built on a failure is freed by destroy. */
-TEL__FN tel_result tel__lifecycle_build(tel_instance* inst, const tel_desc* desc) {
+TEL__COLD tel_result tel__lifecycle_build(tel_instance* inst, const tel_desc* desc) {
     const tel__config* c = &inst->config;
     tel_result r, s, o;
     tel__clock_init(&inst->clock, desc->clock_ns, desc->clock_user_data);
@@ -11905,7 +11645,7 @@ TEL__FN tel_result tel__lifecycle_build(tel_instance* inst, const tel_desc* desc
 }
 
 /* Makes an instance; *out stays NULL when the environment disables the SDK. */
-TEL__FN tel_result tel__lifecycle_make(const tel_desc* desc, tel_instance** out) {
+TEL__COLD tel_result tel__lifecycle_make(const tel_desc* desc, tel_instance** out) {
     size_t limit = desc->memory_limit ? desc->memory_limit : (size_t)64 << 20;
     bool own = desc->allocator.alloc_fn && desc->allocator.free_fn;
     tel__memory boot;
@@ -11939,7 +11679,7 @@ TEL__FN tel_result tel__lifecycle_make(const tel_desc* desc, tel_instance** out)
 }
 
 /* Takes the right to start or stop; false: somebody else has it. */
-TEL__FN bool tel__lifecycle_begin_change(void) {
+TEL__COLD bool tel__lifecycle_begin_change(void) {
     bool mine;
     tel__thread_mutex_lock(&tel__root.mutex);
     mine = !tel__root.changing;
@@ -11948,14 +11688,14 @@ TEL__FN bool tel__lifecycle_begin_change(void) {
     return mine;
 }
 
-TEL__FN void tel__lifecycle_end_change(tel_instance* publish) {
+TEL__COLD void tel__lifecycle_end_change(tel_instance* publish) {
     tel__thread_mutex_lock(&tel__root.mutex);
     if (publish) { tel__atomic_store_release_ptr(&tel__root.current, publish); }
     tel__root.changing = false;
     tel__thread_mutex_unlock(&tel__root.mutex);
 }
 
-TEL__FN tel_result tel__lifecycle_start(const tel_desc* desc) {
+TEL__NOINLINE tel_result tel__lifecycle_start(const tel_desc* desc) {
     tel_instance* inst = NULL;
     tel_result r = TEL_ERR_MEMORY;
     if (!tel__lifecycle_begin_change()) { return TEL_ERR_STATE; }
@@ -11981,7 +11721,7 @@ TEL__FN tel_result tel__lifecycle_start(const tel_desc* desc) {
 /* ---- stop ---- */
 
 /* From here on nothing is recorded into inst. */
-TEL__FN void tel__lifecycle_shut_gate(tel_instance* inst) {
+TEL__COLD void tel__lifecycle_shut_gate(tel_instance* inst) {
     tel__metric_cells* k;
     tel__ring_thread* t;
     tel__thread_mutex_lock(&inst->gate);
@@ -11998,7 +11738,7 @@ TEL__FN void tel__lifecycle_shut_gate(tel_instance* inst) {
     tel__thread_mutex_unlock(&inst->gate);
 }
 
-TEL__FN void tel__lifecycle_say_lost(tel_instance* inst, tel_result* r) {
+TEL__COLD void tel__lifecycle_say_lost(tel_instance* inst, tel_result* r) {
     uint64_t lost[3];
     tel_stats s;
     uint32_t k;
@@ -12019,7 +11759,7 @@ TEL__FN void tel__lifecycle_say_lost(tel_instance* inst, tel_result* r) {
     }
 }
 
-TEL__FN tel_result tel__lifecycle_finish(tel_instance* inst, uint64_t deadline) {
+TEL__COLD tel_result tel__lifecycle_finish(tel_instance* inst, uint64_t deadline) {
     tel_result r;
     bool ended, entered;
     tel_stats last;
@@ -12054,7 +11794,7 @@ TEL__FN tel_result tel__lifecycle_finish(tel_instance* inst, uint64_t deadline) 
     return r;
 }
 
-TEL__FN tel_result tel__lifecycle_stop(uint32_t timeout_ms) {
+TEL__NOINLINE tel_result tel__lifecycle_stop(uint32_t timeout_ms) {
     uint64_t deadline = tel__clock_deadline(timeout_ms);
     tel__ring_thread* mine = tel__thread_me.ring;
     tel_instance* inst;
@@ -12077,7 +11817,7 @@ TEL__FN tel_result tel__lifecycle_stop(uint32_t timeout_ms) {
     return r;
 }
 
-TEL__FN void tel__lifecycle_at_exit(void) {
+TEL__COLD void tel__lifecycle_at_exit(void) {
     tel_instance* inst = tel__lifecycle_acquire();
     bool flush = inst && !inst->no_atexit && !tel__root.adopted;
     if (inst) { tel__lifecycle_release(inst); }
@@ -12086,7 +11826,7 @@ TEL__FN void tel__lifecycle_at_exit(void) {
 
 /* ---- adoption ---- */
 
-TEL__FN tel_result tel__lifecycle_adopt(tel_instance* other) {
+TEL__NOINLINE tel_result tel__lifecycle_adopt(tel_instance* other) {
     tel_instance* before;
     tel__ring_thread* t = tel__thread_me.ring;
     if (other && other->magic != TEL__LIFECYCLE_MAGIC) { return TEL_ERR_BUILD; }

@@ -63,6 +63,9 @@ static void both(const char* name, const char* floor, bench_body body, uint64_t 
     figure_of(name, floor, BENCH_THREADS, body, burst, between);
 }
 
+/* So many records fit the default ring of 256 KiB at up to 250 bytes each. */
+#define BURST 1000
+
 /* ---- groups ---- */
 
 static void group_floors(void) {
@@ -80,14 +83,14 @@ static void group_floors(void) {
     figure_of("floor.tsc", "-", 1, floor_tsc, 0, NULL);
     figure_of("floor.clock", "-", 1, floor_clock, 0, NULL);
     figure_of("floor.ids", "-", 1, floor_ids, 0, NULL);
-    both("floor.ring64", "-", floor_ring64, 0, NULL);
-    both("floor.ring128", "-", floor_ring128, 0, NULL);
-    both("floor.span", "-", floor_span, 0, NULL);
-    both("floor.span3", "-", floor_span3, 0, NULL);
-    figure_of("floor.span.clock", "-", 1, floor_span_precise, 0, NULL);
-    both("floor.log", "-", floor_log, 0, NULL);
-    both("floor.log3", "-", floor_log3, 0, NULL);
-    figure_of("floor.logf", "-", 1, floor_logf, 0, NULL);
+    both("floor.ring64", "-", floor_ring64, BURST, floor_drain);
+    both("floor.ring128", "-", floor_ring128, BURST, floor_drain);
+    both("floor.span", "-", floor_span, BURST, floor_drain);
+    both("floor.span3", "-", floor_span3, BURST, floor_drain);
+    figure_of("floor.span.clock", "-", 1, floor_span_precise, BURST, floor_drain);
+    both("floor.log", "-", floor_log, BURST, floor_drain);
+    both("floor.log3", "-", floor_log3, BURST, floor_drain);
+    figure_of("floor.logf", "-", 1, floor_logf, BURST, floor_drain);
 }
 
 static void absent(const char* suffix) {
@@ -129,9 +132,6 @@ static void group_metrics(void) {
     report_value("series.overflowed", (double)tel_query_stats().series_overflow, "records", "-");
     tel_shutdown(2000);
 }
-
-/* So many records fit the default ring of 256 KiB at up to 250 bytes each. */
-#define BURST 1000
 
 static void drain(void) { (void)tel_flush(2000); }
 

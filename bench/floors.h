@@ -190,12 +190,29 @@ static void floor_clock(int thread, uint64_t n) {
 
 #define FLOOR_RING (256u * 1024u)           /* the header's default ring */
 static uint8_t floor_rings[BENCH_THREADS][FLOOR_RING] __attribute__((aligned(128)));
-typedef struct floor_thread { uint64_t id[4]; uint8_t* ring; uint64_t head; } floor_thread;
-static __thread floor_thread floor_me;
+typedef struct floor_thread { uint64_t id[4]; uint8_t* ring; uint64_t head, tail; } __attribute__((aligned(128))) floor_thread;
+static floor_thread floor_threads[BENCH_THREADS];
+static uint8_t      floor_drained[FLOOR_RING];
 
-static void floor_me_init(int thread) {
-    floor_me.ring = floor_rings[thread];
-    for (int i = 0; i < 4; i++) { floor_me.id[i] = 0x9E3779B97F4A7C15u * (uint64_t)(thread * 4 + i + 1); }
+static floor_thread* floor_me_init(int thread) {
+    floor_thread* me = &floor_threads[thread];
+    me->ring = floor_rings[thread];
+    for (int i = 0; i < 4; i++) { me->id[i] = 0x9E3779B97F4A7C15u * (uint64_t)(thread * 4 + i + 1); }
+    return me;
+}
+
+/* Between two bursts: one thread copies out what all have written, as every exporter must. The lines of the rings
+   are then in that cpu's cache, and the next writes have to fetch them back. */
+static void floor_drain(void) {
+    for (int i = 0; i < BENCH_THREADS; i++) {
+        floor_thread* t = &floor_threads[i];
+        uint64_t head = __atomic_load_n(&t->head, __ATOMIC_ACQUIRE);
+        for (; t->tail != head; t->tail += 64) {
+            uint64_t at = t->tail & (FLOOR_RING - 1);
+            memcpy(floor_drained + at, t->ring + at, 64);
+        }
+    }
+    BENCH_FENCE();
 }
 static inline uint64_t* floor_claim(floor_thread* me, uint32_t size) {
     return (uint64_t*)(void*)(me->ring + (me->head & (FLOOR_RING - size)));
@@ -212,21 +229,21 @@ static inline uint64_t floor_id(floor_thread* me) {         /* xoshiro256++ */
 }
 
 static void floor_ids(int thread, uint64_t n) {
-    floor_me_init(thread);
+    floor_thread* me = floor_me_init(thread);
     for (uint64_t i = 0; i < n; i++) {
-        BENCH_KEEP(floor_id(&floor_me));
-        BENCH_KEEP(floor_id(&floor_me));
-        BENCH_KEEP(floor_id(&floor_me));
+        BENCH_KEEP(floor_id(me));
+        BENCH_KEEP(floor_id(me));
+        BENCH_KEEP(floor_id(me));
     }
 }
 
 #define FLOOR_RING_WRITE(name, size)                                                                          \
     static void name(int thread, uint64_t n) {                                                                \
-        floor_me_init(thread);                                                                                \
+        floor_thread* me = floor_me_init(thread);                                                             \
         for (uint64_t i = 0; i < n; i++) {                                                                    \
-            uint64_t* at = floor_claim(&floor_me, size);                                                      \
+            uint64_t* at = floor_claim(me, size);                                                             \
             for (uint32_t k = 0; k < size / 8; k++) { at[k] = i; }                                            \
-            floor_publish(&floor_me, size);                                                                   \
+            floor_publish(me, size);                                                                          \
             BENCH_FENCE();                                                                                    \
         }                                                                                                     \
     }
@@ -234,8 +251,7 @@ FLOOR_RING_WRITE(floor_ring64, 64)
 FLOOR_RING_WRITE(floor_ring128, 128)
 
 /* A span: two time stamps, a trace id and a span id, one record; three attributes make it 128 bytes. */
-static BENCH_NOINLINE void floor_span_one(const char* name, const floor_attr* attrs, int precise) {
-    floor_thread* me = &floor_me;
+static BENCH_NOINLINE void floor_span_one(floor_thread* me, const char* name, const floor_attr* attrs, int precise) {
     uint32_t size = attrs != NULL ? 128u : 64u;
     uint64_t begin = precise ? bench_now() : floor_stamp();
     uint64_t trace_high = floor_id(me), trace_low = floor_id(me), id = floor_id(me);
@@ -260,21 +276,20 @@ static BENCH_NOINLINE void floor_span_one(const char* name, const floor_attr* at
     floor_publish(me, size);
 }
 static void floor_span(int thread, uint64_t n) {
-    floor_me_init(thread);
-    for (uint64_t i = 0; i < n; i++) { floor_span_one("work", NULL, 0); BENCH_FENCE(); }
+    floor_thread* me = floor_me_init(thread);
+    for (uint64_t i = 0; i < n; i++) { floor_span_one(me, "work", NULL, 0); BENCH_FENCE(); }
 }
 static void floor_span_precise(int thread, uint64_t n) {
-    floor_me_init(thread);
-    for (uint64_t i = 0; i < n; i++) { floor_span_one("work", NULL, 1); BENCH_FENCE(); }
+    floor_thread* me = floor_me_init(thread);
+    for (uint64_t i = 0; i < n; i++) { floor_span_one(me, "work", NULL, 1); BENCH_FENCE(); }
 }
 static void floor_span3(int thread, uint64_t n) {
-    floor_me_init(thread);
-    for (uint64_t i = 0; i < n; i++) { floor_span_one("work", floor_sets[78], 0); BENCH_FENCE(); }
+    floor_thread* me = floor_me_init(thread);
+    for (uint64_t i = 0; i < n; i++) { floor_span_one(me, "work", floor_sets[78], 0); BENCH_FENCE(); }
 }
 
 /* A log record: one time stamp, the context, 32 bytes of body; three attributes make it 128 bytes. */
-static BENCH_NOINLINE void floor_log_one(const char* body, size_t size, uint32_t record_size) {
-    floor_thread* me = &floor_me;
+static BENCH_NOINLINE void floor_log_one(floor_thread* me, const char* body, size_t size, uint32_t record_size) {
     uint64_t* at = floor_claim(me, record_size);
     at[0] = floor_stamp();
     at[1] = me->id[0];
@@ -286,20 +301,20 @@ static BENCH_NOINLINE void floor_log_one(const char* body, size_t size, uint32_t
 }
 static void floor_log(int thread, uint64_t n) {
     static const char body[33] = "order placed and confirmed today";
-    floor_me_init(thread);
-    for (uint64_t i = 0; i < n; i++) { floor_log_one(body, 32, 64); BENCH_FENCE(); }
+    floor_thread* me = floor_me_init(thread);
+    for (uint64_t i = 0; i < n; i++) { floor_log_one(me, body, 32, 64); BENCH_FENCE(); }
 }
 static void floor_log3(int thread, uint64_t n) {
     static const char body[33] = "order placed and confirmed today";
-    floor_me_init(thread);
-    for (uint64_t i = 0; i < n; i++) { floor_log_one(body, 32, 128); BENCH_FENCE(); }
+    floor_thread* me = floor_me_init(thread);
+    for (uint64_t i = 0; i < n; i++) { floor_log_one(me, body, 32, 128); BENCH_FENCE(); }
 }
 static void floor_logf(int thread, uint64_t n) {
     char text[33];
-    floor_me_init(thread);
+    floor_thread* me = floor_me_init(thread);
     for (uint64_t i = 0; i < n; i++) {
         int size = snprintf(text, sizeof text, "cart %s has %d items", "basket", (int)i);
-        floor_log_one(text, size > 0 && size < 33 ? (size_t)size : 32, 64);
+        floor_log_one(me, text, size > 0 && size < 33 ? (size_t)size : 32, 64);
         BENCH_FENCE();
     }
 }

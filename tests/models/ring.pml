@@ -44,9 +44,9 @@ proctype producer() {
         :: else
         fi;
 #ifdef BUG_ROOM
-        if :: SIZE - USED(head, seen) < want -> goto full :: else fi;
+        if :: SIZE - USED(head, seen) < want -> goto later :: else fi;
 #else
-        if :: SIZE - USED(head, seen) < over + want -> goto full :: else fi;
+        if :: SIZE - USED(head, seen) < over + want -> goto later :: else fi;
 #endif
         if
         :: over > 0 ->
@@ -61,7 +61,7 @@ proctype producer() {
         body[(at + want - 1) % SIZE] = n;
         head = (head + over + want) % WRAP;                 /* release */
         n++;
-full:   over = 0
+later:  over = 0
     od;
     done = true
 }
