@@ -1332,8 +1332,8 @@ TEL__FN void tel__platform_detect(tel__platform_facts* out) {
 #endif
 /* ==== R02 >>atomics ===================================================================================
    Atomic 32-bit, 64-bit and pointer cells as struct types, so that a plain assignment does not compile.
-   Three back ends: compiler builtins, Interlocked, and a spin lock that every operation takes
-   (TEL_FORCE_LOCKED_ATOMICS; also machines without 64-bit atomics), which is slow and only correct.
+   Two back ends: compiler builtins, and a spin lock that every operation takes (TEL_FORCE_LOCKED_ATOMICS;
+   also machines without 64-bit atomics and other compilers), which is slow and only correct.
 
    Uses      R01 platform.                     Used by   every room that shares data.
    Threads   any.
@@ -1461,7 +1461,7 @@ TEL__FN void tel__atomic_add_double(tel__atomic_u64* a, double n) {
    Threads   any. The hooks are set once, from tel_init, under the root mutex.
    Holds     tel__thread_me is written by its own thread only. Its pointers stay valid until that thread
              clears them, because the memory behind them is freed by the thread itself or after it.
-             Threads made here block every signal: the host's handlers never run on them.
+             Threads made here block all signals but faults: the host's handlers do not run on them.
    Tests     tests/rooms/threads.c   fuzz: none   bench: floor.tls
 */
 #if TEL__GNU
@@ -1563,6 +1563,12 @@ TEL__FN bool tel__thread_start(tel__thread_handle* h, void (*fn)(void* arg), voi
     h->fn = fn;
     h->arg = arg;
     sigfillset(&all);
+    sigdelset(&all, SIGSEGV);           /* faults are the crash handler's, wherever they happen */
+    sigdelset(&all, SIGBUS);
+    sigdelset(&all, SIGFPE);
+    sigdelset(&all, SIGILL);
+    sigdelset(&all, SIGABRT);
+    sigdelset(&all, SIGTRAP);
     pthread_sigmask(SIG_SETMASK, &all, &old);
     h->started = pthread_create(&h->thread, NULL, tel__thread_main, h) == 0;
     pthread_sigmask(SIG_SETMASK, &old, NULL);
@@ -3171,7 +3177,7 @@ TEL__FN bool tel__attr_next(tel__attr_reader* r, tel__attr_got* got) {
     got->attr.tel__key_size = head.key_size;
     got->attr.type = (tel_type)head.type;
     got->string.data = p + head.key_size + 1;
-    got->string.size = head.value_size;
+    got->string.size = head.type == TEL_TYPE_STRING ? head.value_size : 0;
     if (head.type == TEL_TYPE_STRING) { got->attr.as.s = got->string; }
     else if (head.type == TEL_TYPE_DOUBLE) { got->attr.as.d = tel__atomic_double(got->number); }
     else if (head.type == TEL_TYPE_BOOL) { got->attr.as.b = got->number != 0; }
@@ -3437,9 +3443,9 @@ TEL__INLINE void tel__ring_count(tel__atomic_u64* single_writer) {
     tel__atomic_store_u64(single_writer, tel__atomic_load_u64(single_writer) + 1);
 }
 
-/* With release: who reads it with acquire sees the count of the record it belongs to. */
-TEL__INLINE void tel__ring_settle(tel__atomic_u64* single_writer) {
-    tel__atomic_store_release_u64(single_writer, tel__atomic_load_u64(single_writer) + 1);
+/* With release: who reads it with acquire sees the counts of the records it belongs to. */
+TEL__INLINE void tel__ring_settle(tel__atomic_u64* single_writer, uint64_t n) {
+    tel__atomic_store_release_u64(single_writer, tel__atomic_load_u64(single_writer) + n);
 }
 
 TEL__FN void tel__ring_registry_init(tel__ring_registry* g, tel__memory* memory, uint32_t ring_bytes,
@@ -3542,7 +3548,7 @@ TEL__INLINE char* tel__ring_begin(tel__ring_thread* t, uint32_t size, int signal
     if (TEL__LIKELY(t->ring != NULL) || tel__ring_thread_ring(t)) {
         if (TEL__LIKELY(size <= t->ring->size / 4)) { p = tel__ring_reserve(t->ring, size); }
     }
-    if (TEL__UNLIKELY(!p)) { tel__ring_settle(&t->books.dropped[signal]); }
+    if (TEL__UNLIKELY(!p)) { tel__ring_settle(&t->books.dropped[signal], 1); }
     return p;
 }
 
@@ -5274,7 +5280,7 @@ TEL__INLINE bool tel__span_context(tel__span_tracer* t, const tel_context* paren
 
 TEL__NOINLINE void tel__span_pool_empty(tel__span_tracer* t) {
     tel__ring_count(&t->thread->books.recorded[TEL__BOOK_SPANS]);
-    tel__ring_settle(&t->thread->books.dropped[TEL__BOOK_SPANS]);
+    tel__ring_settle(&t->thread->books.dropped[TEL__BOOK_SPANS], 1);
     tel__diag_note(t->shared->diag, TEL__DIAG_SPAN_POOL, NULL);
 }
 
@@ -6006,6 +6012,7 @@ TEL__FN bool tel__pipeline_keep(tel__pipeline* p, const tel__ring_head* h, uint3
 /* Moves what one ring holds by now into the stages. What finds no memory stays in the ring. */
 TEL__FN void tel__pipeline_drain_ring(tel__pipeline* p, tel__ring* r, tel__ring_books* books) {
     uint32_t at = tel__atomic_load_u32(&r->tail), kept = at, end, fill;
+    uint64_t taken[2] = { 0, 0 };
     const tel__ring_head* h;
     if (!r->data) { return; }
     fill = (uint32_t)((uint64_t)tel__ring_used(r) * 256 / r->size);
@@ -6018,8 +6025,10 @@ TEL__FN void tel__pipeline_drain_ring(tel__pipeline* p, tel__ring* r, tel__ring_
             break;
         }
         kept = at;
-        tel__ring_settle(&books->taken[signal]);
+        taken[signal]++;
     }
+    tel__ring_settle(&books->taken[0], taken[0]);
+    tel__ring_settle(&books->taken[1], taken[1]);
     if (!h) { kept = at; }
     tel__ring_release(r, kept);
 }
@@ -8236,8 +8245,8 @@ TEL__FN size_t tel__http_find(tel_text t, const char* any) {
     return i;
 }
 
-/* Printable ASCII; or what a line may have: blanks and bytes above too, but no NUL and no lone CR, which
-   are a line's end to some readers. */
+/* Printable ASCII; a line may also have blanks and bytes above, but no NUL and no lone CR, which end it for
+   some readers. */
 TEL__FN bool tel__http_is_clean(tel_text t, bool line) {
     size_t i;
     for (i = 0; i < t.size; i++) {
@@ -8317,7 +8326,6 @@ enum {
     TEL__HTTP_RETRY_MAX_MS    = 24 * 3600 * 1000,       /* a longer Retry-After counts as this */
     TEL__HTTP_SLICE_MS        = 50,                     /* how soon `stop` is seen */
     TEL__HTTP_ADDRESSES       = 8,
-    TEL__HTTP_FALLBACK_MS     = 2000,                   /* for an address that has others behind it */
     TEL__HTTP_CONNECTIONS     = 16,
     TEL__HTTP_REQUEST_MAX     = 8 * 1024,
     TEL__HTTP_TARGET_MAX      = 4 * 1024,
@@ -8325,13 +8333,12 @@ enum {
     TEL__HTTP_WRITE_MS        = 10000,
     TEL__HTTP_LINGER_MS       = 1000,
     TEL__HTTP_LOOK_MS         = 250,                    /* how soon a listener that is not woken sees `stop` */
-    TEL__HTTP_GRACE_MS        = 100,                    /* how long a new connection cannot be pushed out */
-    TEL__HTTP_PAUSE_MS        = 100                     /* after accept found no descriptor left */
+    TEL__HTTP_GRACE_MS        = 100                     /* how long a new connection cannot be pushed out */
 };
 
 /* ---- heads: what requests and responses share -------------------------------------------------------- */
 
-/* What a head says. The slices point into it. */
+/* What a head says; the slices point into it. */
 typedef struct tel__http_head {
     tel_text start;                         /* the first line */
     tel_text retry_after, accept_encoding;
@@ -8347,8 +8354,7 @@ TEL__FN bool tel__http_is_token(tel_text t) {
     return i > 0 && i == t.size;
 }
 
-/* Takes one line, without its end, off *rest; false when no line is complete. A bare LF ends a line too
-   (RFC 9112 2.2). */
+/* Takes one line off *rest, if it is whole, without its end: CRLF or a bare LF (RFC 9112 2.2). */
 TEL__FN bool tel__http_line_take(tel_text* rest, tel_text* line) {
     const char* end = rest->size > 0 ? (const char*)memchr(rest->data, '\n', rest->size) : NULL;
     size_t n = end ? (size_t)(end - rest->data) : 0;
@@ -8418,13 +8424,6 @@ TEL__FN int tel__http_head_read(tel_text* in, tel__http_head* out) {
 
 /* ---- dates ------------------------------------------------------------------------------------------ */
 
-/* Days from 1970-01-01 in the Gregorian calendar. Years begin in March here: the leap day is their last. */
-TEL__FN int64_t tel__http_days(int64_t year, int64_t month, int64_t day) {
-    int64_t y = month > 2 ? year : year - 1;
-    int64_t m = month > 2 ? month - 3 : month + 9;
-    return 365 * y + y / 4 - y / 100 + y / 400 + (153 * m + 2) / 5 + day - 1 - 719468;
-}
-
 /* The three forms of RFC 9110 5.6.7, told apart by their words; between these stands any of " ,-:". A year
    of two digits is the one that is at most 50 years ahead. */
 TEL__FN bool tel__http_date_parse(tel_text text, uint64_t now_unix_s, int64_t* unix_s) {
@@ -8435,6 +8434,7 @@ TEL__FN bool tel__http_date_parse(tel_text text, uint64_t now_unix_s, int64_t* u
     uint64_t f[6] = { 0, 0, 0, 0, 0, 0 }, this_year = 1970 + now_unix_s / 31556952u;
     size_t i, n, count = 0;
     const size_t* place;
+    int64_t year, day;
     for (; text.size > 0; text = tel__http_rest(text, n)) {
         for (n = 0; n < text.size && tel__http_is_alnum(text.data[n]); n++) { }
         if (n > 0 && count == 8) { return false; }
@@ -8457,8 +8457,9 @@ TEL__FN bool tel__http_date_parse(tel_text text, uint64_t now_unix_s, int64_t* u
     if (f[1] > 12 || f[2] == 0 || (n != 2 && n != 4)) { return false; }
     if (n == 2) { f[0] += this_year / 100 * 100; }
     if (n == 2 && f[0] > this_year + 50) { f[0] -= 100; }
-    *unix_s = tel__http_days((int64_t)f[0], (int64_t)f[1], (int64_t)f[2]) * 86400
-            + (int64_t)(f[3] * 3600 + f[4] * 60 + f[5]);
+    year = (int64_t)f[0] - (f[1] < 3 ? 1 : 0);                  /* years begin in March: the leap day is last */
+    day = 365 * year + year / 4 - year / 100 + year / 400 + (int64_t)((153 * ((f[1] + 9) % 12) + 2) / 5 + f[2]);
+    *unix_s = (day - 719469) * 86400 + (int64_t)(f[3] * 3600 + f[4] * 60 + f[5]);
     return true;
 }
 
@@ -8530,18 +8531,10 @@ TEL__FN tel_result tel__http_parser_head(tel__http_parser* p, tel_text* in, uint
     if (h.retry_after.size > 0) { out->retry_after_ms = tel__http_retry_after(h.retry_after, now_unix_s); }
     out->keep_alive = !h.close && s.data[7] == '1';
     p->chunked = h.chunked;
-    p->left = h.length;
-    if (status == 204 || status == 304 || (h.length_known && h.length == 0)) {
-        p->state = TEL__HTTP_DONE;
-    } else if (h.chunked) {
-        p->state = TEL__HTTP_CHUNK_SIZE;
-    } else if (h.length_known) {
-        p->state = TEL__HTTP_BODY;
-    } else {
-        p->left = UINT64_MAX;
-        p->state = TEL__HTTP_BODY_TO_CLOSE;
-        out->keep_alive = false;
-    }
+    p->left = h.length_known ? h.length : UINT64_MAX;
+    p->state = h.chunked ? TEL__HTTP_CHUNK_SIZE : h.length_known ? TEL__HTTP_BODY : TEL__HTTP_BODY_TO_CLOSE;
+    if (status == 204 || status == 304 || p->left == 0) { p->state = TEL__HTTP_DONE; }
+    if (p->state == TEL__HTTP_BODY_TO_CLOSE) { out->keep_alive = false; }
     return TEL_OK;
 }
 
@@ -8622,27 +8615,18 @@ TEL__FN tel_result tel__http_parser_finish(tel__http_parser* p) {
 /* ---- sockets: the only place that sees the platform -------------------------------------------------- */
 
 #if TEL__WINDOWS
-
 typedef SOCKET tel__http_socket;
 typedef int tel__http_size, tel__http_socklen;
 #define TEL__HTTP_NO_SOCKET  INVALID_SOCKET
 #define TEL__HTTP_CLOSE      closesocket
 #define TEL__HTTP_POLL       WSAPoll
 #define TEL__HTTP_OWN_PORT   SO_EXCLUSIVEADDRUSE
-
 /* Whether the last call that failed only means: not now. */
 TEL__FN bool tel__http_socket_waits(void) {
     int e = WSAGetLastError();
     return e == WSAEWOULDBLOCK || e == WSAEINPROGRESS || e == WSAEINTR;
 }
-TEL__FN void tel__http_socket_mode(tel__http_socket s) {
-    u_long yes = 1;
-    ioctlsocket(s, FIONBIO, &yes);
-    SetHandleInformation((HANDLE)s, HANDLE_FLAG_INHERIT, 0);
-}
-
 #else
-
 typedef int tel__http_socket;
 typedef size_t tel__http_size;
 typedef socklen_t tel__http_socklen;
@@ -8650,15 +8634,9 @@ typedef socklen_t tel__http_socklen;
 #define TEL__HTTP_CLOSE      close
 #define TEL__HTTP_POLL       poll
 #define TEL__HTTP_OWN_PORT   SO_REUSEADDR       /* gives a restarted program its port back */
-
 TEL__FN bool tel__http_socket_waits(void) {
     return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR || errno == EINPROGRESS;
 }
-TEL__FN void tel__http_socket_mode(tel__http_socket s) {
-    fcntl(s, F_SETFD, FD_CLOEXEC);
-    fcntl(s, F_SETFL, fcntl(s, F_GETFL) | O_NONBLOCK);
-}
-
 #endif
 #if TEL__WINDOWS || TEL__APPLE
 #define TEL__HTTP_STREAM     SOCK_STREAM
@@ -8676,15 +8654,17 @@ typedef struct tel__http_address {
     tel__http_socklen       size;
 } tel__http_address;
 
-TEL__FN void tel__http_socket_close(tel__http_socket s) {
-    if (s != TEL__HTTP_NO_SOCKET) { TEL__HTTP_CLOSE(s); }
-}
-
 /* Non-blocking, closed on exec, mute about broken pipes, without Nagle's delay. */
 TEL__FN tel__http_socket tel__http_socket_prepare(tel__http_socket s) {
     int on = 1;
-    if (s == TEL__HTTP_NO_SOCKET) { return s; }
-    tel__http_socket_mode(s);
+#if TEL__WINDOWS
+    u_long yes = 1;
+    ioctlsocket(s, (long)FIONBIO, &yes);        /* no socket: every call fails and does no harm */
+    SetHandleInformation((HANDLE)s, HANDLE_FLAG_INHERIT, 0);
+#else
+    fcntl(s, F_SETFD, FD_CLOEXEC);
+    fcntl(s, F_SETFL, fcntl(s, F_GETFL) | O_NONBLOCK);
+#endif
 #if defined(SO_NOSIGPIPE)
     setsockopt(s, SOL_SOCKET, SO_NOSIGPIPE, &on, sizeof on);
 #endif
@@ -8708,19 +8688,18 @@ TEL__FN bool tel__http_socket_send(tel__http_socket s, tel_text* pieces, size_t 
     size_t i, n, size = 0;
     int sent;
     packet[0] = 0;                              /* nothing to send is no error */
-    for (i = *left = 0; i < count; i++) {
+    for (i = 0, *left = 1; i < count; i++) {
         n = sizeof packet - size < pieces[i].size ? sizeof packet - size : pieces[i].size;
         if (n > 0) { memcpy(packet + size, pieces[i].data, n); }
         size += n;
-        *left += pieces[i].size;
     }
     sent = (int)send(s, packet, (tel__http_size)size, TEL__HTTP_SEND_FLAGS);
     if (sent < 0) { return tel__http_socket_waits(); }
-    *left -= (size_t)sent;
-    for (i = 0, size = (size_t)sent; i < count; i++) {
+    for (i = *left = 0, size = (size_t)sent; i < count; i++) {
         n = size < pieces[i].size ? size : pieces[i].size;
         if (n > 0) { pieces[i] = tel__http_rest(pieces[i], n); }    /* an empty one may have no data */
         size -= n;
+        *left += pieces[i].size;
     }
     return true;
 }
@@ -8788,7 +8767,7 @@ typedef struct tel__http_limit {
 
 /* For the child of a fork: lets go of the descriptor; the parent's connection lives on. */
 TEL__FN void tel__http_client_forget(tel__http_client* c) {
-    if (c->open) { tel__http_socket_close(c->socket); }
+    if (c->open) { TEL__HTTP_CLOSE(c->socket); }
     c->open = false;
 }
 
@@ -8818,24 +8797,6 @@ TEL__FN tel_result tel__http_wait(tel__http_socket s, int events, const tel__htt
     return TEL_ERR_TIMEOUT;
 }
 
-TEL__FN tel_result tel__http_connect(const tel__http_address* to, const tel__http_limit* limit,
-                                     tel__http_socket* out) {
-    const void* where = &to->where;
-    tel__http_socket s = tel__http_socket_open(to->where.ss_family);
-    tel__http_socklen size = (tel__http_socklen)sizeof(int);
-    tel_result r = TEL_ERR_IO;
-    int ready = 0, error = 0;
-    if (s == TEL__HTTP_NO_SOCKET) { return r; }
-    if (connect(s, (const struct sockaddr*)where, to->size) == 0 || tel__http_socket_waits()) {
-        r = tel__http_wait(s, POLLOUT, limit, &ready);
-    }
-    if (r == TEL_OK && getsockopt(s, SOL_SOCKET, SO_ERROR, (char*)&error, &size) != 0) { r = TEL_ERR_IO; }
-    if (error != 0) { r = TEL_ERR_IO; }
-    if (r != TEL_OK) { tel__http_socket_close(s); }
-    else { *out = s; }
-    return r;
-}
-
 /* Tries every address in turn. One with others behind it gets half of the time that is left and not more
    than two seconds, so that a dead IPv6 route costs a little and not everything. */
 TEL__FN tel_result tel__http_client_connect(tel__http_client* c, const tel__http_url* url,
@@ -8843,33 +8804,30 @@ TEL__FN tel_result tel__http_client_connect(tel__http_client* c, const tel__http
     tel__http_address list[TEL__HTTP_ADDRESSES];
     size_t i, count = tel__http_resolve(url->host, url->port, list, TEL__HTTP_ADDRESSES);
     tel_result r = TEL_ERR_IO;
-    for (i = 0; i < count; i++) {
-        size_t at = (c->last + i) % count;
+    for (i = 0; i < count && r != TEL_OK && !tel__http_over(limit); i++) {
+        const tel__http_address* to = &list[(c->last + i) % count];
+        const void* where = &to->where;
+        tel__http_socklen size = (tel__http_socklen)sizeof(int);
         uint32_t half = tel__clock_left_ms(limit->deadline_mono_ns) / 2;
         tel__http_limit share = *limit;
-        if (tel__http_over(limit)) { return TEL_ERR_TIMEOUT; }
-        if (i + 1 < count) {
-            share.deadline_mono_ns = tel__clock_deadline(half < TEL__HTTP_FALLBACK_MS ? half : TEL__HTTP_FALLBACK_MS);
+        int ready, error = 0;
+        if (i + 1 < count) { share.deadline_mono_ns = tel__clock_deadline(half < 2000 ? half : 2000); }
+        r = TEL_ERR_IO;
+        c->socket = tel__http_socket_open(to->where.ss_family);
+        if (c->socket == TEL__HTTP_NO_SOCKET) { continue; }
+        if (connect(c->socket, (const struct sockaddr*)where, to->size) == 0 || tel__http_socket_waits()) {
+            r = tel__http_wait(c->socket, POLLOUT, &share, &ready);
         }
-        r = tel__http_connect(&list[at], &share, &c->socket);
-        if (r != TEL_OK) { continue; }
-        c->open = true;
-        c->port = url->port;
-        c->last = at;
-        memcpy(c->host, url->host, sizeof c->host);
-        return TEL_OK;
+        getsockopt(c->socket, SOL_SOCKET, SO_ERROR, (char*)&error, &size);
+        if (r == TEL_OK && error != 0) { r = TEL_ERR_IO; }
+        if (r != TEL_OK) { TEL__HTTP_CLOSE(c->socket); }
     }
-    return r;
-}
-
-/* Whether the kept connection leads there and is still quiet: bytes that nobody asked for, or an end,
-   make it useless. */
-TEL__FN bool tel__http_client_ready(tel__http_client* c, const tel__http_url* url) {
-    char byte;
-    if (c->open && c->port == url->port && strcmp(c->host, url->host) == 0
-        && tel__http_socket_receive(c->socket, &byte, 1, MSG_PEEK) == 0) { return true; }
-    tel__http_client_close(c);
-    return false;
+    if (r != TEL_OK) { return tel__http_over(limit) ? TEL_ERR_TIMEOUT : r; }
+    c->open = true;
+    c->port = url->port;
+    c->last = (c->last + i - 1) % count;
+    memcpy(c->host, url->host, sizeof c->host);
+    return TEL_OK;
 }
 
 /* Sends and reads at the same time: a server that refuses early is heard, one that stops reading cannot
@@ -8904,27 +8862,10 @@ TEL__FN tel_result tel__http_exchange(tel__http_socket s, tel_text pieces[4], co
 /* Complete "Name: value\r\n" lines and nothing that could end the head early. */
 TEL__FN bool tel__http_lines_ok(tel_text lines) {
     tel_text line, name, value;
-    while (lines.size > 0) {
-        if (!tel__http_line_take(&lines, &line) || line.data[line.size] != '\r') { return false; }
-        if (!tel__http_header_cut(line, &name, &value)) { return false; }
+    while (tel__http_line_take(&lines, &line)) {
+        if (line.data[line.size] != '\r' || !tel__http_header_cut(line, &name, &value)) { return false; }
     }
-    return true;
-}
-
-TEL__FN void tel__http_put_request(tel__text_out* o, const tel__http_url* url, size_t size) {
-    TEL__TEXT_LIT(o, "POST ");
-    tel__text_put_cstr(o, url->path);
-    TEL__TEXT_LIT(o, " HTTP/1.1\r\nHost: ");
-    if (url->ipv6) { tel__text_put_char(o, '['); }
-    tel__text_put_cstr(o, url->host);
-    if (url->ipv6) { tel__text_put_char(o, ']'); }
-    if (url->port != 80) {
-        tel__text_put_char(o, ':');
-        tel__text_put_u64(o, url->port);
-    }
-    TEL__TEXT_LIT(o, "\r\nContent-Length: ");
-    tel__text_put_u64(o, size);
-    TEL__TEXT_LIT(o, "\r\n");
+    return lines.size == 0;
 }
 
 /* POSTs and reads the whole answer. TEL_OK: out holds one, of any status. TEL_ERR_IO: nobody there, no
@@ -8936,7 +8877,7 @@ TEL__FN void tel__http_put_request(tel__text_out* o, const tel__http_url* url, s
 TEL__FN tel_result tel__http_post(tel__http_client* c, const tel__http_url* url, tel_text headers,
                                   const void* body, size_t size, uint64_t deadline_mono_ns,
                                   const tel__atomic_u32* stop, tel__http_response* out) {
-    char start[sizeof url->path + sizeof url->host + 128];
+    char start[sizeof url->path + sizeof url->host + 128], byte;
     tel__text_out head = tel__text_fixed(start, sizeof start);
     tel__http_limit limit;
     tel_result r = TEL_ERR_IO;
@@ -8944,11 +8885,24 @@ TEL__FN tel_result tel__http_post(tel__http_client* c, const tel__http_url* url,
     limit.stop = stop;
     tel__http_response_reset(out);
     if (url->tls || !tel__http_lines_ok(headers)) { return TEL_ERR_ARGUMENT; }
-    tel__http_put_request(&head, url, size);
+    TEL__TEXT_LIT(&head, "POST ");
+    tel__text_put_cstr(&head, url->path);
+    tel__text_put_cstr(&head, url->ipv6 ? " HTTP/1.1\r\nHost: [" : " HTTP/1.1\r\nHost: ");
+    tel__text_put_cstr(&head, url->host);
+    tel__text_put_cstr(&head, url->ipv6 ? "]:" : ":");
+    tel__text_put_u64(&head, url->port);
+    TEL__TEXT_LIT(&head, "\r\nContent-Length: ");
+    tel__text_put_u64(&head, size);
+    TEL__TEXT_LIT(&head, "\r\n");
     for (;;) {
-        bool reused = tel__http_client_ready(c, url), touched = false;
+        bool touched = false, reused = c->open && c->port == url->port && strcmp(c->host, url->host) == 0;
         tel_text pieces[4];
-        if (!reused) { r = tel__http_client_connect(c, url, &limit); }
+        /* Bytes that nobody asked for, or an end, make a kept connection useless. */
+        reused = reused && tel__http_socket_receive(c->socket, &byte, 1, MSG_PEEK) == 0;
+        if (!reused) {
+            tel__http_client_close(c);
+            r = tel__http_client_connect(c, url, &limit);
+        }
         if (!c->open) { return r; }
         pieces[0] = tel__http_slice(head.data, head.size);
         pieces[1] = headers;
@@ -9027,7 +8981,7 @@ typedef struct tel__http_connection {
     tel__http_socket socket;
     int              phase;
     bool             keep_alive;
-    uint64_t         since_ns;          /* when this phase began */
+    uint64_t         until_ns;          /* when this phase is over at the latest */
     tel__text_out    body;
     tel_text         out[2];            /* what is still to be written: head, body */
     size_t           size;              /* of in */
@@ -9043,18 +8997,13 @@ typedef struct tel__http_listener {
     tel__atomic_u32       stop;
     tel__http_socket      socket;
     uint16_t              port;
-    uint64_t              pause_until_ns;       /* accept nobody before */
+    size_t                place;                /* for a newcomer, see tel__http_listener_prepare */
     tel__http_connection* connections[TEL__HTTP_CONNECTIONS];
 } tel__http_listener;
 
-TEL__FN void tel__http_connection_phase(tel__http_connection* c, int phase) {
+TEL__FN void tel__http_connection_phase(tel__http_connection* c, int phase, uint64_t ms) {
     c->phase = phase;
-    c->since_ns = tel__clock_mono_ns();
-}
-
-TEL__FN uint64_t tel__http_connection_deadline(const tel__http_connection* c) {
-    static const uint64_t ms[] = { TEL__HTTP_READ_MS, TEL__HTTP_WRITE_MS, TEL__HTTP_LINGER_MS };
-    return c->since_ns + ms[c->phase] * 1000000u;
+    c->until_ns = tel__clock_mono_ns() + ms * 1000000u;
 }
 
 /* Lays an answer out for writing; false when the head is too long. The body must stay where it is. */
@@ -9072,7 +9021,7 @@ TEL__FN bool tel__http_connection_reply(tel__http_connection* c, int status, con
     TEL__TEXT_LIT(&o, "\r\n");
     c->out[0] = tel__http_slice(o.data, o.size);
     c->out[1] = tel__http_slice(body.data, without_body ? 0 : body.size);
-    tel__http_connection_phase(c, TEL__HTTP_WRITING);
+    tel__http_connection_phase(c, TEL__HTTP_WRITING, TEL__HTTP_WRITE_MS);
     return o.lost == 0;
 }
 
@@ -9084,14 +9033,16 @@ TEL__FN void tel__http_connection_refuse(tel__http_connection* c, int status, bo
 }
 
 /* The slot is emptied first and the phase left before the body goes: a fork at any moment between leaves
-   the child a leak at worst, never a pointer to freed memory. */
-TEL__FN void tel__http_connection_drop(tel__http_listener* l, size_t slot) {
+   the child a leak at worst, never a pointer to freed memory. The child (`forked`) has no word for peers who
+   still talk to the parent, and frees a body only in the one phase in which nobody can have been at work on
+   it when the fork came. */
+TEL__FN void tel__http_connection_drop(tel__http_listener* l, size_t slot, bool forked) {
     tel__http_connection* c = l->connections[slot];
     l->connections[slot] = NULL;
     if (!c) { return; }
-    shutdown(c->socket, TEL__HTTP_SHUT_BOTH);
-    tel__http_socket_close(c->socket);
-    tel__text_heap_free(&c->body);
+    if (!forked) { shutdown(c->socket, TEL__HTTP_SHUT_BOTH); }
+    TEL__HTTP_CLOSE(c->socket);
+    if (!forked || c->phase == TEL__HTTP_WRITING) { tel__text_heap_free(&c->body); }
     tel__memory_free(l->memory, c, sizeof *c);
 }
 
@@ -9129,7 +9080,7 @@ TEL__FN bool tel__http_connection_read(tel__http_listener* l, tel__http_connecti
     size_t at = c->phase == TEL__HTTP_LINGERING ? 0 : c->size;
     int got = tel__http_socket_receive(c->socket, c->in + at, sizeof c->in - at, 0);
     if (got <= 0 || c->phase == TEL__HTTP_LINGERING) { return got >= 0; }
-    if (at == 0) { c->since_ns = tel__clock_mono_ns(); }
+    if (at == 0) { tel__http_connection_phase(c, TEL__HTTP_READING, TEL__HTTP_READ_MS); }
     c->size += (size_t)got;
     if (c->size == sizeof c->in || memchr(c->in + at, '\n', (size_t)got)) { tel__http_connection_answer(l, c); }
     return true;
@@ -9140,7 +9091,8 @@ TEL__FN bool tel__http_connection_write(tel__http_listener* l, tel__http_connect
     size_t left;
     if (!tel__http_socket_send(c->socket, c->out, 2, &left)) { return false; }
     if (left > 0) { return true; }
-    tel__http_connection_phase(c, c->keep_alive ? TEL__HTTP_READING : TEL__HTTP_LINGERING);
+    if (c->keep_alive) { tel__http_connection_phase(c, TEL__HTTP_READING, TEL__HTTP_READ_MS); }
+    else { tel__http_connection_phase(c, TEL__HTTP_LINGERING, TEL__HTTP_LINGER_MS); }
     tel__text_heap_free(&c->body);
     if (!c->keep_alive) { shutdown(c->socket, TEL__HTTP_SHUT_WRITE); }
     else if (c->size > 0) { tel__http_connection_answer(l, c); }
@@ -9152,72 +9104,58 @@ TEL__FN void tel__http_connection_serve(tel__http_listener* l, size_t slot, bool
     bool alive = true;
     if (ready && c->phase != TEL__HTTP_WRITING) { alive = tel__http_connection_read(l, c); }
     if (ready && alive && c->phase == TEL__HTTP_WRITING) { alive = tel__http_connection_write(l, c); }
-    if (alive && tel__clock_mono_ns() < tel__http_connection_deadline(c)) { return; }
+    if (alive && tel__clock_mono_ns() < c->until_ns) { return; }
     if (alive && c->phase == TEL__HTTP_READING && c->size > 0) {
         tel__http_connection_refuse(c, 408, false);
         if (tel__http_connection_write(l, c)) { return; }
     }
-    tel__http_connection_drop(l, slot);
+    tel__http_connection_drop(l, slot, false);
 }
 
-/* The place for a newcomer, and from when on it can be had: a free one at once, else that of the peer that
-   has been silent or slow in asking for longest. Everybody keeps a place for a moment in which to ask, and
-   for the whole answer; until then newcomers wait in the system's queue. Thus a flood of silent peers cannot
-   push out the one that speaks at once. */
-TEL__FN size_t tel__http_listener_place(const tel__http_listener* l, uint64_t* from_ns) {
-    size_t i, best = 0;
-    *from_ns = UINT64_MAX;
-    for (i = 0; i < TEL__HTTP_CONNECTIONS; i++) {
-        const tel__http_connection* c = l->connections[i];
-        uint64_t ms = c && c->phase == TEL__HTTP_WRITING ? TEL__HTTP_WRITE_MS : TEL__HTTP_GRACE_MS;
-        uint64_t from = c ? c->since_ns + ms * 1000000u : 0;
-        if (from >= *from_ns) { continue; }
-        *from_ns = from;
-        best = i;
-    }
-    if (*from_ns < l->pause_until_ns) { *from_ns = l->pause_until_ns; }
-    return best;
-}
-
-/* No descriptor left, no memory, or the newcomer went away: a pause, so that the thread cannot spin. */
+/* Out of descriptors or memory the thread rests, so that it cannot spin. */
 TEL__FN void tel__http_listener_admit(tel__http_listener* l) {
-    uint64_t from, now = tel__clock_mono_ns();
-    size_t place = tel__http_listener_place(l, &from);
-    tel__http_connection* c;
+    tel__http_connection* c = l->connections[l->place];
     tel__http_socket s;
-    if (now < from) { return; }
-    l->pause_until_ns = now + (uint64_t)TEL__HTTP_PAUSE_MS * 1000000u;
+    if (c && c->phase == TEL__HTTP_WRITING) { return; }         /* it has asked meanwhile */
     s = tel__http_socket_prepare(accept(l->socket, NULL, NULL));
-    if (s == TEL__HTTP_NO_SOCKET) { return; }
-    tel__http_connection_drop(l, place);
-    c = (tel__http_connection*)tel__memory_alloc(l->memory, sizeof *c);
-    if (!c) {
-        tel__http_socket_close(s);
-        return;
+    if (s != TEL__HTTP_NO_SOCKET) {
+        tel__http_connection_drop(l, l->place, false);
+        c = (tel__http_connection*)tel__memory_alloc(l->memory, sizeof *c);
+        if (c) {
+            c->socket = s;
+            c->body = tel__text_heap(l->memory);
+            tel__http_connection_phase(c, TEL__HTTP_READING, TEL__HTTP_READ_MS);
+            l->connections[l->place] = c;
+            return;
+        }
+        TEL__HTTP_CLOSE(s);
     }
-    l->pause_until_ns = 0;
-    c->socket = s;
-    c->body = tel__text_heap(l->memory);
-    tel__http_connection_phase(c, TEL__HTTP_READING);
-    l->connections[place] = c;
+    tel__thread_sleep_ns((uint64_t)TEL__HTTP_SLICE_MS * 1000000u);
 }
 
-/* Fills the set for poll: the connections in order, and the listening socket if newcomers may come in. No
-   empty items: poll refuses a set larger than the number of descriptors that a process may have. The answer
-   is how long to wait, in milliseconds. */
-TEL__FN int tel__http_listener_prepare(const tel__http_listener* l, tel__http_poll* items, size_t* count) {
-    uint64_t now = tel__clock_mono_ns(), first = now + (uint64_t)TEL__HTTP_LOOK_MS * 1000000u, from;
+/* Fills the set for poll: the connections in order, and the listening socket if a newcomer can have a place.
+   That is a free one, or the one of the peer that has been silent or slow in asking for longest. Everybody
+   keeps a place for a moment in which to ask, and for the answer; until then newcomers wait in the system's
+   queue. Thus a flood of silent peers cannot push out the one that speaks at once. The set has no empty
+   items: poll refuses one larger than the number of descriptors that a process may have. The answer is how
+   long to wait, in milliseconds. */
+TEL__FN int tel__http_listener_prepare(tel__http_listener* l, tel__http_poll* items, size_t* count) {
+    uint64_t now = tel__clock_mono_ns(), vacant = UINT64_MAX, first = now + (uint64_t)TEL__HTTP_LOOK_MS * 1000000u;
+    uint64_t slack = (uint64_t)(TEL__HTTP_READ_MS - TEL__HTTP_GRACE_MS) * 1000000u;
     size_t i;
-    *count = 0;
-    (void)tel__http_listener_place(l, &from);
-    for (i = 0; i < TEL__HTTP_CONNECTIONS; i++) {
+    for (i = *count = 0; i < TEL__HTTP_CONNECTIONS; i++) {
         const tel__http_connection* c = l->connections[i];
+        uint64_t from = !c ? 0 : c->phase == TEL__HTTP_READING ? c->until_ns - slack : c->until_ns;
+        if (from < vacant) {
+            vacant = from;
+            l->place = i;
+        }
         if (!c) { continue; }
         tel__http_poll_add(items, count, c->socket, c->phase == TEL__HTTP_WRITING ? POLLOUT : POLLIN);
-        if (tel__http_connection_deadline(c) < first) { first = tel__http_connection_deadline(c); }
+        if (c->until_ns < first) { first = c->until_ns; }
     }
-    if (now >= from) { tel__http_poll_add(items, count, l->socket, POLLIN); }
-    else if (from < first) { first = from; }
+    if (now >= vacant) { tel__http_poll_add(items, count, l->socket, POLLIN); }
+    else if (vacant < first) { first = vacant; }
     return first > now ? (int)((first - now) / 1000000u) + 1 : 0;
 }
 
@@ -9233,38 +9171,13 @@ TEL__FN void tel__http_listener_run(void* arg) {
         }
         if (at < count && (items[at].revents & POLLIN)) { tel__http_listener_admit(l); }
     }
-    for (i = 0; i < TEL__HTTP_CONNECTIONS; i++) { tel__http_connection_drop(l, i); }
-}
-
-/* Binds the first address of the host that can be bound; without SO_REUSEPORT, which would let two programs
-   share it. */
-TEL__FN bool tel__http_listener_bind(tel__http_listener* l, const char* host, uint16_t port) {
-    tel__http_address list[TEL__HTTP_ADDRESSES];
-    size_t i, count = tel__http_resolve(host, port, list, TEL__HTTP_ADDRESSES);
-    for (i = 0; i < count; i++) {
-        tel__http_address* at = &list[i];
-        void* where = &at->where;
-        int on = 1;
-        tel__http_socket s = tel__http_socket_open(at->where.ss_family);
-        if (s == TEL__HTTP_NO_SOCKET) { continue; }
-        setsockopt(s, SOL_SOCKET, TEL__HTTP_OWN_PORT, (const char*)&on, sizeof on);
-        if (bind(s, (struct sockaddr*)where, at->size) == 0 && listen(s, 64) == 0
-            && getsockname(s, (struct sockaddr*)where, &at->size) == 0) {
-            struct sockaddr_in v4;              /* the port has the same place in both families */
-            memcpy(&v4, where, sizeof v4);
-            l->port = ntohs(v4.sin_port);
-            l->socket = s;
-            return true;
-        }
-        tel__http_socket_close(s);
-    }
-    return false;
+    for (i = 0; i < TEL__HTTP_CONNECTIONS; i++) { tel__http_connection_drop(l, i, false); }
 }
 
 TEL__FN uint16_t tel__http_listener_port(const tel__http_listener* l) { return l->port; }
 
 TEL__FN void tel__http_listener_free(tel__http_listener* l) {
-    tel__http_socket_close(l->socket);
+    if (l->socket != TEL__HTTP_NO_SOCKET) { TEL__HTTP_CLOSE(l->socket); }
     tel__memory_free(l->memory, l, sizeof *l);
 }
 
@@ -9277,36 +9190,43 @@ TEL__FN void tel__http_listener_close(tel__http_listener* l) {
     tel__http_listener_free(l);
 }
 
-/* For the child of a fork, where the thread does not exist: lets go of descriptors and memory without a
-   word to the peers, who still talk to the parent. A body is freed only in the one phase in which nobody
-   can have been at work on it when the fork came. */
+/* For the child of a fork, where the thread does not exist: lets go of descriptors and memory. */
 TEL__FN void tel__http_listener_forget(tel__http_listener* l) {
     size_t i;
-    for (i = 0; i < TEL__HTTP_CONNECTIONS; i++) {
-        tel__http_connection* c = l->connections[i];
-        if (!c) { continue; }
-        tel__http_socket_close(c->socket);
-        if (c->phase == TEL__HTTP_WRITING) { tel__text_heap_free(&c->body); }
-        tel__memory_free(l->memory, c, sizeof *c);
-    }
+    for (i = 0; i < TEL__HTTP_CONNECTIONS; i++) { tel__http_connection_drop(l, i, true); }
     tel__http_listener_free(l);
 }
 
-/* Listens on host (an address, "localhost" or a name) and answers with what the handler writes. Port 0:
-   any free one, see tel__http_listener_port. TEL_ERR_IO: the address cannot be had (port taken, not ours,
-   not allowed); TEL_ERR_MEMORY: no memory or no thread. */
+/* Listens on the first address of the host (an address, "localhost" or a name) that can be bound, without
+   SO_REUSEPORT, which would let two programs share it, and answers with what the handler writes. Port 0: any
+   free one, see tel__http_listener_port. TEL_ERR_IO: the address cannot be had (port taken, not ours, not
+   allowed); TEL_ERR_MEMORY: no memory or no thread. */
 TEL__FN tel_result tel__http_listen(tel__memory* m, const char* host, uint16_t port, tel__http_handler handler,
                                     void* user_data, tel__http_listener** out) {
+    tel__http_address list[TEL__HTTP_ADDRESSES];
+    size_t i, count = tel__http_resolve(host, port, list, TEL__HTTP_ADDRESSES);
     tel__http_listener* l = (tel__http_listener*)tel__memory_alloc(m, sizeof *l);
-    tel_result r = TEL_OK;
+    tel_result r = TEL_ERR_IO;
+    struct sockaddr_in v4;                      /* the port has the same place in both families */
+    int on = 1;
     *out = NULL;
     if (!l) { return TEL_ERR_MEMORY; }
     l->memory = m;
     l->handler = handler;
     l->user_data = user_data;
     l->socket = TEL__HTTP_NO_SOCKET;
-    if (!tel__http_listener_bind(l, host, port)) { r = TEL_ERR_IO; }
-    else if (!tel__thread_start(&l->thread, tel__http_listener_run, l)) { r = TEL_ERR_MEMORY; }
+    for (i = 0; i < count && r == TEL_ERR_IO; i++) {
+        void* where = &list[i].where;
+        if (l->socket != TEL__HTTP_NO_SOCKET) { TEL__HTTP_CLOSE(l->socket); }
+        l->socket = tel__http_socket_open(list[i].where.ss_family);
+        setsockopt(l->socket, SOL_SOCKET, TEL__HTTP_OWN_PORT, (const char*)&on, sizeof on);
+        if (bind(l->socket, (struct sockaddr*)where, list[i].size) == 0 && listen(l->socket, 64) == 0
+            && getsockname(l->socket, (struct sockaddr*)where, &list[i].size) == 0) {
+            memcpy(&v4, where, sizeof v4);
+            l->port = ntohs(v4.sin_port);
+            r = tel__thread_start(&l->thread, tel__http_listener_run, l) ? TEL_OK : TEL_ERR_MEMORY;
+        }
+    }
     if (r != TEL_OK) { tel__http_listener_free(l); }
     else { *out = l; }
     return r;

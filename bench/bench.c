@@ -50,7 +50,8 @@ static bench_result scaled(bench_result r, double by) {
 }
 
 /* `name` gets the suffix .1t or .4t, and so does the name of its floor. */
-static void figure_of(const char* name, const char* floor, int threads, bench_body body, uint64_t burst, void (*between)(void)) {
+static void figure_of(const char* name, const char* floor, int threads, bench_body body, uint64_t burst,
+                      void (*between)(void)) {
     char full[48], limit[48];
     snprintf(full, sizeof full, "%s.%dt", name, threads);
     snprintf(limit, sizeof limit, "%s.%dt", floor, threads);
@@ -82,7 +83,7 @@ static void group_floors(void) {
     both("floor.histogram", "-", floor_histogram, 0, NULL);
     figure_of("floor.tsc", "-", 1, floor_tsc, 0, NULL);
     figure_of("floor.clock", "-", 1, floor_clock, 0, NULL);
-    figure_of("floor.ids", "-", 1, floor_ids, 0, NULL);
+    both("floor.ids", "-", floor_ids, 0, NULL);
     both("floor.ring64", "-", floor_ring64, BURST, floor_drain);
     both("floor.ring128", "-", floor_ring128, BURST, floor_drain);
     both("floor.span", "-", floor_span, BURST, floor_drain);
@@ -361,7 +362,8 @@ static void collect_figures(int fd) {
     if (in == NULL) { return; }
     while (figure_count < FIGURES_MAX && fgets(line, sizeof line, in) != NULL) {
         figure* f = &figures[figure_count];
-        if (sscanf(line, "%47[^\t]\t%lf\t%lf\t%11[^\t]\t%31[^\t\n]", f->name, &f->min, &f->median, f->unit, f->floor) == 5) {
+        if (sscanf(line, "%47[^\t]\t%lf\t%lf\t%11[^\t]\t%31[^\t\n]", f->name, &f->min, &f->median, f->unit,
+                   f->floor) == 5) {
             figure_count++;
         }
     }

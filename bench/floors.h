@@ -190,7 +190,11 @@ static void floor_clock(int thread, uint64_t n) {
 
 #define FLOOR_RING (256u * 1024u)           /* the header's default ring */
 static uint8_t floor_rings[BENCH_THREADS][FLOOR_RING] __attribute__((aligned(128)));
-typedef struct floor_thread { uint64_t id[4]; uint8_t* ring; uint64_t head, tail; } __attribute__((aligned(128))) floor_thread;
+typedef struct floor_thread {
+    uint64_t id[4];
+    uint8_t* ring;
+    uint64_t head, tail;
+} __attribute__((aligned(128))) floor_thread;
 static floor_thread floor_threads[BENCH_THREADS];
 static uint8_t      floor_drained[FLOOR_RING];
 

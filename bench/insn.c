@@ -101,12 +101,13 @@ static void run(const insn_case* c) {
 }
 
 int main(int argc, char** argv) {
+    bool list = argc == 2 && strcmp(argv[1], "list") == 0;
     size_t i;
     bench_fill_values();
     bench_fill_series();
     for (i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        if (argc == 2 && strcmp(argv[1], "list") == 0) { printf("%s %u\n", cases[i].name, (unsigned)cases[i].n); continue; }
+        if (list) { printf("%s %u\n", cases[i].name, (unsigned)cases[i].n); continue; }
         if (argc == 2 && strcmp(argv[1], cases[i].name) == 0) { run(&cases[i]); return 0; }
     }
-    return argc == 2 && strcmp(argv[1], "list") == 0 ? 0 : 2;
+    return list ? 0 : 2;
 }

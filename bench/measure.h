@@ -134,7 +134,9 @@ static void bench_work(bench_team* t, int thread) {
     while ((begin = bench_now()) < t->start) { BENCH_PAUSE(); }
     t->body(thread, t->ops);
     t->end[thread][0] = bench_now();
-    if (begin > t->start + BENCH_LATE_NS || bench_preemptions() != before) { __atomic_fetch_add(&t->lost, 1, __ATOMIC_RELAXED); }
+    if (begin > t->start + BENCH_LATE_NS || bench_preemptions() != before) {
+        __atomic_fetch_add(&t->lost, 1, __ATOMIC_RELAXED);
+    }
 }
 
 static void* bench_member_main(void* arg) {
@@ -218,7 +220,8 @@ BENCH_UNUSED static bench_result bench_summary(double* values, int count) {
 }
 
 /* burst 0: runs flat out. Otherwise `burst` operations per round and `between` after each round. */
-BENCH_UNUSED static bench_result bench_measure(bench_body body, int threads, uint64_t burst, void (*between)(void)) {
+BENCH_UNUSED static bench_result bench_measure(bench_body body, int threads, uint64_t burst,
+                                               void (*between)(void)) {
     bench_team team;
     bench_member members[BENCH_THREADS];
     pthread_t handles[BENCH_THREADS];
@@ -258,7 +261,8 @@ BENCH_UNUSED static bench_result bench_once_each(void (*body)(void), int reps) {
 
 /* The two lines of a figure: name, value, unit, floor, peer, value of the peer; "-" where there is none. A peer's
    program gives its own name in `peer`, and its value twice. */
-BENCH_UNUSED static void bench_line(const char* name, bench_result r, const char* unit, double floor, const char* peer) {
+BENCH_UNUSED static void bench_line(const char* name, bench_result r, const char* unit, double floor,
+                                    const char* peer) {
     char limit[32];
     int i;
     if (floor > 0) { snprintf(limit, sizeof limit, "%.4g", floor); } else { snprintf(limit, sizeof limit, "-"); }

@@ -27,7 +27,9 @@ machine() {
     cpu=$(lscpu 2>/dev/null | sed -n 's/^Model name: *//p')
     [ -n "$cpu" ] || cpu=$(sed -n 's/^model name.*: //p' /proc/cpuinfo 2>/dev/null | head -n 1)
     [ -n "$cpu" ] || cpu=$(uname -m)
-    echo "# $(getconf _NPROCESSORS_ONLN 2>/dev/null || echo '?') x $cpu; $(uname -s) $(uname -r | sed 's/[-+].*//'); $($1 --version | head -n 1); $(date -u +%Y-%m-%d)"
+    cpus=$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo '?')
+    system="$(uname -s) $(uname -r | sed 's/[-+].*//')"
+    echo "# $cpus x $cpu; $system; $($1 --version | head -n 1); $(date -u +%Y-%m-%d)"
 }
 
 # ---- build ----
@@ -36,13 +38,13 @@ peers=
 peer() { peers="$peers $1"; }
 if [ "${PEERS:-1}" != 0 ]; then
     if ! have c++; then say "peer prometheus-cpp skipped: no C++ compiler"
-    elif c++ -O2 -std=c++17 -o "$build/peer-prometheus-cpp" "$here/peers/prometheus_cpp.cc" -lprometheus-cpp-core -lpthread \
-        2> "$build/peer-prometheus-cpp.log"; then peer "$build/peer-prometheus-cpp"
-    else say "peer prometheus-cpp skipped: does not build here (package prometheus-cpp-dev); see $build/peer-prometheus-cpp.log"; fi
+    elif c++ -O2 -std=c++17 -o "$build/peer-cpp" "$here/peers/prometheus_cpp.cc" -lprometheus-cpp-core -lpthread \
+        2> "$build/peer-cpp.log"; then peer "$build/peer-cpp"
+    else say "peer prometheus-cpp skipped: does not build here (prometheus-cpp-dev?); see $build/peer-cpp.log"; fi
 
     if ! have cargo; then say "peers in Rust skipped: no cargo"
-    elif CARGO_TARGET_DIR="$build/rust" cargo build --release --locked --quiet --manifest-path "$here/peers/rust/Cargo.toml" \
-        2> "$build/peer-rust.log"; then peer "$build/rust/release/peers"
+    elif CARGO_TARGET_DIR="$build/rust" cargo build --release --locked --quiet \
+        --manifest-path "$here/peers/rust/Cargo.toml" 2> "$build/peer-rust.log"; then peer "$build/rust/release/peers"
     else say "peers in Rust skipped: do not build here; see $build/peer-rust.log"; fi
 
     if ! have go; then say "peers in Go skipped: no go"
@@ -53,7 +55,9 @@ fi
 if [ -n "${CC:-}" ]; then compilers=$CC
 else
     compilers=
-    for c in gcc clang; do if have $c; then compilers="$compilers $c"; else say "$c skipped: not installed"; fi; done
+    for c in gcc clang; do
+        if have $c; then compilers="$compilers $c"; else say "$c skipped: not installed"; fi
+    done
     [ -n "$compilers" ] || compilers=cc
 fi
 for c in $compilers; do
@@ -72,7 +76,7 @@ while [ $pass -lt "$passes" ]; do
     say "pass $pass of $passes"
     for c in $compilers; do
         name=$(basename "$c")
-        "$build/bench-$name" --tsv --reps "$reps" >> "$build/ours-$name.tsv" || { say "bench-$name: a group failed"; status=1; }
+        "$build/bench-$name" --tsv --reps "$reps" >> "$build/ours-$name.tsv" || status=1
     done
     for p in $peers; do
         "$p" --memory >> "$build/peers.tsv"
@@ -83,7 +87,7 @@ for c in $compilers; do
     say "sizes with $c"
     CC=$c sh "$here/size.sh" >> "$build/ours-$(basename "$c").tsv"
 done
-sh "$here/insn.sh" --tsv > "$build/insn.tsv" || { say "insn.sh: an operation takes more instructions than expected"; status=1; }
+sh "$here/insn.sh" --tsv > "$build/insn.tsv" || { say "insn.sh: not as expected"; status=1; }
 set -- $compilers
 cat "$build/insn.tsv" >> "$build/ours-$(basename "$1").tsv"
 
@@ -92,7 +96,10 @@ cat "$build/insn.tsv" >> "$build/ours-$(basename "$1").tsv"
 # The passes of one figure become one line; the best peer of the same name stands beside it.
 merge() {
     awk -F '\t' -v OFS='\t' '
-        FILENAME == ARGV[1] { if (!($1 in best) || $2 + 0 < best[$1]) { best[$1] = $2 + 0; who[$1] = $5 } next }
+        FILENAME == ARGV[1] {
+            if (!($1 in best) || $2 + 0 < best[$1]) { best[$1] = $2 + 0; who[$1] = $5 }
+            next
+        }
         !($1 in value) { order[++n] = $1; value[$1] = $2; unit[$1] = $3; floor[$1] = $4; next }
         $1 ~ /(dropped|overflowed)(\.median)?$/ { if ($2 + 0 > value[$1] + 0) { value[$1] = $2 } next }
         { if ($2 + 0 < value[$1] + 0) { value[$1] = $2 } if ($4 != "-" && $4 + 0 < floor[$1] + 0) { floor[$1] = $4 } }
@@ -110,12 +117,15 @@ table() {
         $1 ~ /\.median$/ { sub(/\.median$/, "", $1); median[$1] = $2; next }
         { order[++n] = $1; value[$1] = $2; unit[$1] = $3; floor[$1] = $4; peer[$1] = $5; other[$1] = $6 }
         END {
-            printf "%-28s %9s %9s %-7s %8s %8s %8s  %-7s %9s %7s  %s\n", "figure", "min", "median", "unit", "floor", "reach", "aim", "", "best peer", "ratio", "which"
+            printf "%-28s %9s %9s %-7s %8s %8s %8s  ", "figure", "min", "median", "unit", "floor", "reach", "aim"
+            printf "%-7s %9s %7s  %s\n", "", "best peer", "ratio", "which"
             for (i = 1; i <= n; i++) {
                 f = order[i]
-                mark = !(f in reach) ? "" : value[f] + 0 <= aim[f] + 0 ? "aim" : value[f] + 0 <= reach[f] + 0 ? "reach" : "MISSED"
-                printf "%-28s %9s %9s %-7s %8s %8s %8s  %-7s %9s", f, short(value[f]), (f in median) ? short(median[f]) : "", substr(unit[f], 1, 7), short(floor[f]), \
-                    (f in reach) ? reach[f] : "", (f in aim) ? aim[f] : "", mark, other[f] == "-" ? "" : short(other[f])
+                v = value[f] + 0
+                mark = !(f in reach) ? "" : v <= aim[f] + 0 ? "aim" : v <= reach[f] + 0 ? "reach" : "MISSED"
+                printf "%-28s %9s %9s %-7s ", f, short(v), (f in median) ? short(median[f]) : "", substr(unit[f], 1, 7)
+                printf "%8s %8s %8s  ", short(floor[f]), (f in reach) ? reach[f] : "", (f in aim) ? aim[f] : ""
+                printf "%-7s %9s", mark, other[f] == "-" ? "" : short(other[f])
                 if (other[f] != "-" && value[f] + 0 > 0) { printf " %6.1fx  %s", other[f] / value[f], peer[f] }
                 printf "\n"
             }

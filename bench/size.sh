@@ -29,9 +29,9 @@ if [ -r /proc/self/smaps_rollup ]; then
     plain=$(resident "$work/plain")
     quick=$(resident "$work/quick")
     set -- $plain $quick
-    both memory.plain "$(echo "$1" | awk '{ printf "%.3f", $1 / 1024 }')" MB - "$(echo "$2" | awk '{ printf "%.3f", $1 / 1024 }')" -
-    both memory.quickstart "$(echo "$1 $3" | awk '{ printf "%.3f", ($2 - $1) / 1024 }')" MB - \
-        "$(echo "$2 $4" | awk '{ printf "%.3f", ($2 - $1) / 1024 }')" -
+    mb() { awk -v a="$1" -v b="$2" 'BEGIN { printf "%.3f", (a - b) / 1024 }'; }
+    both memory.plain "$(mb "$1" 0)" MB - "$(mb "$2" 0)" -
+    both memory.quickstart "$(mb "$3" "$1")" MB - "$(mb "$4" "$2")" -
 else
     echo "size: memory skipped: no /proc/self/smaps_rollup" >&2
 fi

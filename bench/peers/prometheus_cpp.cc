@@ -39,7 +39,9 @@ static void add_labels(int, uint64_t n) {
 static void add_many(int, uint64_t n) {
     for (uint64_t i = 0; i < n; i++) {
         unsigned k = bench_order[i & (BENCH_SERIES - 1)];
-        many->Add({{"route", bench_routes[k & 15]}, {"code", bench_codes[(k >> 4) & 15]}, {"host", bench_hosts[k >> 8]}}).Increment();
+        many->Add({{"route", bench_routes[k & 15]},
+                   {"code", bench_codes[(k >> 4) & 15]},
+                   {"host", bench_hosts[k >> 8]}}).Increment();
         BENCH_FENCE();
     }
 }
@@ -75,7 +77,8 @@ static void scrape_100k(void) {
     double create[50];
     scraped = &registry;
     for (int i = 0; i < 50; i++) {
-        auto& f = prometheus::BuildCounter().Name("bench_series_" + std::to_string(i) + "_total").Help("help").Register(registry);
+        const std::string name = "bench_series_" + std::to_string(i) + "_total";
+        auto& f = prometheus::BuildCounter().Name(name).Help("help").Register(registry);
         std::vector<prometheus::Labels> labels;
         for (int k = 0; k < 2000; k++) {
             labels.push_back({{"http_route", "/api/items/" + std::to_string(k)},

@@ -814,7 +814,7 @@ static uint16_t hole_open(void) {
     size_t i;
     hole = plain_listen(AF_INET, 0, &port);
     for (i = 0; i < 4; i++) {
-        hole_filling[i] = tel__http_socket_open(AF_INET);
+        hole_filling[i] = tel__http_socket_prepare(socket(AF_INET, SOCK_STREAM, 0));
         tel__http_resolve("127.0.0.1", port, &a, 1);
         (void)!connect(hole_filling[i], (struct sockaddr*)(void*)&a.where, a.size);
     }

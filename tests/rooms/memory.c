@@ -161,12 +161,14 @@ static void test_slots(void) {
     CHECK_INT(tel__memory_slot_take(&s), 3);
     CHECK(tel__memory_slot_take(&s) == TEL__MEMORY_NO_SLOT);
     for (n = 0; n < 5; n++) {                           /* the tag changes with every put and take, at its wrap too */
-        uint64_t before;
+        uint64_t before, put;
         if (n == 2) { tel__atomic_store_u64(&s.head, tel__atomic_load_u64(&s.head) | (uint64_t)0xfffffffeu << 32); }
         before = tel__atomic_load_u64(&s.head);
         tel__memory_slot_put(&s, 7);
         CHECK(tel__atomic_load_u64(&s.head) >> 32 != before >> 32);
+        put = tel__atomic_load_u64(&s.head);
         CHECK_INT(tel__memory_slot_take(&s), 7);
+        CHECK(tel__atomic_load_u64(&s.head) >> 32 != put >> 32);
         CHECK((uint32_t)tel__atomic_load_u64(&s.head) == (uint32_t)before && tel__atomic_load_u64(&s.head) != before);
     }
     slots_start(&s, next, 0);

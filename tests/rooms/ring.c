@@ -51,7 +51,7 @@ static void run_model(uint32_t from, bool shared) {
             if (push(&r, pushed, 16 + 8 * (seed >> 8 & 15))) { pushed++; } else { full++; wrong += tel__ring_used(&r) + 2 * 136 < 1024; }
         } else {
             at = tel__atomic_load_u32(&r.tail);
-            for (n = seed >> 4 & 7; n && (h = tel__ring_next(&r, &at)) != NULL; n--) {
+            for (n = seed >> 4 & 7; n && (h = tel__ring_next(&r, &at, tel__ring_written(&r))) != NULL; n--) {
                 wrong += !whole(h, &number) || number != popped;
                 popped++;
             }
@@ -60,7 +60,7 @@ static void run_model(uint32_t from, bool shared) {
         wrong += tel__ring_used(&r) > 1024;
     }
     at = tel__atomic_load_u32(&r.tail);
-    while ((h = tel__ring_next(&r, &at)) != NULL) { wrong += !whole(h, &number) || number != popped++; }
+    while ((h = tel__ring_next(&r, &at, tel__ring_written(&r))) != NULL) { wrong += !whole(h, &number) || number != popped++; }
     tel__ring_release(&r, at);
     CHECK_INT(wrong, 0);
     CHECK(popped == pushed && full > 0 && pushed > 5000);
@@ -75,13 +75,13 @@ static void test_full(void) {
     while (push(&r, n, 64)) { n++; }
     CHECK_INT(n, 4);                                    /* to the last byte */
     at = 0;
-    CHECK(tel__ring_next(&r, &at) != NULL && at == 64);
+    CHECK(tel__ring_next(&r, &at, tel__ring_written(&r)) != NULL && at == 64);
     CHECK(!push(&r, 9, 16));                            /* read is not given back */
     tel__ring_release(&r, at);
     CHECK(push(&r, n, 64));
     CHECK(!push(&r, 9, 16));
-    for (n = 1; n < 5; n++) { const tel__ring_head* h = tel__ring_next(&r, &at); CHECK(h && whole(h, &number) && number == n); }
-    CHECK(tel__ring_next(&r, &at) == NULL);
+    for (n = 1; n < 5; n++) { const tel__ring_head* h = tel__ring_next(&r, &at, tel__ring_written(&r)); CHECK(h && whole(h, &number) && number == n); }
+    CHECK(tel__ring_next(&r, &at, tel__ring_written(&r)) == NULL);
     tel__memory_free(&memory, r.data, r.size);
 }
 
@@ -93,7 +93,7 @@ static void test_uncommitted(void) {
     CHECK(tel__ring_make(&r, &memory, 256, true));
     p = tel__ring_reserve(&r, 32);
     CHECK(p != NULL && push(&r, 2, 32));
-    CHECK(tel__ring_next(&r, &at) == NULL && at == 0);
+    CHECK(tel__ring_next(&r, &at, tel__ring_written(&r)) == NULL && at == 0);
     if (p) {
         uint32_t check = sum_of((const unsigned char*)p + 16, 16);
         p[4] = TEL__RING_SPAN;
@@ -101,8 +101,8 @@ static void test_uncommitted(void) {
         memcpy(p + 12, &check, 4);
         tel__ring_commit(&r, p, 32);
     }
-    CHECK(whole(tel__ring_next(&r, &at), &number) && number == 1);
-    CHECK(whole(tel__ring_next(&r, &at), &number) && number == 2);
+    CHECK(whole(tel__ring_next(&r, &at, tel__ring_written(&r)), &number) && number == 1);
+    CHECK(whole(tel__ring_next(&r, &at, tel__ring_written(&r)), &number) && number == 2);
     tel__ring_release(&r, at);
     CHECK(r.data[0] == 0 && memcmp(r.data, r.data + 1, 63) == 0);      /* zeroed for the next round */
     tel__memory_free(&memory, r.data, r.size);
@@ -135,7 +135,7 @@ static void run_race(uint32_t producers, uint32_t from, bool shared) {
         const tel__ring_head* r;
         last = tel__atomic_load_acquire_u32(&race.done) == producers;
         at = tel__atomic_load_u32(&race.ring.tail);
-        while ((r = tel__ring_next(&race.ring, &at)) != NULL) {
+        while ((r = tel__ring_next(&race.ring, &at, tel__ring_written(&race.ring))) != NULL) {
             uint32_t who;
             if (!whole(r, &number)) { wrong++; continue; }
             who = number >> 1 & 3;

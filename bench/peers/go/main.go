@@ -103,7 +103,8 @@ var origin = time.Now()
 
 func now() int64 { return int64(time.Since(origin)) }
 
-// Runs body on `threads` locked and pinned threads; returns the operations run in all. between runs outside the timed part.
+// Runs body on `threads` locked and pinned threads; returns the operations run in all. between runs outside the
+// timed part.
 func run(name, label string, threads int, perRound uint64, between func(), body func(thread int, n uint64)) uint64 {
 	name = fmt.Sprintf("%s.%dt", name, threads)
 	if !strings.HasPrefix(name, *only) {
@@ -368,7 +369,8 @@ func otelSpans() {
 		}))
 	}
 	_ = provider.Shutdown(ctx)
-	never := sdktrace.NewTracerProvider(sdktrace.WithSampler(sdktrace.NeverSample()), sdktrace.WithBatcher(noSpans{})).Tracer("bench")
+	off := sdktrace.NewTracerProvider(sdktrace.WithSampler(sdktrace.NeverSample()), sdktrace.WithBatcher(noSpans{}))
+	never := off.Tracer("bench")
 	absent := noop.NewTracerProvider().Tracer("bench")
 	run("span.notsampled", otelLabel, 1, 0, nil, func(_ int, n uint64) {
 		for range n {
@@ -456,7 +458,8 @@ func otlpJSON() {
 
 func clientMetrics() {
 	counter := prometheus.NewCounter(prometheus.CounterOpts{Name: "plain", Help: "help"})
-	family := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "labelled", Help: "help"}, []string{"route", "code", "method"})
+	labels := []string{"route", "code", "method"}
+	family := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "labelled", Help: "help"}, labels)
 	bound := family.WithLabelValues("/cart", "200", "GET")
 	histogram := prometheus.NewHistogram(prometheus.HistogramOpts{Name: "latency", Help: "help", Buckets: bounds})
 	gauge := prometheus.NewGauge(prometheus.GaugeOpts{Name: "level", Help: "help"})
@@ -504,11 +507,13 @@ func clientScrape() {
 	registry := prometheus.NewRegistry()
 	var create []float64
 	for i := range 50 {
-		family := prometheus.NewCounterVec(prometheus.CounterOpts{Name: fmt.Sprintf("bench_series_%02d_total", i), Help: "help"},
+		family := prometheus.NewCounterVec(
+			prometheus.CounterOpts{Name: fmt.Sprintf("bench_series_%02d_total", i), Help: "help"},
 			[]string{"http_route", "http_response_status_code", "server_address"})
 		var labels [2000][3]string
 		for k := range labels {
-			labels[k] = [3]string{fmt.Sprintf("/api/items/%04d", k), fmt.Sprint(200 + k%16), fmt.Sprintf("host-%02d.zone-a", k%50)}
+			labels[k] = [3]string{
+				fmt.Sprintf("/api/items/%04d", k), fmt.Sprint(200 + k%16), fmt.Sprintf("host-%02d.zone-a", k%50)}
 		}
 		begin := time.Now()
 		for k := range labels {

@@ -61,7 +61,9 @@ fn report_drops(name: &str, recorded: u64) {
 fn otel_meters() -> SdkMeterProvider {
     SdkMeterProvider::builder()
         .with_reader(ManualReader::builder().build())
-        .with_view(|i: &Instrument| (i.name() == "many").then(|| Stream::builder().with_cardinality_limit(5000).build().unwrap()))
+        .with_view(|i: &Instrument| {
+            (i.name() == "many").then(|| Stream::builder().with_cardinality_limit(5000).build().unwrap())
+        })
         .with_view(|i: &Instrument| {
             (i.name() == "latency").then(|| {
                 let a = Aggregation::ExplicitBucketHistogram { boundaries: BOUNDS.to_vec(), record_min_max: true };
@@ -82,17 +84,37 @@ fn otel_metrics(b: &Bench) {
     let many = meter.u64_counter("many").build();
     let values = values();
     for t in [1, 4] {
-        b.run("counter.add", OTEL, t, 0, NOTHING, |_, n| for _ in 0..n { counter.add(1, &[]) });
-        b.run("counter.add.bound", OTEL_BOUND, t, 0, NOTHING, |_, n| for _ in 0..n { bound.add(1) });
-        b.run("counter.add.3attrs", OTEL, t, 0, NOTHING, |_, n| for _ in 0..n { counter.add(1, &attributes()) });
+        b.run("counter.add", OTEL, t, 0, NOTHING, |_, n| {
+            for _ in 0..n {
+                counter.add(1, &[])
+            }
+        });
+        b.run("counter.add.bound", OTEL_BOUND, t, 0, NOTHING, |_, n| {
+            for _ in 0..n {
+                bound.add(1)
+            }
+        });
+        b.run("counter.add.3attrs", OTEL, t, 0, NOTHING, |_, n| {
+            for _ in 0..n {
+                counter.add(1, &attributes())
+            }
+        });
         b.run("histogram.record", OTEL, t, 0, NOTHING, |_, n| {
-            for i in 0..n { latency.record(values[i as usize & 4095], &[]) }
+            for i in 0..n {
+                latency.record(values[i as usize & 4095], &[])
+            }
         });
         b.run("histogram.record", OTEL_BOUND, t, 0, NOTHING, |_, n| {
-            for i in 0..n { bound_latency.record(values[i as usize & 4095]) }
+            for i in 0..n {
+                bound_latency.record(values[i as usize & 4095])
+            }
         });
     }
-    b.run("gauge.set", OTEL, 1, 0, NOTHING, |_, n| for i in 0..n { gauge.record(i as f64, &[]) });
+    b.run("gauge.set", OTEL, 1, 0, NOTHING, |_, n| {
+        for i in 0..n {
+            gauge.record(i as f64, &[])
+        }
+    });
     let order = order();
     let routes: Vec<&'static str> = (0..16).map(|i| &*format!("/api/items/{i:02}").leak()).collect();
     let hosts: Vec<&'static str> = (0..16).map(|i| &*format!("host-{i:02}.zone-a").leak()).collect();
@@ -100,11 +122,14 @@ fn otel_metrics(b: &Bench) {
     b.run("counter.add.4096series", OTEL, 1, 0, NOTHING, |_, n| {
         for i in 0..n {
             let k = order[i as usize & 4095] as usize;
-            many.add(1, &[
-                KeyValue::new("http.route", routes[k & 15]),
-                KeyValue::new("http.response.status_code", codes[(k >> 4) & 15]),
-                KeyValue::new("server.address", hosts[k >> 8]),
-            ]);
+            many.add(
+                1,
+                &[
+                    KeyValue::new("http.route", routes[k & 15]),
+                    KeyValue::new("http.response.status_code", codes[(k >> 4) & 15]),
+                    KeyValue::new("server.address", hosts[k >> 8]),
+                ],
+            );
         }
     });
 }
@@ -134,30 +159,54 @@ fn otel_spans(b: &Bench) {
     let processor = trace::BatchSpanProcessor::builder(NoExport).with_batch_config(config).build();
     let provider = SdkTracerProvider::builder().with_span_processor(processor).build();
     let tracer = provider.tracer("bench");
-    let flush = || { let _ = provider.force_flush(); };
+    let flush = || {
+        let _ = provider.force_flush();
+    };
     for t in [1, 4] {
-        let n = b.run("span.0attrs", OTEL, t, BURST, &flush, |_, n| for _ in 0..n { tracer.start("work").end() });
+        let n = b.run("span.0attrs", OTEL, t, BURST, &flush, |_, n| {
+            for _ in 0..n {
+                tracer.start("work").end()
+            }
+        });
         report_drops("otel span", n);
         let n = b.run("span.3attrs", OTEL, t, BURST, &flush, |_, n| {
             for _ in 0..n {
                 let mut s = tracer.start("work");
-                for a in attributes() { s.set_attribute(a) }
+                for a in attributes() {
+                    s.set_attribute(a)
+                }
                 s.end();
             }
         });
         report_drops("otel span with 3 attributes", n);
     }
-    let n = b.run("span.scoped", OTEL, 1, BURST, &flush, |_, n| for _ in 0..n { tracer.in_span("work", |_| ()) });
+    let n = b.run("span.scoped", OTEL, 1, BURST, &flush, |_, n| {
+        for _ in 0..n {
+            tracer.in_span("work", |_| ())
+        }
+    });
     report_drops("otel span in scope", n);
     let _ = provider.shutdown();
     let never = SdkTracerProvider::builder().with_sampler(Sampler::AlwaysOff).with_simple_exporter(NoExport).build();
     let tracer = never.tracer("bench");
-    b.run("span.notsampled", OTEL, 1, 0, NOTHING, |_, n| for _ in 0..n { black_box(tracer.start("work")).end() });
+    b.run("span.notsampled", OTEL, 1, 0, NOTHING, |_, n| {
+        for _ in 0..n {
+            black_box(tracer.start("work")).end()
+        }
+    });
     let absent = opentelemetry::trace::noop::NoopTracer::new();
-    b.run("span.uninit", OTEL, 1, 0, NOTHING, |_, n| for _ in 0..n { black_box(absent.start("work")).end() });
+    b.run("span.uninit", OTEL, 1, 0, NOTHING, |_, n| {
+        for _ in 0..n {
+            black_box(absent.start("work")).end()
+        }
+    });
     let meter = opentelemetry::global::meter("bench");
     let counter = meter.u64_counter("absent").build();
-    b.run("counter.uninit", OTEL, 1, 0, NOTHING, |_, n| for _ in 0..n { counter.add(1, &[]) });
+    b.run("counter.uninit", OTEL, 1, 0, NOTHING, |_, n| {
+        for _ in 0..n {
+            counter.add(1, &[])
+        }
+    });
 }
 
 // ---- opentelemetry_sdk: logs ----
@@ -170,7 +219,9 @@ fn otel_logs(b: &Bench) {
     let processor = logs::BatchLogProcessor::builder(NoExport).with_batch_config(config).build();
     let provider = SdkLoggerProvider::builder().with_log_processor(processor).build();
     let logger = provider.logger("bench");
-    let flush = || { let _ = provider.force_flush(); };
+    let flush = || {
+        let _ = provider.force_flush();
+    };
     for t in [1, 4] {
         let n = b.run("log.static", OTEL, t, BURST, &flush, |_, n| {
             for _ in 0..n {
@@ -236,14 +287,21 @@ fn otlp_json(b: &Bench) {
     let spans = std::mem::take(&mut *KEPT.lock().unwrap());
     let resource = ResourceAttributesWithSchema::default();
     let mut out = Vec::with_capacity(1 << 20);
-    b.each("otlp.json.span", "ns", "opentelemetry-proto, serde_json (Rust)", b.reps.max(101), 1.0 / 512.0, || {
-        let batch = spans.clone();
-        out.clear();
-        let begin = Instant::now();
-        let groups = group_spans_by_resource_and_scope(batch, &resource);
-        serde_json::to_writer(&mut out, &groups).unwrap();
-        begin.elapsed().as_nanos() as u64
-    });
+    b.each(
+        "otlp.json.span",
+        "ns",
+        "opentelemetry-proto, serde_json (Rust)",
+        b.reps.max(101),
+        1.0 / 512.0,
+        || {
+            let batch = spans.clone();
+            out.clear();
+            let begin = Instant::now();
+            let groups = group_spans_by_resource_and_scope(batch, &resource);
+            serde_json::to_writer(&mut out, &groups).unwrap();
+            begin.elapsed().as_nanos() as u64
+        },
+    );
     let size = out.len() as f64 / 512.0;
     measure::print("otlp.json.span.bytes", "B", "opentelemetry-proto, serde_json (Rust)", &mut [size]);
 }
@@ -257,20 +315,37 @@ fn prometheus_metrics(b: &Bench) {
     let family = GenericCounterVec::<AtomicU64>::new(opts, &["route", "code", "method"]).unwrap();
     let bound = family.with_label_values(&["/cart", "200", "GET"]);
     let histogram =
-        prometheus::Histogram::with_opts(prometheus::HistogramOpts::new("latency", "help").buckets(BOUNDS.to_vec())).unwrap();
+        prometheus::Histogram::with_opts(prometheus::HistogramOpts::new("latency", "help").buckets(BOUNDS.to_vec()))
+            .unwrap();
     let gauge = prometheus::Gauge::new("level", "help").unwrap();
     let values = values();
     for t in [1, 4] {
-        b.run("counter.add", PROMETHEUS, t, 0, NOTHING, |_, n| for _ in 0..n { counter.inc() });
-        b.run("counter.add.bound", PROMETHEUS, t, 0, NOTHING, |_, n| for _ in 0..n { bound.inc() });
+        b.run("counter.add", PROMETHEUS, t, 0, NOTHING, |_, n| {
+            for _ in 0..n {
+                counter.inc()
+            }
+        });
+        b.run("counter.add.bound", PROMETHEUS, t, 0, NOTHING, |_, n| {
+            for _ in 0..n {
+                bound.inc()
+            }
+        });
         b.run("counter.add.3attrs", PROMETHEUS, t, 0, NOTHING, |_, n| {
-            for _ in 0..n { family.with_label_values(black_box(&["/cart", "200", "GET"])).inc() }
+            for _ in 0..n {
+                family.with_label_values(black_box(&["/cart", "200", "GET"])).inc()
+            }
         });
         b.run("histogram.record", PROMETHEUS, t, 0, NOTHING, |_, n| {
-            for i in 0..n { histogram.observe(values[i as usize & 4095]) }
+            for i in 0..n {
+                histogram.observe(values[i as usize & 4095])
+            }
         });
     }
-    b.run("gauge.set", PROMETHEUS, 1, 0, NOTHING, |_, n| for i in 0..n { gauge.set(i as f64) });
+    b.run("gauge.set", PROMETHEUS, 1, 0, NOTHING, |_, n| {
+        for i in 0..n {
+            gauge.set(i as f64)
+        }
+    });
     let order = order();
     let routes: Vec<String> = (0..16).map(|i| format!("/api/items/{i:02}")).collect();
     let hosts: Vec<String> = (0..16).map(|i| format!("host-{i:02}.zone-a")).collect();
@@ -291,9 +366,13 @@ fn prometheus_scrape(b: &Bench) {
     let mut create = Vec::new();
     for i in 0..50 {
         let opts = prometheus::Opts::new(format!("bench_series_{i:02}_total"), "help");
-        let family = prometheus::IntCounterVec::new(opts, &["http_route", "http_response_status_code", "server_address"]).unwrap();
+        let family =
+            prometheus::IntCounterVec::new(opts, &["http_route", "http_response_status_code", "server_address"])
+                .unwrap();
         let labels: Vec<[String; 3]> = (0..2000)
-            .map(|k| [format!("/api/items/{:04}", k), format!("{}", 200 + k % 16), format!("host-{:02}.zone-a", k % 50)])
+            .map(|k| {
+                [format!("/api/items/{:04}", k), format!("{}", 200 + k % 16), format!("host-{:02}.zone-a", k % 50)]
+            })
             .collect();
         let begin = Instant::now();
         for (k, l) in labels.iter().enumerate() {
@@ -327,16 +406,22 @@ impl fastrace::collector::Reporter for NoReport {
     }
 }
 
-/// Its best form: the children of one local root, collected when the root ends; the root's cost is spread over the burst.
+/// Its best form: the children of one local root, collected when the root ends; the root's cost is spread over the
+/// burst.
 fn fastrace_spans(b: &Bench) {
     use fastrace::prelude::*;
-    fastrace::set_reporter(NoReport, fastrace::collector::Config::default().report_interval(Duration::from_secs(3600)));
+    fastrace::set_reporter(
+        NoReport,
+        fastrace::collector::Config::default().report_interval(Duration::from_secs(3600)),
+    );
     const LOCAL_BURST: u64 = 1000;
     for t in [1, 4] {
         let n = b.run("span.0attrs", FASTRACE, t, LOCAL_BURST, &fastrace::flush, |_, n| {
             let root = Span::root("root", SpanContext::random());
             let _guard = root.set_local_parent();
-            for _ in 0..n { drop(LocalSpan::enter_with_local_parent("work")) }
+            for _ in 0..n {
+                drop(LocalSpan::enter_with_local_parent("work"))
+            }
         });
         report_drops("fastrace span", n + n / LOCAL_BURST);
         let n = b.run("span.3attrs", FASTRACE, t, LOCAL_BURST, &fastrace::flush, |_, n| {
@@ -353,26 +438,38 @@ fn fastrace_spans(b: &Bench) {
     b.run("span.notsampled", FASTRACE, 1, LOCAL_BURST, NOTHING, |_, n| {
         let root = Span::root("root", SpanContext::random().sampled(false));
         let _guard = root.set_local_parent();
-        for _ in 0..n { drop(LocalSpan::enter_with_local_parent("work")) }
+        for _ in 0..n {
+            drop(LocalSpan::enter_with_local_parent("work"))
+        }
     });
-    b.run("span.disabled", FASTRACE, 1, 0, NOTHING, |_, n| for _ in 0..n { drop(LocalSpan::enter_with_local_parent("work")) });
+    b.run("span.disabled", FASTRACE, 1, 0, NOTHING, |_, n| {
+        for _ in 0..n {
+            drop(LocalSpan::enter_with_local_parent("work"))
+        }
+    });
 }
 
 // ---- hdrhistogram: one owner, and a recorder per thread of one synchronised histogram ----
 
 fn hdr(b: &Bench) {
     let values: Vec<u64> = values().iter().map(|&v| v as u64).collect();
-    let own = PerThread(vec![UnsafeCell::new(hdrhistogram::Histogram::<u64>::new_with_bounds(1, 1 << 20, 3).unwrap())]);
+    let own =
+        PerThread(vec![UnsafeCell::new(hdrhistogram::Histogram::<u64>::new_with_bounds(1, 1 << 20, 3).unwrap())]);
     b.run("histogram.record", "hdrhistogram, one thread only (Rust)", 1, 0, NOTHING, |t, n| {
         let h = own.get(t);
-        for i in 0..n { h.record(values[i as usize & 4095]).unwrap() }
+        for i in 0..n {
+            h.record(values[i as usize & 4095]).unwrap()
+        }
     });
-    let shared: hdrhistogram::SyncHistogram<u64> = hdrhistogram::Histogram::new_with_bounds(1, 1 << 20, 3).unwrap().into();
+    let shared: hdrhistogram::SyncHistogram<u64> =
+        hdrhistogram::Histogram::new_with_bounds(1, 1 << 20, 3).unwrap().into();
     let recorders = PerThread((0..measure::THREADS).map(|_| UnsafeCell::new(shared.recorder())).collect());
     for t in [1, 4] {
         b.run("histogram.record", HDR, t, 0, NOTHING, |t, n| {
             let h = recorders.get(t);
-            for i in 0..n { h.record(values[i as usize & 4095]).unwrap() }
+            for i in 0..n {
+                h.record(values[i as usize & 4095]).unwrap()
+            }
         });
     }
 }
@@ -396,7 +493,12 @@ fn memory() {
         logger.emit(r);
     });
     let _ = (spans.force_flush(), logs.force_flush());
-    measure::print("memory.quickstart", "MB", "opentelemetry_sdk, no exporter, above main (Rust)", &mut [measure::resident() - before]);
+    measure::print(
+        "memory.quickstart",
+        "MB",
+        "opentelemetry_sdk, no exporter, above main (Rust)",
+        &mut [measure::resident() - before],
+    );
 }
 
 fn main() {

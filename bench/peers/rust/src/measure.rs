@@ -1,6 +1,6 @@
-//! The rules of bench/measure.h in Rust: minimum and median of repetitions of about 3 ms, pinned threads, one agreed
-//! start, wall time of the slowest thread, draining outside the timed part; a round in which a thread came late or lost its
-//! cpu is taken again, within limits.
+//! The rules of bench/measure.h in Rust: minimum and median of repetitions, pinned threads, one agreed start, wall
+//! time of the slowest thread, draining outside the timed part; a round in which a thread came late or lost its cpu is
+//! taken again, within limits.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::Instant;
@@ -54,7 +54,8 @@ impl Bench {
         unsafe {
             let mut set: libc::cpu_set_t = std::mem::zeroed();
             if libc::sched_getaffinity(0, std::mem::size_of::<libc::cpu_set_t>(), &mut set) == 0 {
-                b.cpus = (0..libc::CPU_SETSIZE as usize).filter(|&c| libc::CPU_ISSET(c, &set)).take(THREADS).collect();
+                b.cpus =
+                    (0..libc::CPU_SETSIZE as usize).filter(|&c| libc::CPU_ISSET(c, &set)).take(THREADS).collect();
             }
         }
         b
@@ -86,7 +87,15 @@ impl Bench {
     }
 
     /// Returns the number of operations run, over all threads, warm-up included.
-    pub fn run<F: Fn(usize, u64) + Sync>(&self, name: &str, label: &str, threads: usize, burst: u64, between: &dyn Fn(), body: F) -> u64 {
+    pub fn run<F: Fn(usize, u64) + Sync>(
+        &self,
+        name: &str,
+        label: &str,
+        threads: usize,
+        burst: u64,
+        between: &dyn Fn(),
+        body: F,
+    ) -> u64 {
         let name = format!("{name}.{threads}t");
         if !self.wants(&name) {
             return 0;
