@@ -8215,7 +8215,8 @@ TEL__FN void tel__prometheus_batch(tel__prometheus_render* r, const tel_batch* b
    Threads   a client belongs to one thread at a time. A listener runs on one thread of its own, where
              the handler is called; close and forget: one caller, once, never from the handler.
    Holds     every socket is non-blocking and close-on-exec, and no write raises SIGPIPE. A thread waits
-             in poll only: in slices that see `stop`, which on Linux wakes the listener at once. The one call that can block and cannot be interrupted is getaddrinfo, for host names.
+             in poll only, in slices that see `stop`; on Linux it also wakes the listener. The one call
+             that can block and cannot be interrupted is getaddrinfo, for host names.
              A connection's request slices are dead once its handler has returned.
    Tests     tests/rooms/http.c   fuzz: url.c http_response.c http_request.c   bench: none
 */
@@ -8229,17 +8230,17 @@ typedef struct tel__http_url {
     char     path[1024];                    /* begins with '/', has the query, lacks the fragment */
 } tel__http_url;
 
-TEL__FN tel_text tel__http_slice(const char* data, size_t size) {
+TEL__COLD tel_text tel__http_slice(const char* data, size_t size) {
     tel_text t;
     t.data = data;
     t.size = size;
     return t;
 }
-TEL__FN tel_text tel__http_rest(tel_text t, size_t n) { return tel__http_slice(t.data + n, t.size - n); }
-TEL__FN bool tel__http_is(tel_text t, const char* word) { return tel__text_equal_nocase(t, tel__text_of(word)); }
+TEL__COLD tel_text tel__http_rest(tel_text t, size_t n) { return tel__http_slice(t.data + n, t.size - n); }
+TEL__COLD bool tel__http_is(tel_text t, const char* word) { return tel__text_equal_nocase(t, tel__text_of(word)); }
 
 /* Where the first of these characters stands; t.size when none does. */
-TEL__FN size_t tel__http_find(tel_text t, const char* any) {
+TEL__COLD size_t tel__http_find(tel_text t, const char* any) {
     size_t i = 0;
     while (i < t.size && !memchr(any, t.data[i], strlen(any))) { i++; }
     return i;
@@ -8247,7 +8248,7 @@ TEL__FN size_t tel__http_find(tel_text t, const char* any) {
 
 /* Printable ASCII; a line may also have blanks and bytes above, but no NUL and no lone CR, which end it for
    some readers. */
-TEL__FN bool tel__http_is_clean(tel_text t, bool line) {
+TEL__COLD bool tel__http_is_clean(tel_text t, bool line) {
     size_t i;
     for (i = 0; i < t.size; i++) {
         unsigned char c = (unsigned char)t.data[i];
@@ -8256,13 +8257,13 @@ TEL__FN bool tel__http_is_clean(tel_text t, bool line) {
     return true;
 }
 
-TEL__FN bool tel__http_is_alnum(char c) {
+TEL__COLD bool tel__http_is_alnum(char c) {
     return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
 }
 
 /* Letters of a host name, or hexadecimal digits and colons. Nothing that means something to a shell, a
    resolver's escape rules or the Host header. */
-TEL__FN bool tel__http_host_ok(tel_text host, bool ipv6) {
+TEL__COLD bool tel__http_host_ok(tel_text host, bool ipv6) {
     size_t i, colons = 0;
     for (i = 0; i < host.size; i++) {
         char c = host.data[i];
@@ -8275,7 +8276,7 @@ TEL__FN bool tel__http_host_ok(tel_text host, bool ipv6) {
 
 /* host, host:port, [address] or [address]:port. RFC 3986 3.2.3: an empty port is the default one. User
    information is refused by its '@': a password in a URL ends up in logs. */
-TEL__FN tel_result tel__http_url_authority(tel_text text, tel__http_url* out) {
+TEL__COLD tel_result tel__http_url_authority(tel_text text, tel__http_url* out) {
     uint64_t port = out->tls ? 443 : 80;
     size_t n;
     out->ipv6 = text.size > 0 && text.data[0] == '[';
@@ -8294,7 +8295,7 @@ TEL__FN tel_result tel__http_url_authority(tel_text text, tel__http_url* out) {
 
 /* Reads an absolute http or https URL. TEL_ERR_FORMAT: not one, or one with user information or with a
    character outside printable ASCII; TEL_ERR_LIMIT: host or path too long. *out is whole or all zero. */
-TEL__FN tel_result tel__http_url_parse(tel_text text, tel__http_url* out) {
+TEL__COLD tel_result tel__http_url_parse(tel_text text, tel__http_url* out) {
     size_t n = tel__http_find(text, ":"), slash;
     tel_text scheme = tel__http_slice(text.data, n);
     tel_result r = TEL_ERR_FORMAT;
@@ -8332,14 +8333,13 @@ enum {
     TEL__HTTP_READ_MS         = 5000,
     TEL__HTTP_WRITE_MS        = 10000,
     TEL__HTTP_LINGER_MS       = 1000,
-    TEL__HTTP_LOOK_MS         = 250,                    /* how soon a listener that is not woken sees `stop` */
+    TEL__HTTP_LOOK_MS         = 250,                    /* how soon a listener that is not woken sees it */
     TEL__HTTP_GRACE_MS        = 100                     /* how long a new connection cannot be pushed out */
 };
 
-/* ---- heads: what requests and responses share -------------------------------------------------------- */
+/* ---- heads and dates: what requests and responses share ---------------------------------------------- */
 
-/* What a head says; the slices point into it. */
-typedef struct tel__http_head {
+typedef struct tel__http_head {             /* all slices point into the head */
     tel_text start;                         /* the first line */
     tel_text retry_after, accept_encoding;
     uint32_t hosts, encodings;              /* how many Host and Transfer-Encoding fields */
@@ -8347,15 +8347,14 @@ typedef struct tel__http_head {
     uint64_t length;
 } tel__http_head;
 
-/* RFC 9110 5.6.2. */
-TEL__FN bool tel__http_is_token(tel_text t) {
+TEL__COLD bool tel__http_is_token(tel_text t) {        /* RFC 9110 5.6.2 */
     size_t i = 0;
     while (i < t.size && (tel__http_is_alnum(t.data[i]) || memchr("!#$%&'*+-.^_`|~", t.data[i], 15))) { i++; }
     return i > 0 && i == t.size;
 }
 
 /* Takes one line off *rest, if it is whole, without its end: CRLF or a bare LF (RFC 9112 2.2). */
-TEL__FN bool tel__http_line_take(tel_text* rest, tel_text* line) {
+TEL__COLD bool tel__http_line_take(tel_text* rest, tel_text* line) {
     const char* end = rest->size > 0 ? (const char*)memchr(rest->data, '\n', rest->size) : NULL;
     size_t n = end ? (size_t)(end - rest->data) : 0;
     if (!end) { return false; }
@@ -8364,9 +8363,9 @@ TEL__FN bool tel__http_line_take(tel_text* rest, tel_text* line) {
     return true;
 }
 
-/* Cuts "Name: value". A name that is no token is refused, and with it blanks before the colon and folded
-   lines (RFC 9112 5.1, 5.2): two readers of the same bytes could disagree about them. */
-TEL__FN bool tel__http_header_cut(tel_text line, tel_text* name, tel_text* value) {
+/* Cuts "Name: value". A name that is no token is refused, and with it what two readers could disagree about:
+   blanks before the colon and folded lines (RFC 9112 5.1, 5.2). */
+TEL__COLD bool tel__http_header_cut(tel_text line, tel_text* name, tel_text* value) {
     size_t n = tel__http_find(line, ":");
     *name = tel__http_slice(line.data, n);
     if (n == line.size || !tel__http_is_token(*name) || !tel__http_is_clean(line, true)) { return false; }
@@ -8374,9 +8373,9 @@ TEL__FN bool tel__http_header_cut(tel_text line, tel_text* name, tel_text* value
     return true;
 }
 
-/* Adds one line to what the head says. false: malformed, or a Content-Length that is no number or not the
-   number said before. A list of equal ones is what some proxies make of two (RFC 9110 8.6). */
-TEL__FN bool tel__http_head_add(tel__http_head* h, tel_text line) {
+/* false: malformed, or a Content-Length that is no number or not the number said before. A list of equal
+   ones is what some proxies make of two (RFC 9110 8.6). */
+TEL__COLD bool tel__http_head_add(tel__http_head* h, tel_text line) {
     tel_text name, value, item;
     uint64_t n = 0;
     if (!tel__http_header_cut(line, &name, &value)) { return false; }
@@ -8405,7 +8404,7 @@ TEL__FN bool tel__http_head_add(tel__http_head* h, tel_text line) {
 
 /* Reads a first line, headers and the empty line. 200: taken off *in. 0: not complete; *in is as it was,
    and only out->start means something, once its line is whole. Else malformed: 400, or 431, too many. */
-TEL__FN int tel__http_head_read(tel_text* in, tel__http_head* out) {
+TEL__COLD int tel__http_head_read(tel_text* in, tel__http_head* out) {
     tel_text rest = *in, line;
     uint32_t headers = 0;
     memset(out, 0, sizeof *out);
@@ -8422,18 +8421,15 @@ TEL__FN int tel__http_head_read(tel_text* in, tel__http_head* out) {
     return 0;
 }
 
-/* ---- dates ------------------------------------------------------------------------------------------ */
-
 /* The three forms of RFC 9110 5.6.7, told apart by their words; between these stands any of " ,-:". A year
    of two digits is the one that is at most 50 years ahead. */
-TEL__FN bool tel__http_date_parse(tel_text text, uint64_t now_unix_s, int64_t* unix_s) {
+TEL__COLD bool tel__http_date_parse(tel_text text, uint64_t now_unix_s, int64_t* unix_s) {
     static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
     static const uint64_t most[] = { 9999, 12, 31, 23, 59, 60 };
     static const size_t places[2][6] = { { 3, 2, 1, 4, 5, 6 }, { 6, 1, 2, 3, 4, 5 } };  /* year to second */
     tel_text words[8];
     uint64_t f[6] = { 0, 0, 0, 0, 0, 0 }, this_year = 1970 + now_unix_s / 31556952u;
     size_t i, n, count = 0;
-    const size_t* place;
     int64_t year, day;
     for (; text.size > 0; text = tel__http_rest(text, n)) {
         for (n = 0; n < text.size && tel__http_is_alnum(text.data[n]); n++) { }
@@ -8443,9 +8439,8 @@ TEL__FN bool tel__http_date_parse(tel_text text, uint64_t now_unix_s, int64_t* u
         else { n = 1; }
     }
     if (count != 7 && (count != 8 || !tel__text_equal(words[7], tel__text_of("GMT")))) { return false; }
-    place = places[count == 7];
     for (i = 0; i < 6; i++) {
-        tel_text word = words[place[i]];
+        tel_text word = words[places[count == 7][i]];
         if (i == 1) {
             while (f[1] < 12 && !tel__text_equal(word, tel__http_slice(months + 3 * f[1], 3))) { f[1]++; }
             f[1]++;
@@ -8453,7 +8448,7 @@ TEL__FN bool tel__http_date_parse(tel_text text, uint64_t now_unix_s, int64_t* u
             return false;
         }
     }
-    n = words[place[0]].size;
+    n = words[places[count == 7][0]].size;
     if (f[1] > 12 || f[2] == 0 || (n != 2 && n != 4)) { return false; }
     if (n == 2) { f[0] += this_year / 100 * 100; }
     if (n == 2 && f[0] > this_year + 50) { f[0] -= 100; }
@@ -8463,9 +8458,8 @@ TEL__FN bool tel__http_date_parse(tel_text text, uint64_t now_unix_s, int64_t* u
     return true;
 }
 
-/* Retry-After in milliseconds: delay-seconds or a date; 0 for a date that has passed, UINT64_MAX for
-   what is neither. */
-TEL__FN uint64_t tel__http_retry_after(tel_text value, uint64_t now_unix_s) {
+/* Retry-After, seconds or a date, in milliseconds. 0: a date that has passed. UINT64_MAX: neither of both. */
+TEL__COLD uint64_t tel__http_retry_after(tel_text value, uint64_t now_unix_s) {
     uint64_t seconds = 0, most = (uint64_t)TEL__HTTP_RETRY_MAX_MS / 1000;
     int64_t date = 0;
     tel_result r = tel__text_parse_u64(value, most, &seconds);
@@ -8488,13 +8482,10 @@ typedef struct tel__http_response {
     char     body[4096];            /* the first bytes, NUL-terminated */
 } tel__http_response;
 
-enum {
-    TEL__HTTP_HEAD, TEL__HTTP_CHUNK_SIZE, TEL__HTTP_CHUNK_END, TEL__HTTP_BODY, TEL__HTTP_BODY_TO_CLOSE,
-    TEL__HTTP_DONE
-};
+enum { TEL__HTTP_HEAD, TEL__HTTP_CHUNK_SIZE, TEL__HTTP_CHUNK_END, TEL__HTTP_BODY, TEL__HTTP_BODY_TO_CLOSE,
+       TEL__HTTP_DONE };
 
-/* Zero before the first byte. The answer is complete when state is TEL__HTTP_DONE. */
-typedef struct tel__http_parser {
+typedef struct tel__http_parser {           /* zero before the first byte */
     int      state;
     uint32_t interim;
     bool     chunked;
@@ -8503,17 +8494,14 @@ typedef struct tel__http_parser {
     char     data[TEL__HTTP_HEAD_MAX];
 } tel__http_parser;
 
-TEL__FN void tel__http_response_reset(tel__http_response* out) {
-    out->status = 0;
+TEL__COLD void tel__http_response_reset(tel__http_response* out) {
+    memset(out, 0, sizeof *out);
     out->retry_after_ms = UINT64_MAX;
-    out->keep_alive = out->too_large = false;
-    out->body_size = 0;
-    out->body[0] = 0;
 }
 
 /* "HTTP/1.1 200 OK"; the reason may be missing, and its blank with it. How the body ends: RFC 9112 6.3.
    Both lengths at once is how messages are smuggled, and 101 answers a question that was not asked. */
-TEL__FN tel_result tel__http_parser_head(tel__http_parser* p, tel_text* in, uint64_t now_unix_s,
+TEL__COLD tel_result tel__http_parser_head(tel__http_parser* p, tel_text* in, uint64_t now_unix_s,
                                          tel__http_response* out) {
     tel__http_head h;
     int read = tel__http_head_read(in, &h);
@@ -8540,7 +8528,7 @@ TEL__FN tel_result tel__http_parser_head(tel__http_parser* p, tel_text* in, uint
 
 /* The lines around chunks: the end of one, or "1a2b" with an optional ";extension". The size 0 is the
    first line of a head: the trailers, which have to be in order and say nothing. */
-TEL__FN tel_result tel__http_parser_chunk(tel__http_parser* p, tel_text* in) {
+TEL__COLD tel_result tel__http_parser_chunk(tel__http_parser* p, tel_text* in) {
     tel_text rest = *in, line;
     tel__http_head trailers;
     size_t i;
@@ -8569,10 +8557,9 @@ TEL__FN tel_result tel__http_parser_chunk(tel__http_parser* p, tel_text* in) {
     return read == 0 || read == 200 ? TEL_OK : TEL_ERR_FORMAT;
 }
 
-TEL__FN void tel__http_parser_body(tel__http_parser* p, tel_text* in, tel__http_response* out) {
+TEL__COLD void tel__http_parser_body(tel__http_parser* p, tel_text* in, tel__http_response* out) {
     size_t n = in->size < p->left ? in->size : (size_t)p->left;
-    size_t room = sizeof out->body - 1 - out->body_size;
-    room = room < n ? room : n;
+    size_t room = sizeof out->body - 1 - out->body_size < n ? sizeof out->body - 1 - out->body_size : n;
     memcpy(out->body + out->body_size, in->data, room);
     out->body_size += room;
     out->body[out->body_size] = 0;
@@ -8584,7 +8571,7 @@ TEL__FN void tel__http_parser_body(tel__http_parser* p, tel_text* in, tel__http_
 
 /* Reads what has been added to p->data, until the response is complete or malformed. Of a line or head
    that is not whole the beginning stays there; one that does not fit is malformed. */
-TEL__FN tel_result tel__http_parser_run(tel__http_parser* p, uint64_t now_unix_s, tel__http_response* out) {
+TEL__COLD tel_result tel__http_parser_run(tel__http_parser* p, uint64_t now_unix_s, tel__http_response* out) {
     tel_text in = tel__http_slice(p->data, p->size);
     size_t before = SIZE_MAX;
     tel_result r = TEL_OK;
@@ -8593,8 +8580,7 @@ TEL__FN tel_result tel__http_parser_run(tel__http_parser* p, uint64_t now_unix_s
         if (p->state >= TEL__HTTP_BODY) { tel__http_parser_body(p, &in, out); }
         else if (p->state == TEL__HTTP_HEAD) { r = tel__http_parser_head(p, &in, now_unix_s, out); }
         else { r = tel__http_parser_chunk(p, &in); }
-        if (p->total > TEL__HTTP_BODY_MAX
-            || (p->state == TEL__HTTP_BODY && p->left > TEL__HTTP_BODY_MAX - p->total)) {
+        if (p->total > TEL__HTTP_BODY_MAX || (p->state == TEL__HTTP_BODY && p->left > TEL__HTTP_BODY_MAX - p->total)) {
             out->too_large = true;
             out->keep_alive = false;
             p->state = TEL__HTTP_DONE;
@@ -8607,7 +8593,7 @@ TEL__FN tel_result tel__http_parser_run(tel__http_parser* p, uint64_t now_unix_s
 }
 
 /* The peer closed. TEL_ERR_IO: before the end of the response. */
-TEL__FN tel_result tel__http_parser_finish(tel__http_parser* p) {
+TEL__COLD tel_result tel__http_parser_finish(tel__http_parser* p) {
     if (p->state == TEL__HTTP_BODY_TO_CLOSE) { p->state = TEL__HTTP_DONE; }
     return p->state == TEL__HTTP_DONE ? TEL_OK : TEL_ERR_IO;
 }
@@ -8619,10 +8605,11 @@ typedef SOCKET tel__http_socket;
 typedef int tel__http_size, tel__http_socklen;
 #define TEL__HTTP_NO_SOCKET  INVALID_SOCKET
 #define TEL__HTTP_CLOSE      closesocket
+#define TEL__HTTP_PORT_TAKEN() (WSAGetLastError() == WSAEADDRINUSE)
 #define TEL__HTTP_POLL       WSAPoll
 #define TEL__HTTP_OWN_PORT   SO_EXCLUSIVEADDRUSE
 /* Whether the last call that failed only means: not now. */
-TEL__FN bool tel__http_socket_waits(void) {
+TEL__COLD bool tel__http_socket_waits(void) {
     int e = WSAGetLastError();
     return e == WSAEWOULDBLOCK || e == WSAEINPROGRESS || e == WSAEINTR;
 }
@@ -8632,9 +8619,10 @@ typedef size_t tel__http_size;
 typedef socklen_t tel__http_socklen;
 #define TEL__HTTP_NO_SOCKET  (-1)
 #define TEL__HTTP_CLOSE      close
+#define TEL__HTTP_PORT_TAKEN() (errno == EADDRINUSE)
 #define TEL__HTTP_POLL       poll
 #define TEL__HTTP_OWN_PORT   SO_REUSEADDR       /* gives a restarted program its port back */
-TEL__FN bool tel__http_socket_waits(void) {
+TEL__COLD bool tel__http_socket_waits(void) {
     return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR || errno == EINPROGRESS;
 }
 #endif
@@ -8647,7 +8635,6 @@ TEL__FN bool tel__http_socket_waits(void) {
 #endif
 
 enum { TEL__HTTP_SHUT_WRITE = 1, TEL__HTTP_SHUT_BOTH = 2 };    /* shutdown's numbers on every system */
-typedef struct pollfd tel__http_poll;
 
 typedef struct tel__http_address {
     struct sockaddr_storage where;
@@ -8655,7 +8642,7 @@ typedef struct tel__http_address {
 } tel__http_address;
 
 /* Non-blocking, closed on exec, mute about broken pipes, without Nagle's delay. */
-TEL__FN tel__http_socket tel__http_socket_prepare(tel__http_socket s) {
+TEL__COLD tel__http_socket tel__http_socket_prepare(tel__http_socket s) {
     int on = 1;
 #if TEL__WINDOWS
     u_long yes = 1;
@@ -8671,19 +8658,16 @@ TEL__FN tel__http_socket tel__http_socket_prepare(tel__http_socket s) {
     setsockopt(s, IPPROTO_TCP, TCP_NODELAY, (const char*)&on, sizeof on);
     return s;
 }
-TEL__FN tel__http_socket tel__http_socket_open(int family) {
-    return tel__http_socket_prepare(socket(family, TEL__HTTP_STREAM, 0));
-}
 
 /* How many bytes. 0: none now; -1: the connection has ended. */
-TEL__FN int tel__http_socket_receive(tel__http_socket s, char* data, size_t size, int flags) {
+TEL__COLD int tel__http_socket_receive(tel__http_socket s, char* data, size_t size, int flags) {
     int n = (int)recv(s, data, (tel__http_size)size, flags);
     return n > 0 ? n : n < 0 && tel__http_socket_waits() ? 0 : -1;
 }
 
-/* Sends what fits of the pieces and takes it off them; *left is what remains of all. They are copied so
-   that a head and a small body travel in one packet. false: the connection has ended. */
-TEL__FN bool tel__http_socket_send(tel__http_socket s, tel_text* pieces, size_t count, size_t* left) {
+/* Sends what fits of the pieces and takes it off them; *left remains. They are copied so that a head and a
+   small body travel in one packet. false: the connection has ended. */
+TEL__COLD bool tel__http_socket_send(tel__http_socket s, tel_text* pieces, size_t count, size_t* left) {
     char packet[16 * 1024];
     size_t i, n, size = 0;
     int sent;
@@ -8704,15 +8688,14 @@ TEL__FN bool tel__http_socket_send(tel__http_socket s, tel_text* pieces, size_t 
     return true;
 }
 
-TEL__FN void tel__http_poll_add(tel__http_poll* items, size_t* count, tel__http_socket s, int events) {
+TEL__COLD void tel__http_poll_add(struct pollfd* items, size_t* count, tel__http_socket s, int events) {
     items[*count].fd = s;
     items[*count].events = (short)events;
     items[(*count)++].revents = 0;
 }
 
-/* How many are ready. A signal counts as a timeout; when poll itself fails the time is slept, so that no
-   caller can spin. */
-TEL__FN int tel__http_socket_poll(tel__http_poll* items, size_t count, int timeout_ms) {
+/* How many are ready. A signal counts as a timeout; when poll itself fails, sleep keeps callers from spinning. */
+TEL__COLD int tel__http_socket_poll(struct pollfd* items, size_t count, int timeout_ms) {
     int n = TEL__HTTP_POLL(items, (unsigned)count, timeout_ms);
     if (n < 0 && !tel__http_socket_waits()) { tel__thread_sleep_ns((uint64_t)TEL__HTTP_SLICE_MS * 1000000u); }
     return n > 0 ? n : 0;
@@ -8720,7 +8703,7 @@ TEL__FN int tel__http_socket_poll(tel__http_poll* items, size_t count, int timeo
 
 /* A name takes as long as the resolver takes: the limits are its own (resolv.conf), and neither a deadline
    nor `stop` can end it. Addresses never ask one. */
-TEL__FN size_t tel__http_lookup(const char* host, uint16_t port, tel__http_address* out, size_t most) {
+TEL__COLD size_t tel__http_lookup(const char* host, uint16_t port, tel__http_address* out, size_t most) {
     char service[24];
     struct addrinfo want, *list = NULL, *at;
     size_t n = 0;
@@ -8742,7 +8725,7 @@ TEL__FN size_t tel__http_lookup(const char* host, uint16_t port, tel__http_addre
     return n;
 }
 
-TEL__FN size_t tel__http_resolve(const char* host, uint16_t port, tel__http_address* out, size_t most) {
+TEL__COLD size_t tel__http_resolve(const char* host, uint16_t port, tel__http_address* out, size_t most) {
     size_t n;
     if (!tel__http_is(tel__text_of(host), "localhost")) { return tel__http_lookup(host, port, out, most); }
     n = tel__http_lookup("127.0.0.1", port, out, most);
@@ -8751,8 +8734,7 @@ TEL__FN size_t tel__http_resolve(const char* host, uint16_t port, tel__http_addr
 
 /* ---- client ----------------------------------------------------------------------------------------- */
 
-/* One connection, kept between requests. Zero: none. Must not be shared between threads. */
-typedef struct tel__http_client {
+typedef struct tel__http_client {           /* one connection, kept between requests; zero: none */
     bool             open;
     tel__http_socket socket;
     uint16_t         port;          /* where the connection leads */
@@ -8766,27 +8748,27 @@ typedef struct tel__http_limit {
 } tel__http_limit;
 
 /* For the child of a fork: lets go of the descriptor; the parent's connection lives on. */
-TEL__FN void tel__http_client_forget(tel__http_client* c) {
+TEL__COLD void tel__http_client_forget(tel__http_client* c) {
     if (c->open) { TEL__HTTP_CLOSE(c->socket); }
     c->open = false;
 }
 
 /* Ends the connection for every process that holds it. */
-TEL__FN void tel__http_client_close(tel__http_client* c) {
+TEL__COLD void tel__http_client_close(tel__http_client* c) {
     if (c->open) { shutdown(c->socket, TEL__HTTP_SHUT_BOTH); }
     tel__http_client_forget(c);
 }
 
-TEL__FN bool tel__http_over(const tel__http_limit* limit) {
+TEL__COLD bool tel__http_over(const tel__http_limit* limit) {
     if (limit->stop && tel__atomic_load_u32(limit->stop) != 0) { return true; }
     return tel__clock_left_ms(limit->deadline_mono_ns) == 0;
 }
 
 /* Until one of the events (or trouble, which counts as all of them) or TEL_ERR_TIMEOUT. */
-TEL__FN tel_result tel__http_wait(tel__http_socket s, int events, const tel__http_limit* limit, int* ready) {
+TEL__COLD tel_result tel__http_wait(tel__http_socket s, int events, const tel__http_limit* limit, int* ready) {
     while (!tel__http_over(limit)) {
         uint32_t left = tel__clock_left_ms(limit->deadline_mono_ns);
-        tel__http_poll item;
+        struct pollfd item;
         size_t count = 0;
         tel__http_poll_add(&item, &count, s, events);
         if (tel__http_socket_poll(&item, 1, left < TEL__HTTP_SLICE_MS ? (int)left : TEL__HTTP_SLICE_MS) > 0) {
@@ -8797,9 +8779,9 @@ TEL__FN tel_result tel__http_wait(tel__http_socket s, int events, const tel__htt
     return TEL_ERR_TIMEOUT;
 }
 
-/* Tries every address in turn. One with others behind it gets half of the time that is left and not more
-   than two seconds, so that a dead IPv6 route costs a little and not everything. */
-TEL__FN tel_result tel__http_client_connect(tel__http_client* c, const tel__http_url* url,
+/* Tries every address in turn. One with others behind it gets half of the time that is left and at most two
+   seconds, so that a dead IPv6 route costs a little and not everything. */
+TEL__COLD tel_result tel__http_client_connect(tel__http_client* c, const tel__http_url* url,
                                             const tel__http_limit* limit) {
     tel__http_address list[TEL__HTTP_ADDRESSES];
     size_t i, count = tel__http_resolve(url->host, url->port, list, TEL__HTTP_ADDRESSES);
@@ -8813,7 +8795,7 @@ TEL__FN tel_result tel__http_client_connect(tel__http_client* c, const tel__http
         int ready, error = 0;
         if (i + 1 < count) { share.deadline_mono_ns = tel__clock_deadline(half < 2000 ? half : 2000); }
         r = TEL_ERR_IO;
-        c->socket = tel__http_socket_open(to->where.ss_family);
+        c->socket = tel__http_socket_prepare(socket(to->where.ss_family, TEL__HTTP_STREAM, 0));
         if (c->socket == TEL__HTTP_NO_SOCKET) { continue; }
         if (connect(c->socket, (const struct sockaddr*)where, to->size) == 0 || tel__http_socket_waits()) {
             r = tel__http_wait(c->socket, POLLOUT, &share, &ready);
@@ -8832,7 +8814,7 @@ TEL__FN tel_result tel__http_client_connect(tel__http_client* c, const tel__http
 
 /* Sends and reads at the same time: a server that refuses early is heard, one that stops reading cannot
    block. *touched: the server has said something, so the request must not be sent again. */
-TEL__FN tel_result tel__http_exchange(tel__http_socket s, tel_text pieces[4], const tel__http_limit* limit,
+TEL__COLD tel_result tel__http_exchange(tel__http_socket s, tel_text pieces[4], const tel__http_limit* limit,
                                       tel__http_response* out, bool* touched) {
     tel__http_parser p;
     bool sending = true;
@@ -8860,7 +8842,7 @@ TEL__FN tel_result tel__http_exchange(tel__http_socket s, tel_text pieces[4], co
 }
 
 /* Complete "Name: value\r\n" lines and nothing that could end the head early. */
-TEL__FN bool tel__http_lines_ok(tel_text lines) {
+TEL__COLD bool tel__http_lines_ok(tel_text lines) {
     tel_text line, name, value;
     while (tel__http_line_take(&lines, &line)) {
         if (line.data[line.size] != '\r' || !tel__http_header_cut(line, &name, &value)) { return false; }
@@ -8874,7 +8856,7 @@ TEL__FN bool tel__http_lines_ok(tel_text lines) {
    After an error out->status is what was read before it, or 0. `headers` are complete lines; Host and
    Content-Length are added. A kept connection that turns out to be dead before the first byte of an
    answer is replaced and the request sent once more: the server may then see it twice. */
-TEL__FN tel_result tel__http_post(tel__http_client* c, const tel__http_url* url, tel_text headers,
+TEL__COLD tel_result tel__http_post(tel__http_client* c, const tel__http_url* url, tel_text headers,
                                   const void* body, size_t size, uint64_t deadline_mono_ns,
                                   const tel__atomic_u32* stop, tel__http_response* out) {
     char start[sizeof url->path + sizeof url->host + 128], byte;
@@ -8917,18 +8899,16 @@ TEL__FN tel_result tel__http_post(tel__http_client* c, const tel__http_url* url,
 
 /* ---- requests --------------------------------------------------------------------------------------- */
 
-/* All slices point into the connection's buffer. */
-typedef struct tel__http_request {
+typedef struct tel__http_request {          /* all slices point into the connection's buffer */
     tel_text path, query;                   /* path is as sent: neither decoded nor normalised */
     tel_text accept_encoding;
     bool     head;
 } tel__http_request;
 
-/* Reads one request: "GET /path?query HTTP/1.1" and its headers. 0: it is not complete. 200: *out is filled
-   and it took *used bytes. Otherwise the status to refuse with, after which nothing else can be read from
-   this connection. Targets of proxies (RFC 9112 3.2.2 to 3.2.4) name no page. A body is refused: none of
-   ours has one, and its bytes must not be taken for the next request. */
-TEL__FN int tel__http_request_parse(tel_text data, tel__http_request* out, bool* keep_alive, size_t* used) {
+/* Reads one request. 0: it is not complete. 200: *out is filled and it took *used bytes. Otherwise the status
+   to refuse with, after which nothing else can be read from this connection. Targets of proxies (RFC 9112
+   3.2.2 to 3.2.4) name no page. A body is refused: its bytes must not be taken for the next request. */
+TEL__COLD int tel__http_request_parse(tel_text data, tel__http_request* out, bool* keep_alive, size_t* used) {
     tel_text rest = data, method, target, version;
     tel__http_head h;
     bool minor_1;
@@ -9001,13 +8981,13 @@ typedef struct tel__http_listener {
     tel__http_connection* connections[TEL__HTTP_CONNECTIONS];
 } tel__http_listener;
 
-TEL__FN void tel__http_connection_phase(tel__http_connection* c, int phase, uint64_t ms) {
+TEL__COLD void tel__http_connection_phase(tel__http_connection* c, int phase, uint64_t ms) {
     c->phase = phase;
     c->until_ns = tel__clock_mono_ns() + ms * 1000000u;
 }
 
 /* Lays an answer out for writing; false when the head is too long. The body must stay where it is. */
-TEL__FN bool tel__http_connection_reply(tel__http_connection* c, int status, const char* type, const char* extra,
+TEL__COLD bool tel__http_connection_reply(tel__http_connection* c, int status, const char* type, const char* extra,
                                         tel_text body, bool without_body) {
     tel__text_out o = tel__text_fixed(c->head, sizeof c->head);
     TEL__TEXT_LIT(&o, "HTTP/1.1 ");
@@ -9025,7 +9005,7 @@ TEL__FN bool tel__http_connection_reply(tel__http_connection* c, int status, con
     return o.lost == 0;
 }
 
-TEL__FN void tel__http_connection_refuse(tel__http_connection* c, int status, bool without_body) {
+TEL__COLD void tel__http_connection_refuse(tel__http_connection* c, int status, bool without_body) {
     c->keep_alive = false;
     (void)tel__http_connection_reply(c, status, "text/plain; charset=utf-8",
                                      status == 405 ? "Allow: GET, HEAD\r\n" : "",
@@ -9033,10 +9013,9 @@ TEL__FN void tel__http_connection_refuse(tel__http_connection* c, int status, bo
 }
 
 /* The slot is emptied first and the phase left before the body goes: a fork at any moment between leaves
-   the child a leak at worst, never a pointer to freed memory. The child (`forked`) has no word for peers who
-   still talk to the parent, and frees a body only in the one phase in which nobody can have been at work on
-   it when the fork came. */
-TEL__FN void tel__http_connection_drop(tel__http_listener* l, size_t slot, bool forked) {
+   the child a leak at worst. The child (`forked`) has no word for peers, who still talk to the parent, and
+   frees a body only in the one phase in which nobody can have been at work on it when the fork came. */
+TEL__COLD void tel__http_connection_drop(tel__http_listener* l, size_t slot, bool forked) {
     tel__http_connection* c = l->connections[slot];
     l->connections[slot] = NULL;
     if (!c) { return; }
@@ -9046,10 +9025,9 @@ TEL__FN void tel__http_connection_drop(tel__http_listener* l, size_t slot, bool 
     tel__memory_free(l->memory, c, sizeof *c);
 }
 
-/* Looks for a request in what has been read and answers it. Bytes behind it stay for the next round, so
-   that pipelined requests of one peer take turns with everybody else. A body that did not fit into memory
-   is not sent in part: the scraper would take it for the whole. */
-TEL__FN void tel__http_connection_answer(tel__http_listener* l, tel__http_connection* c) {
+/* Looks for a request in what has been read and answers it. Pipelined ones stay for the next rounds, to take
+   turns with everybody else. Of a body that did not fit into memory no part is sent. */
+TEL__COLD void tel__http_connection_answer(tel__http_listener* l, tel__http_connection* c) {
     tel__http_request request;
     tel__http_reply reply;
     size_t used = 0;
@@ -9073,10 +9051,9 @@ TEL__FN void tel__http_connection_answer(tel__http_listener* l, tel__http_connec
     memmove(c->in, c->in + used, c->size);
 }
 
-/* Takes what the peer has sent; false when it is gone. A head is looked at when another line of it is whole,
-   not for every byte. After our last word the peer is only listened to so that closing does not reset the
-   connection under an answer that is still on its way. */
-TEL__FN bool tel__http_connection_read(tel__http_listener* l, tel__http_connection* c) {
+/* Takes what the peer has sent; false when it is gone. A head is looked at for every line, not every byte.
+   After our last word reading only keeps the close from resetting an answer that is still on its way. */
+TEL__COLD bool tel__http_connection_read(tel__http_listener* l, tel__http_connection* c) {
     size_t at = c->phase == TEL__HTTP_LINGERING ? 0 : c->size;
     int got = tel__http_socket_receive(c->socket, c->in + at, sizeof c->in - at, 0);
     if (got <= 0 || c->phase == TEL__HTTP_LINGERING) { return got >= 0; }
@@ -9087,19 +9064,19 @@ TEL__FN bool tel__http_connection_read(tel__http_listener* l, tel__http_connecti
 }
 
 /* Writes what fits; at the end the next request is looked for, or the connection says goodbye. */
-TEL__FN bool tel__http_connection_write(tel__http_listener* l, tel__http_connection* c) {
+TEL__COLD bool tel__http_connection_write(tel__http_listener* l, tel__http_connection* c) {
     size_t left;
     if (!tel__http_socket_send(c->socket, c->out, 2, &left)) { return false; }
     if (left > 0) { return true; }
-    if (c->keep_alive) { tel__http_connection_phase(c, TEL__HTTP_READING, TEL__HTTP_READ_MS); }
-    else { tel__http_connection_phase(c, TEL__HTTP_LINGERING, TEL__HTTP_LINGER_MS); }
+    tel__http_connection_phase(c, c->keep_alive ? TEL__HTTP_READING : TEL__HTTP_LINGERING,
+                               c->keep_alive ? TEL__HTTP_READ_MS : TEL__HTTP_LINGER_MS);
     tel__text_heap_free(&c->body);
     if (!c->keep_alive) { shutdown(c->socket, TEL__HTTP_SHUT_WRITE); }
     else if (c->size > 0) { tel__http_connection_answer(l, c); }
     return true;
 }
 
-TEL__FN void tel__http_connection_serve(tel__http_listener* l, size_t slot, bool ready) {
+TEL__COLD void tel__http_connection_serve(tel__http_listener* l, size_t slot, bool ready) {
     tel__http_connection* c = l->connections[slot];
     bool alive = true;
     if (ready && c->phase != TEL__HTTP_WRITING) { alive = tel__http_connection_read(l, c); }
@@ -9113,7 +9090,7 @@ TEL__FN void tel__http_connection_serve(tel__http_listener* l, size_t slot, bool
 }
 
 /* Out of descriptors or memory the thread rests, so that it cannot spin. */
-TEL__FN void tel__http_listener_admit(tel__http_listener* l) {
+TEL__COLD void tel__http_listener_admit(tel__http_listener* l) {
     tel__http_connection* c = l->connections[l->place];
     tel__http_socket s;
     if (c && c->phase == TEL__HTTP_WRITING) { return; }         /* it has asked meanwhile */
@@ -9133,13 +9110,12 @@ TEL__FN void tel__http_listener_admit(tel__http_listener* l) {
     tel__thread_sleep_ns((uint64_t)TEL__HTTP_SLICE_MS * 1000000u);
 }
 
-/* Fills the set for poll: the connections in order, and the listening socket if a newcomer can have a place.
-   That is a free one, or the one of the peer that has been silent or slow in asking for longest. Everybody
-   keeps a place for a moment in which to ask, and for the answer; until then newcomers wait in the system's
-   queue. Thus a flood of silent peers cannot push out the one that speaks at once. The set has no empty
-   items: poll refuses one larger than the number of descriptors that a process may have. The answer is how
-   long to wait, in milliseconds. */
-TEL__FN int tel__http_listener_prepare(tel__http_listener* l, tel__http_poll* items, size_t* count) {
+/* Fills the set for poll, without empty items (it may have no more than the process may have descriptors): the
+   connections in order, and the listening socket if a newcomer can have a place. That is a free one, or that
+   of the peer that has been silent or slow in asking for longest. Everybody keeps a place for a moment in
+   which to ask, and for the answer; until then newcomers wait in the system's queue. Thus a flood of silent
+   peers cannot push out the one that speaks at once. The answer: how many milliseconds to wait. */
+TEL__COLD int tel__http_listener_prepare(tel__http_listener* l, struct pollfd* items, size_t* count) {
     uint64_t now = tel__clock_mono_ns(), vacant = UINT64_MAX, first = now + (uint64_t)TEL__HTTP_LOOK_MS * 1000000u;
     uint64_t slack = (uint64_t)(TEL__HTTP_READ_MS - TEL__HTTP_GRACE_MS) * 1000000u;
     size_t i;
@@ -9159,9 +9135,9 @@ TEL__FN int tel__http_listener_prepare(tel__http_listener* l, tel__http_poll* it
     return first > now ? (int)((first - now) / 1000000u) + 1 : 0;
 }
 
-TEL__FN void tel__http_listener_run(void* arg) {
+TEL__COLD void tel__http_listener_run(void* arg) {
     tel__http_listener* l = (tel__http_listener*)arg;
-    tel__http_poll items[1 + TEL__HTTP_CONNECTIONS];
+    struct pollfd items[1 + TEL__HTTP_CONNECTIONS];
     size_t i, at, count;
     while (tel__atomic_load_acquire_u32(&l->stop) == 0) {
         int timeout = tel__http_listener_prepare(l, items, &count);
@@ -9174,16 +9150,15 @@ TEL__FN void tel__http_listener_run(void* arg) {
     for (i = 0; i < TEL__HTTP_CONNECTIONS; i++) { tel__http_connection_drop(l, i, false); }
 }
 
-TEL__FN uint16_t tel__http_listener_port(const tel__http_listener* l) { return l->port; }
+TEL__COLD uint16_t tel__http_listener_port(const tel__http_listener* l) { return l->port; }
 
-TEL__FN void tel__http_listener_free(tel__http_listener* l) {
+TEL__COLD void tel__http_listener_free(tel__http_listener* l) {
     if (l->socket != TEL__HTTP_NO_SOCKET) { TEL__HTTP_CLOSE(l->socket); }
     tel__memory_free(l->memory, l, sizeof *l);
 }
 
-/* Stops the thread and frees everything. Waits for a handler that is running, and for nothing else:
-   unfinished answers are cut off. */
-TEL__FN void tel__http_listener_close(tel__http_listener* l) {
+/* Waits for a handler that is running and for nothing else: unfinished answers are cut off. */
+TEL__COLD void tel__http_listener_close(tel__http_listener* l) {
     tel__atomic_store_release_u32(&l->stop, 1);
     shutdown(l->socket, TEL__HTTP_SHUT_BOTH);       /* Linux wakes the thread for it; others let it look up */
     tel__thread_join(&l->thread);
@@ -9191,7 +9166,7 @@ TEL__FN void tel__http_listener_close(tel__http_listener* l) {
 }
 
 /* For the child of a fork, where the thread does not exist: lets go of descriptors and memory. */
-TEL__FN void tel__http_listener_forget(tel__http_listener* l) {
+TEL__COLD void tel__http_listener_forget(tel__http_listener* l) {
     size_t i;
     for (i = 0; i < TEL__HTTP_CONNECTIONS; i++) { tel__http_connection_drop(l, i, true); }
     tel__http_listener_free(l);
@@ -9201,7 +9176,7 @@ TEL__FN void tel__http_listener_forget(tel__http_listener* l) {
    SO_REUSEPORT, which would let two programs share it, and answers with what the handler writes. Port 0: any
    free one, see tel__http_listener_port. TEL_ERR_IO: the address cannot be had (port taken, not ours, not
    allowed); TEL_ERR_MEMORY: no memory or no thread. */
-TEL__FN tel_result tel__http_listen(tel__memory* m, const char* host, uint16_t port, tel__http_handler handler,
+TEL__COLD tel_result tel__http_listen(tel__memory* m, const char* host, uint16_t port, tel__http_handler handler,
                                     void* user_data, tel__http_listener** out) {
     tel__http_address list[TEL__HTTP_ADDRESSES];
     size_t i, count = tel__http_resolve(host, port, list, TEL__HTTP_ADDRESSES);
@@ -9209,22 +9184,25 @@ TEL__FN tel_result tel__http_listen(tel__memory* m, const char* host, uint16_t p
     tel_result r = TEL_ERR_IO;
     struct sockaddr_in v4;                      /* the port has the same place in both families */
     int on = 1;
+    bool taken = false;
     *out = NULL;
     if (!l) { return TEL_ERR_MEMORY; }
     l->memory = m;
     l->handler = handler;
     l->user_data = user_data;
     l->socket = TEL__HTTP_NO_SOCKET;
-    for (i = 0; i < count && r == TEL_ERR_IO; i++) {
+    for (i = 0; i < count && r == TEL_ERR_IO && !taken; i++) {
         void* where = &list[i].where;
         if (l->socket != TEL__HTTP_NO_SOCKET) { TEL__HTTP_CLOSE(l->socket); }
-        l->socket = tel__http_socket_open(list[i].where.ss_family);
+        l->socket = tel__http_socket_prepare(socket(list[i].where.ss_family, TEL__HTTP_STREAM, 0));
         setsockopt(l->socket, SOL_SOCKET, TEL__HTTP_OWN_PORT, (const char*)&on, sizeof on);
         if (bind(l->socket, (struct sockaddr*)where, list[i].size) == 0 && listen(l->socket, 64) == 0
             && getsockname(l->socket, (struct sockaddr*)where, &list[i].size) == 0) {
             memcpy(&v4, where, sizeof v4);
             l->port = ntohs(v4.sin_port);
             r = tel__thread_start(&l->thread, tel__http_listener_run, l) ? TEL_OK : TEL_ERR_MEMORY;
+        } else {
+            taken = TEL__HTTP_PORT_TAKEN();     /* the other family's port would not be the one asked for */
         }
     }
     if (r != TEL_OK) { tel__http_listener_free(l); }
