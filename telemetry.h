@@ -2011,10 +2011,11 @@ typedef struct tel__memory_slots {
 #define TEL__MEMORY_NO_SLOT UINT32_MAX
 
 /* An index that is nobody else's until it is put back; TEL__MEMORY_NO_SLOT when none is left. Takes the one
-   put back last, so few of many slots are ever touched. Lock-free. */
-TEL__FN uint32_t tel__memory_slot_take(tel__memory_slots* s) {
+   put back last, so few of many slots are ever touched; *is_fresh: nobody had it before. Lock-free. */
+TEL__FN uint32_t tel__memory_slot_take(tel__memory_slots* s, bool* is_fresh) {
     uint64_t head = tel__atomic_load_acquire_u64(&s->head);
     uint32_t fresh;
+    *is_fresh = false;
     while ((uint32_t)head) {
         uint32_t i = (uint32_t)head - 1;
         uint64_t next = ((head >> 32) + 1) << 32 | tel__atomic_load_u32(&s->next[i]);
@@ -2022,7 +2023,7 @@ TEL__FN uint32_t tel__memory_slot_take(tel__memory_slots* s) {
     }
     fresh = tel__atomic_load_u32(&s->fresh);
     while (fresh < s->count) {
-        if (tel__atomic_cas_u32(&s->fresh, &fresh, fresh + 1)) { return fresh; }
+        if (tel__atomic_cas_u32(&s->fresh, &fresh, fresh + 1)) { *is_fresh = true; return fresh; }
     }
     return TEL__MEMORY_NO_SLOT;
 }
@@ -4836,7 +4837,7 @@ TEL__FN void tel__metric_restart(tel__metrics* m) {
    Uses      R04-R06, R08-R10.                 Used by   R13-R15, R21, R22.
    Threads   one span from one thread at a time; everything else any. A tracer belongs to one thread.
    Holds     a slot is live while its generation equals that of the span that holds it; an end adds one, so
-             old handles miss. Blocks of one span are linked from its slot and belong to the span's user. The
+             old handles miss. It lies in the slot, whose lines belong to one thread at a time. Blocks of one span are linked from its slot and belong to the span's user. The
              packed items of all blocks, put together, are whole items; only an item larger than a block goes
              over from one block to the next, and then it begins a block. total is the sum of used over the
              blocks and never exceeds limit, so a span always fits a ring that is empty.
@@ -4864,20 +4865,23 @@ typedef struct tel__span_record {
 } tel__span_record;
 
 typedef struct tel__span_block {
+    tel__atomic_u32 generation;         /* of the slot, whatever it is used for */
     uint32_t next;                      /* index + 1; 0: last */
     uint32_t used;
-    char     data[TEL__SPAN_BLOCK - 8];
+    uint32_t unused;
+    char     data[TEL__SPAN_BLOCK - 16];
 } tel__span_block;
 
 /* The first block of a span. */
 typedef struct tel__span_slot {
+    tel__atomic_u32 generation;
     uint32_t next, used;
     uint32_t tail;                      /* index + 1 of the block being filled; 0: this one */
     uint32_t total;
     uint64_t keys;                      /* see tel__span_key_bit */
     uint16_t attrs, events, links, unused;
     tel__span_record record;
-    char     data[TEL__SPAN_BLOCK - 32 - sizeof(tel__span_record)];
+    char     data[TEL__SPAN_BLOCK - 40 - sizeof(tel__span_record)];
 } tel__span_slot;
 
 typedef struct tel__span_sampler {
@@ -4892,8 +4896,8 @@ typedef struct tel__spans {
     tel__attr_scopes* scopes;
     tel__span_sampler sampler;
     tel__memory_slots slots;
-    tel__span_block*  blocks;
-    tel__atomic_u32*  generations;
+    tel__span_block*  blocks;           /* not written before they are used */
+    uint32_t          generation;       /* of a fresh slot */
     uint32_t          limit;            /* bytes of packed items per span */
     uint32_t          keep;             /* free slots a thread keeps: all threads together a small part of the pool */
 } tel__spans;
@@ -4923,7 +4927,6 @@ TEL__INLINE bool tel__span_valid(const tel_context* c) {
 TEL__FN tel_result tel__span_init(tel__spans* p, tel__memory* memory, tel__diag* diag, tel__clock* clock,
                                   tel__attr_scopes* scopes, uint32_t count, uint32_t ring_bytes, uint32_t threads,
                                   uint32_t epoch) {
-    uint32_t i;
     memset(p, 0, sizeof *p);
     p->memory = memory;
     p->diag = diag;
@@ -4934,16 +4937,13 @@ TEL__FN tel_result tel__span_init(tel__spans* p, tel__memory* memory, tel__diag*
     p->keep = count / 8 / threads < TEL__SPAN_CACHE ? count / 8 / threads + 1 : TEL__SPAN_CACHE;
     p->blocks = (tel__span_block*)tel__memory_alloc_raw(memory, (size_t)count * TEL__SPAN_BLOCK);
     p->slots.next = (tel__atomic_u32*)tel__memory_alloc_raw(memory, count * sizeof(tel__atomic_u32));
-    p->generations = (tel__atomic_u32*)tel__memory_alloc_raw(memory, count * sizeof(tel__atomic_u32));
-    if (!p->blocks || !p->slots.next || !p->generations) { return TEL_ERR_MEMORY; }
-    for (i = 0; i < count; i++) { tel__atomic_store_u32(&p->generations[i], epoch * 0x01000193u); }
-    return TEL_OK;
+    p->generation = epoch * 0x01000193u;
+    return p->blocks && p->slots.next ? TEL_OK : TEL_ERR_MEMORY;
 }
 
 TEL__FN void tel__span_free(tel__spans* p) {
     tel__memory_free(p->memory, p->blocks, (size_t)p->slots.count * TEL__SPAN_BLOCK);
     tel__memory_free(p->memory, p->slots.next, p->slots.count * sizeof(tel__atomic_u32));
-    tel__memory_free(p->memory, p->generations, p->slots.count * sizeof(tel__atomic_u32));
 }
 
 TEL__FN tel__span_tracer* tel__span_tracer_add(tel__spans* p, tel__ring_thread* thread) {
@@ -4962,8 +4962,15 @@ TEL__FN void tel__span_tracer_end(tel__span_tracer* t) {
     tel__memory_free(t->shared->memory, t, sizeof *t);
 }
 
+TEL__NOINLINE uint32_t tel__span_block_fetch(tel__spans* p) {
+    bool fresh;
+    uint32_t i = tel__memory_slot_take(&p->slots, &fresh);
+    if (fresh) { tel__atomic_store_u32(&p->blocks[i].generation, p->generation); }
+    return i;
+}
+
 TEL__INLINE uint32_t tel__span_block_take(tel__span_tracer* t) {
-    return TEL__LIKELY(t->cached) ? t->cache[--t->cached] : tel__memory_slot_take(&t->shared->slots);
+    return TEL__LIKELY(t->cached) ? t->cache[--t->cached] : tel__span_block_fetch(t->shared);
 }
 
 TEL__INLINE void tel__span_block_put(tel__span_tracer* t, uint32_t i) {
@@ -4974,7 +4981,8 @@ TEL__INLINE void tel__span_block_put(tel__span_tracer* t, uint32_t i) {
 /* The slot of a span that is live; NULL: not recorded, dropped or ended. */
 TEL__INLINE tel__span_slot* tel__span_slot_of(const tel__spans* p, const tel_span* s) {
     uint32_t i = s->tel__slot - 1;
-    if (i >= p->slots.count || tel__atomic_load_u32(&p->generations[i]) != s->tel__generation) { return NULL; }
+    if (i >= tel__atomic_load_u32(&p->slots.fresh)) { return NULL; }
+    if (tel__atomic_load_u32(&p->blocks[i].generation) != s->tel__generation) { return NULL; }
     return (tel__span_slot*)(void*)&p->blocks[i];
 }
 
@@ -5295,8 +5303,8 @@ TEL__INLINE tel__span_slot* tel__span_open(tel__span_tracer* t, tel_span* s, con
     if (TEL__UNLIKELY(i == TEL__MEMORY_NO_SLOT)) { tel__span_pool_empty(t); return NULL; }
     slot = (tel__span_slot*)(void*)&p->blocks[i];
     s->tel__slot = i + 1;
-    s->tel__generation = tel__atomic_load_u32(&p->generations[i]);
-    memset(slot, 0, offsetof(tel__span_slot, data));
+    s->tel__generation = tel__atomic_load_u32(&slot->generation);
+    memset(&slot->next, 0, offsetof(tel__span_slot, data) - offsetof(tel__span_slot, next));
     r = &slot->record;
     r->head.kind = TEL__RING_SPAN;
     r->head.a = (uint8_t)kind;
@@ -5386,7 +5394,7 @@ TEL__CALL void tel__span_finish(tel__span_tracer* t, tel_span* s, uint64_t end_u
     }
     tel__ring_count(&t->thread->books.ended);
     generation = s->tel__generation + 1;
-    tel__atomic_store_u32(&p->generations[s->tel__slot - 1], generation);
+    tel__atomic_store_u32(&slot->generation, generation);
     if (TEL__UNLIKELY(slot->next != 0)) { tel__span_unchain(t, slot->next); }
     if (TEL__LIKELY(generation != UINT32_MAX)) { tel__span_block_put(t, s->tel__slot - 1); }
 }
@@ -5419,10 +5427,7 @@ TEL__INLINE void tel__span_pop(tel__span_tracer* t, tel_token token) {
 
 /* In the child of fork, where only this thread lives: all live spans belong to the parent and end there. */
 TEL__FN void tel__span_restart(tel__spans* p) {
-    uint32_t i;
-    for (i = 0; i < p->slots.count; i++) {
-        tel__atomic_store_u32(&p->generations[i], tel__atomic_load_u32(&p->generations[i]) + 1);
-    }
+    p->generation += 0x40000000u;
     tel__atomic_store_u64(&p->slots.head, 0);
     tel__atomic_store_u32(&p->slots.fresh, 0);
 }
@@ -5929,6 +5934,7 @@ typedef struct tel__pipeline {
     uint64_t           next_collect, tick_ns, said_dropped[2];
     tel__atomic_u32    fill;            /* of the fullest ring at the last drain, in 256ths */
     bool               in_round, closed;    /* the export thread is at work; the sinks are closed */
+    uint32_t           sealed;          /* stages in this drain: the sinks are served before there are too many */
     tel__thread_mutex  stats;           /* held over stats_fn, and while a sink's last books are taken */
 } tel__pipeline;
 
@@ -5988,6 +5994,7 @@ TEL__CALL void tel__pipeline_seal(tel__pipeline* p, int signal) {
     uint32_t i;
     if (!s || !s->count) { return; }
     p->open[signal] = NULL;
+    p->sealed++;
     s->refs = 1;
     for (i = 0; i < p->sink_count; i++) {
         if (tel__pipeline_wants(&p->sinks[i], 1 + signal)) { tel__pipeline_queue_push(p, &p->sinks[i], s); }
@@ -6009,7 +6016,10 @@ TEL__FN bool tel__pipeline_keep(tel__pipeline* p, const tel__ring_head* h, uint3
     return true;
 }
 
-/* Moves what one ring holds by now into the stages. What finds no memory stays in the ring. */
+#define TEL__PIPELINE_AT_ONCE 2u         /* stages of one drain; all queues hold more */
+
+/* Moves what one ring holds by now into the stages. What finds no memory, or would be too much at once for the
+   queues of the sinks, stays in the ring. */
 TEL__FN void tel__pipeline_drain_ring(tel__pipeline* p, tel__ring* r, tel__ring_books* books) {
     uint32_t at = tel__atomic_load_u32(&r->tail), kept = at, end, fill;
     uint64_t taken[2] = { 0, 0 };
@@ -6020,6 +6030,7 @@ TEL__FN void tel__pipeline_drain_ring(tel__pipeline* p, tel__ring* r, tel__ring_
     end = tel__ring_written(r);
     while ((h = tel__ring_next(r, &at, end)) != NULL) {
         int signal = h->kind == TEL__RING_SPAN ? TEL__BOOK_SPANS : TEL__BOOK_LOGS;
+        if (p->sealed >= TEL__PIPELINE_AT_ONCE) { break; }
         if (!tel__pipeline_keep(p, h, h->size)) {
             tel__diag_note(p->diag, TEL__DIAG_MEMORY, NULL);
             break;
@@ -6036,26 +6047,32 @@ TEL__FN void tel__pipeline_drain_ring(tel__pipeline* p, tel__ring* r, tel__ring_
 /* What an ending thread does for itself. */
 TEL__FN void tel__pipeline_drain_thread(tel__pipeline* p, tel__ring_thread* t) {
     tel__thread_mutex_lock(&p->stage);
-    tel__pipeline_drain_ring(p, &t->own, &t->books);
+    do {
+        p->sealed = 0;
+        tel__pipeline_drain_ring(p, &t->own, &t->books);
+    } while (p->sealed >= TEL__PIPELINE_AT_ONCE);
     tel__thread_mutex_unlock(&p->stage);
 }
 
-/* Drains every ring. Threads may come and go meanwhile; the registry's mutex keeps the list still. */
-TEL__FN void tel__pipeline_drain(tel__pipeline* p, bool force) {
+/* Drains the rings; true: there is more. Threads may come and go meanwhile; the registry's mutex keeps the list still. */
+TEL__FN bool tel__pipeline_drain(tel__pipeline* p, bool force) {
     tel__ring_thread* t;
     uint64_t now = tel__clock_mono_ns();
+    bool more;
     int i;
     tel__thread_mutex_lock(&p->stage);
-    tel__atomic_store_u32(&p->fill, 0);
+    p->sealed = 0;
     tel__thread_mutex_lock(&p->registry->mutex);
     for (t = p->registry->threads; t; t = t->next) { tel__pipeline_drain_ring(p, &t->own, &t->books); }
     tel__pipeline_drain_ring(p, &p->registry->shared, &p->registry->ended);
     tel__thread_mutex_unlock(&p->registry->mutex);
-    for (i = 0; i < 2; i++) {
+    more = p->sealed >= TEL__PIPELINE_AT_ONCE;
+    for (i = 0; i < 2 && !more; i++) {
         uint64_t delay = (uint64_t)p->limits[i].delay_ms * 1000000u;
         if (p->open[i] && (force || now >= p->open[i]->first_mono + delay)) { tel__pipeline_seal(p, i); }
     }
     tel__thread_mutex_unlock(&p->stage);
+    return more;
 }
 
 /* ---- offering to a sink (by whoever is busy) ---- */
@@ -6237,11 +6254,15 @@ TEL__FN void tel__pipeline_say_drops(tel__pipeline* p) {
 
 /* One round by the one who works. */
 TEL__CALL void tel__pipeline_round(tel__pipeline* p, bool force) {
-    uint32_t i;
+    uint32_t i, turns = 0;
+    bool more = true;
     if (p->closed) { return; }
     tel__clock_sync(p->clock);
-    tel__pipeline_drain(p, force);
-    for (i = 0; i < p->sink_count; i++) { tel__pipeline_serve(p, &p->sinks[i], force); }
+    tel__atomic_store_u32(&p->fill, 0);
+    for (; more && turns < 256; turns++) {      /* bounded: producers may be as quick as we are */
+        more = tel__pipeline_drain(p, force);
+        for (i = 0; i < p->sink_count; i++) { tel__pipeline_serve(p, &p->sinks[i], force); }
+    }
     tel__pipeline_metrics(p, force);
     tel__memory_rewind(&p->arena);
     tel__pipeline_say_drops(p);
@@ -7280,7 +7301,7 @@ TEL__FN bool tel__otlp_open(tel__otlp_document* d, const tel_batch* batch, tel_s
    when the text is not whole, also because it was not before; a fixed buffer may be found full up to 64
    bytes before its end, and one that hands its text on needs as many. TEL_ERR_ARGUMENT when signal is not
    one signal. */
-TEL__FN tel_result tel__otlp_encode(const tel_batch* batch, tel_signal signal, tel__text_out* out) {
+TEL__CALL tel_result tel__otlp_encode(const tel_batch* batch, tel_signal signal, tel__text_out* out) {
     tel__otlp_document d;
     tel__otlp_groups groups;
     tel__otlp_emitter e;
@@ -8193,7 +8214,7 @@ TEL__FN void tel__prometheus_target(tel__prometheus_render* r, tel_attrs resourc
 
 /* Renders the metrics of one batch behind those before. They should come so that one family's metrics are
    neighbours: what comes back to a closed family is dropped and counted. */
-TEL__FN void tel__prometheus_batch(tel__prometheus_render* r, const tel_batch* batch) {
+TEL__CALL void tel__prometheus_batch(tel__prometheus_render* r, const tel_batch* batch) {
     size_t i;
     if (!r->begun) {
         r->begun = true;
@@ -11842,7 +11863,7 @@ TEL__INLINE uint32_t tel__api_cell_id(const void* instrument) {
 /* Everything that is not the common case: first use, no instance, wrong value, other number type. */
 TEL__NOINLINE void tel__api_add(tel__metric_instrument* inst, tel__metric_kind kind, int64_t i, double d,
                                 bool is_real) {
-    tel_instance* in = tel__lifecycle_idle() ? NULL : tel__lifecycle_enter(-1);
+    tel_instance* in = tel__lifecycle_enter(-1);
     if (!in) { return; }
     tel__metric_series_add_any(&in->metrics, tel__metric_own_series(&in->metrics, inst, kind), i, d, is_real);
 }
@@ -11850,28 +11871,42 @@ TEL__NOINLINE void tel__api_add(tel__metric_instrument* inst, tel__metric_kind k
 TEL_API void tel_counter_add(tel_counter* c, int64_t n) {
     tel__atomic_u64* cell = c ? tel__metric_cell(tel__api_cell_id(c)) : NULL;
     if (TEL__LIKELY(cell && n >= 0)) { tel__metric_bump(cell, n); return; }
+    if (tel__lifecycle_idle()) { return; }
     tel__api_add(c, TEL__METRIC_COUNTER, n, 0, false);
 }
 
 TEL_API void tel_updown_add(tel_updown* c, int64_t n) {
     tel__atomic_u64* cell = c ? tel__metric_cell(tel__api_cell_id(c)) : NULL;
     if (TEL__LIKELY(cell != NULL)) { tel__metric_bump(cell, n); return; }
+    if (tel__lifecycle_idle()) { return; }
     tel__api_add(TEL__API_INSTRUMENT(c), TEL__METRIC_UPDOWN, n, 0, false);
 }
 
 TEL_API void tel_counter_addf(tel_counter* c, double n) {
     tel__atomic_u64* cell = c ? tel__metric_cell(tel__api_cell_id(c) ^ TEL__METRIC_REAL) : NULL;
     if (TEL__LIKELY(cell && tel__metric_recordable(n))) { tel__metric_bump_real(cell, n); return; }
+    if (tel__lifecycle_idle()) { return; }
     tel__api_add(c, TEL__METRIC_COUNTER, 0, n, true);
 }
 
-TEL_API void tel_gauge_set(tel_gauge* g, double v) {
+TEL__NOINLINE void tel__api_set(tel__metric_instrument* inst, double v) {
     tel_instance* in = tel__lifecycle_idle() ? NULL : tel__lifecycle_enter(-1);
     tel__metric_series* s;
     if (!in) { return; }
-    s = tel__metric_own_series(&in->metrics, TEL__API_INSTRUMENT(g), TEL__METRIC_GAUGE);
+    s = tel__metric_own_series(&in->metrics, inst, TEL__METRIC_GAUGE);
     if (v != v) { tel__diag_note(&in->diag, TEL__DIAG_VALUE, s->metric->name); return; }
     tel__metric_series_set(s, v);
+}
+
+TEL_API void tel_gauge_set(tel_gauge* g, double v) {
+    const tel__metric_cells* k = tel__thread_me.cells;
+    uint32_t i = g && k ? tel__api_cell_id(g) - k->base : UINT32_MAX;
+    if (TEL__LIKELY(i != UINT32_MAX && v == v && !tel__atomic_load_u32(&tel__thread_me.ring->closed)) &&
+        TEL__LIKELY(i < tel__atomic_load_acquire_u32(&k->m->by_id.count))) {
+        tel__metric_series_set((tel__metric_series*)tel__metric_list_at(&k->m->by_id, i), v);
+        return;
+    }
+    tel__api_set(TEL__API_INSTRUMENT(g), v);
 }
 
 TEL__NOINLINE void tel__api_record(tel__metric_instrument* inst, double v) {
@@ -11887,6 +11922,7 @@ TEL_API void tel_histogram_record(tel_histogram* h, double v) {
     tel__atomic_u64* cell = h ? tel__metric_cell(tel__api_cell_id(h)) : NULL;
     tel__metric_block* b = TEL__LIKELY(cell != NULL) ? (tel__metric_block*)(uintptr_t)tel__atomic_load_u64(cell) : NULL;
     if (TEL__LIKELY(b && tel__metric_recordable(v))) { tel__metric_block_record(b, v); return; }
+    if (tel__lifecycle_idle()) { return; }
     tel__api_record(TEL__API_INSTRUMENT(h), v);
 }
 
@@ -11992,7 +12028,7 @@ TEL__INLINE tel__span_tracer* tel__api_tracer(int signal) {
 
 /* A span without an SDK carries its parent's context on (Trace API, "Behavior of the API in the absence of an
    installed SDK"). */
-TEL__NOINLINE tel_span tel__api_no_span(const tel_span_desc* d) {
+TEL__INLINE tel_span tel__api_no_span(const tel_span_desc* d) {
     tel_span s;
     memset(&s, 0, sizeof s);
     if (d && d->parent && !d->root) { s.context = *d->parent; }

@@ -24,7 +24,11 @@ mutate() {
     [ -d "$corpus" ] || corpus=
     cd "$dir" || return 1
     limit $((seconds + 60)) ./fuzz -max_total_time="$seconds" -seed="${FUZZ_SEED:-1}" -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
-        -artifact_prefix="$dir/" found $corpus
+        -artifact_prefix="$dir/" found $corpus >report 2>&1
+    status=$?
+    [ "$status" = 0 ] || sed -n 's/^Base64: */the input in base64: /p' report
+    cat report
+    return $status
 }
 
 sanitize=
@@ -39,6 +43,7 @@ if [ -z "$names" ]; then
     for source in "$tests"/fuzz/*.c; do [ ! -f "$source" ] || names="$names $(basename "$source" .c)"; done
 fi
 [ -n "$names" ] || skip "fuzz" "no tests/fuzz/*.c"
+export ASAN_OPTIONS=print_legend=0
 for name in $names; do
     if [ -n "$libfuzzer" ]; then
         job "fuzz: $name, its corpus and $seconds s of new inputs" mutate "$name"

@@ -104,7 +104,7 @@ run_job() {
     else
         [ "$status" != 124 ] || echo "took longer than its limit and was ended" >>"$log"
         text=$(echo "FAIL $name (exit $status, ${spent} s)"
-               excerpt "$log" | cut -c 1-300 | indent)
+               excerpt "$log" | cut -c 1-6000 | indent)
         printf '%s\n' "$text"
     fi
 }
@@ -115,6 +115,7 @@ excerpt() {
     if [ "$(grep -c '' "$1")" -le "$lines" ]; then cat "$1"; return; fi
     start=$(grep -a -n -m 1 -E 'ERROR: [A-Za-z]*Sanitizer|WARNING: [A-Za-z]*Sanitizer|runtime error:' "$1" | cut -d: -f1)
     if [ -n "$start" ]; then
+        grep -a '^the input in base64: ' "$1"
         tail -n "+$start" "$1" | head -n $((lines * 2))
         return
     fi

@@ -1,0 +1,989 @@
+/* Room test of R11 >>metrics: instruments, series, cells, histograms, observers, collection; sums are exact whoever records. */
+#define TELEMETRY_IMPLEMENTATION
+#include "telemetry.h"
+#include "../check.h"
+#include <pthread.h>
+#include <stdlib.h>
+
+/* ---- the bench: a clock that moves by hand, diagnostics, a collection as a flat table --------------- */
+
+static tel__atomic_u64 now_ns = { 1700000000000000000u };
+static uint64_t now(void) { return tel__atomic_load_u64(&now_ns); }
+static uint64_t pass(uint64_t ns) { return tel__atomic_add_u64(&now_ns, ns) + ns; }
+static uint64_t test_clock(void* user_data) { (void)user_data; return now(); }
+
+static tel__atomic_u32 said[TEL__DIAG_COUNT];
+static void hear(int level, uint32_t item, const char* message, uint32_t line, void* user_data) {
+    (void)level; (void)message; (void)line; (void)user_data;
+    if (item < TEL__DIAG_COUNT) { tel__atomic_add_u32(&said[item], 1); }
+}
+static uint32_t heard(tel__diag_item item) { tel_pump(0); return tel__atomic_load_u32(&said[item]); }
+
+typedef struct row {
+    char name[80], attrs[160], unit[16];
+    tel_metric_kind kind;
+    bool monotonic, cumulative, integer;
+    int64_t i;
+    double d, min, max;
+    uint64_t count, start, at, bucket_sum, buckets[20];
+    double bounds[20];
+    size_t bound_count;
+} row;
+
+static row* rows;
+static size_t row_count, row_room, batch_count, largest_batch;
+
+static void write_attrs(tel_attrs attrs, char* out, size_t size) {
+    size_t i, n = 0;
+    out[0] = 0;
+    for (i = 0; i < attrs.count && n < size; i++) {
+        const tel_attr* a = &attrs.items[i];
+        n += (size_t)snprintf(out + n, size - n, "%s%.*s=", i ? "," : "", (int)a->tel__key_size, a->key);
+        if (n >= size) { break; }
+        switch (a->type) {
+        case TEL_TYPE_STRING: n += (size_t)snprintf(out + n, size - n, "%.*s", (int)a->as.s.size, a->as.s.data); break;
+        case TEL_TYPE_INT:    n += (size_t)snprintf(out + n, size - n, "%lld", (long long)a->as.i); break;
+        case TEL_TYPE_DOUBLE: n += (size_t)snprintf(out + n, size - n, "%g", a->as.d); break;
+        default:              n += (size_t)snprintf(out + n, size - n, "%s", a->as.b ? "true" : "false"); break;
+        }
+    }
+}
+
+static tel_result keep_rows(const tel_batch* batch, void* user_data) {
+    size_t i, j, k, points = 0;
+    (void)user_data;
+    batch_count++;
+    for (i = 0; i < batch->metric_count; i++) {
+        const tel_metric_view* v = &batch->metrics[i];
+        points += v->point_count;
+        for (j = 0; j < v->point_count; j++) {
+            const tel_point* p = &v->points[j];
+            row* r;
+            if (row_count == row_room) {
+                row_room = row_room ? 2 * row_room : 64;
+                rows = (row*)realloc(rows, row_room * sizeof *rows);
+            }
+            r = &rows[row_count++];
+            memset(r, 0, sizeof *r);
+            snprintf(r->name, sizeof r->name, "%s", v->name.data);
+            snprintf(r->unit, sizeof r->unit, "%s", v->unit.data);
+            write_attrs(p->attrs, r->attrs, sizeof r->attrs);
+            r->kind = v->kind;
+            r->monotonic = v->monotonic;
+            r->cumulative = v->cumulative;
+            r->integer = v->integer;
+            r->i = p->i; r->d = p->d; r->min = p->min; r->max = p->max; r->count = p->count;
+            r->start = p->start_unix_ns; r->at = p->unix_ns;
+            r->bound_count = p->bound_count;
+            if (v->kind == TEL_HISTOGRAM) {
+                for (k = 0; k <= p->bound_count; k++) {
+                    r->bucket_sum += p->buckets[k];
+                    if (k < 20) { r->buckets[k] = p->buckets[k]; }
+                    if (k < 20 && k < p->bound_count) { r->bounds[k] = p->bounds[k]; }
+                }
+            }
+        }
+    }
+    if (points > largest_batch) { largest_batch = points; }
+    return TEL_OK;
+}
+
+static tel_result collect(void) {
+    tel_sink into;
+    memset(&into, 0, sizeof into);
+    into.export_fn = keep_rows;
+    row_count = batch_count = largest_batch = 0;
+    pass(1000000000u);
+    return tel_collect(&into);
+}
+/* The nth row of a name (any attributes when attrs is NULL); an empty row when there is none. */
+static const row* nth(const char* name, const char* attrs, size_t n) {
+    static const row none = { "(none)", "(none)", "", TEL_SUM, false, false, false, -77, -77, 0, 0, 77, 0, 0, 0, { 0 }, { 0 }, 0 };
+    size_t i;
+    for (i = 0; i < row_count; i++) {
+        if (strcmp(rows[i].name, name) == 0 && (!attrs || strcmp(rows[i].attrs, attrs) == 0) && n-- == 0) { return &rows[i]; }
+    }
+    return &none;
+}
+static const row* get(const char* name, const char* attrs) { return nth(name, attrs, 0); }
+static size_t rows_of(const char* name) {
+    size_t i, n = 0;
+    for (i = 0; i < row_count; i++) { n += strcmp(rows[i].name, name) == 0; }
+    return n;
+}
+
+static void start_with(uint32_t max_series, size_t memory_limit) {
+    static tel_sink quiet;
+    tel_desc d;
+    memset(&quiet, 0, sizeof quiet);
+    quiet.signals = TEL_PULL;
+    quiet.export_fn = keep_rows;
+    memset(said, 0, sizeof said);
+    memset(&d, 0, sizeof d);
+    d.sinks = &quiet;
+    d.sink_count = 1;
+    d.ignore_env = d.no_thread = d.no_self_metrics = true;
+    d.max_series = max_series;
+    d.memory_limit = memory_limit;
+    d.diag.func = hear;
+    d.clock_ns = test_clock;
+    CHECK_INT(tel_init(&d), TEL_OK);
+}
+static void start(void) { start_with(0, 0); }
+static void stop(void) { tel_shutdown(1000); }
+
+static void on_threads(int n, void* (*fn)(void* arg), void* arg) {
+    pthread_t t[16];
+    int i;
+    for (i = 0; i < n; i++) { CHECK_INT(pthread_create(&t[i], NULL, fn, arg), 0); }
+    for (i = 0; i < n; i++) { pthread_join(t[i], NULL); }
+}
+
+static double infinite(void) { return tel__atomic_double((uint64_t)0x7ff << 52); }
+static double nan_value(void) { return tel__atomic_double((uint64_t)0x7ff8 << 48); }
+
+/* ---- instruments ------------------------------------------------------------------------------------ */
+
+static void test_plain(void) {
+    static tel_counter c = TEL_INSTRUMENT("plain.counter", "{call}", "Calls");
+    static tel_updown u = TEL_INSTRUMENT("plain.updown", NULL, NULL);
+    static tel_gauge g = TEL_INSTRUMENT("plain.gauge", "1", NULL);
+    static tel_gauge never = TEL_INSTRUMENT("plain.never", "1", NULL);
+    static tel_histogram h = TEL_INSTRUMENT("plain.histogram", "By", NULL);
+    const row* r;
+    tel_counter_add(&c, 100);                   /* before tel_init: a no-op */
+    start();
+    tel_gauge_set(&never, nan_value());
+    tel_counter_add(&c, 3); tel_counter_add(&c, 4); tel_counter_add(&c, 0);
+    tel_updown_add(&u, 5); tel_updown_add(&u, -7);
+    tel_gauge_set(&g, 1.5); tel_gauge_set(&g, -2.5);
+    tel_histogram_record(&h, 7); tel_histogram_record(&h, 700);
+    tel_counter_add(NULL, 1); tel_updown_add(NULL, 1); tel_gauge_set(NULL, 1); tel_histogram_record(NULL, 1);
+    CHECK_INT(collect(), TEL_OK);
+    r = get("plain.counter", "");
+    CHECK_INT(r->i, 7); CHECK(r->d == 7); CHECK(r->monotonic && r->cumulative && r->integer);
+    CHECK_INT(r->kind, TEL_SUM); CHECK_STR(r->unit, "{call}");
+    r = get("plain.updown", "");
+    CHECK_INT(r->i, -2); CHECK(!r->monotonic && r->integer && r->kind == TEL_SUM);
+    r = get("plain.gauge", "");
+    CHECK(r->d == -2.5 && r->kind == TEL_GAUGE && !r->integer);
+    CHECK_INT(rows_of("plain.never"), 0);
+    r = get("plain.histogram", "");
+    CHECK_INT(r->count, 2); CHECK(r->d == 707 && r->min == 7 && r->max == 700); CHECK_INT(r->bound_count, 15);
+    CHECK_INT(r->buckets[2], 1); CHECK_INT(r->buckets[9], 1);
+    CHECK_INT(row_count, 4);
+    stop();
+    tel_counter_add(&c, 100);                   /* after: likewise */
+    start();
+    tel_counter_add(&c, 1);
+    collect();
+    CHECK_INT(get("plain.counter", "")->i, 1);
+    stop();
+}
+
+static void test_attributes(void) {
+    static tel_counter c = TEL_INSTRUMENT("attr.counter", NULL, NULL);
+    static tel_updown u = TEL_INSTRUMENT("attr.updown", NULL, NULL);
+    static tel_gauge g = TEL_INSTRUMENT("attr.gauge", NULL, NULL);
+    static tel_histogram h = TEL_INSTRUMENT("attr.histogram", NULL, NULL);
+    tel_attr many[70];
+    char name[70][16], text[4200];
+    int i;
+    start();
+    for (i = 0; i < 3; i++) {                   /* the third time comes from the call-site cache */
+        tel_counter_add_with(&c, 1, TEL_ATTRS(tel_str("b", "x"), tel_int("a", 1), tel_bool("c", true)));
+        tel_counter_add_with(&c, 1, TEL_ATTRS(tel_int("a", 1), tel_bool("c", true), tel_str("b", "x")));
+        tel_counter_add_with(&c, 1, TEL_ATTRS(tel_bool("c", true), tel_strn("b", "xyz", 1), tel_int("a", 1)));
+    }
+    tel_counter_add_with(&c, 10, TEL_ATTRS(tel_int("a", 2), tel_int("a", 1), tel_str("b", "x"), tel_bool("c", true), tel_str("", "gone"),
+                                           tel_str(NULL, "gone")));                  /* the last a counts */
+    tel_counter_add_with(&c, 100, TEL_NOATTRS);
+    tel_counter_add(&c, 100);
+    tel_counter_add_with(&c, 1, TEL_ATTRS(tel_double("a", 1)));          /* another type is another series */
+    tel_counter_add_with(&c, 2, TEL_ATTRS(tel_bool("a", true)));
+    tel_counter_add_with(&c, 3, TEL_ATTRS(tel_str("a", "1")));
+    tel_counter_add_with(&c, 4, TEL_ATTRS(tel_str("a", NULL)));
+    tel_updown_add_with(&u, -4, TEL_ATTRS(tel_str("q", "mail")));
+    tel_gauge_set_with(&g, 4, TEL_ATTRS(tel_str("q", "mail"))); tel_gauge_set_with(&g, 5, TEL_ATTRS(tel_str("q", "mail")));
+    tel_histogram_record_with(&h, 4, TEL_ATTRS(tel_str("q", "mail"))); tel_histogram_record_with(&h, 6, TEL_ATTRS(tel_str("q", "mail")));
+    collect();
+    CHECK_INT(get("attr.counter", "a=1,b=x,c=true")->i, 19);
+    CHECK_INT(get("attr.counter", "")->i, 200);
+    CHECK_INT(nth("attr.counter", "a=1", 0)->i, 1); CHECK_INT(nth("attr.counter", "a=1", 1)->i, 3);
+    CHECK_INT(get("attr.counter", "a=true")->i, 2); CHECK_INT(get("attr.counter", "a=")->i, 4);
+    CHECK_INT(rows_of("attr.counter"), 6);
+    CHECK_INT(get("attr.updown", "q=mail")->i, -4);
+    CHECK(get("attr.gauge", "q=mail")->d == 5);
+    CHECK(get("attr.histogram", "q=mail")->d == 10); CHECK_INT(get("attr.histogram", "q=mail")->count, 2);
+    for (i = 0; i < 70; i++) { snprintf(name[i], sizeof name[i], "k%02d", i); many[i] = tel_int(name[i], i); }
+    CHECK_INT(heard(TEL__DIAG_ATTRIBUTES), 0);
+    tel_counter_add_with(&c, 7, tel__attrs(many, 70));
+    tel_counter_add_with(&c, 7, tel__attrs(many, 64));                   /* the same after the cut */
+    CHECK_INT(heard(TEL__DIAG_ATTRIBUTES), 1);
+    memset(text, 'x', sizeof text);
+    tel_counter_add_with(&c, 9, TEL_ATTRS(tel_int("first", 1), tel_strn("huge", text, sizeof text)));
+    collect();
+    CHECK_INT(rows_of("attr.counter"), 8);
+    CHECK_INT(get("attr.counter", "first=1")->i, 9);
+    for (i = 0; i < (int)row_count; i++) { if (strncmp(rows[i].attrs, "k00=0", 5) == 0) { CHECK_INT(rows[i].i, 14); } }
+    stop();
+}
+
+static void test_bound(void) {
+    static tel_counter c = TEL_INSTRUMENT("bound.counter", NULL, NULL);
+    static tel_histogram h = TEL_INSTRUMENT("bound.histogram", NULL, NULL);
+    static tel_updown u = TEL_INSTRUMENT("bound.updown", NULL, NULL);
+    static tel_gauge g = TEL_INSTRUMENT("bound.gauge", NULL, NULL);
+    tel_counter *b, *again;
+    int round;
+    b = tel_counter_bind(&c, TEL_NOATTRS);      /* nothing is initialised: one that records nothing, never NULL */
+    CHECK(b != NULL);
+    tel_counter_add(b, 5);
+    for (round = 0; round < 3; round++) {
+        start();
+        tel_counter_add(b, 5);                  /* still the one that records nothing */
+        again = tel_counter_bind(&c, TEL_ATTRS(tel_int("i", round)));
+        CHECK(again == tel_counter_bind(&c, TEL_ATTRS(tel_int("i", round))));
+        CHECK_STR(again->name, "bound.counter");
+        tel_counter_add(again, 2);
+        tel_counter_add_with(&c, 3, TEL_ATTRS(tel_int("i", round)));
+        tel_histogram_record(tel_histogram_bind(&h, TEL_ATTRS(tel_int("i", 1))), 4);
+        tel_updown_add(tel_updown_bind(&u, TEL_ATTRS(tel_int("i", 1))), -4);
+        tel_gauge_set(tel_gauge_bind(&g, TEL_ATTRS(tel_int("i", 1))), 0.25);
+        CHECK(tel_counter_bind(NULL, TEL_NOATTRS) != NULL);
+        tel_counter_add(tel_counter_bind(NULL, TEL_NOATTRS), 1);
+        collect();
+        CHECK_INT(rows_of("bound.counter"), 1);
+        CHECK_INT(nth("bound.counter", NULL, 0)->i, 5);
+        CHECK_INT(get("bound.histogram", "i=1")->count, 1);
+        CHECK_INT(get("bound.updown", "i=1")->i, -4);
+        CHECK(get("bound.gauge", "i=1")->d == 0.25);
+        stop();
+    }
+}
+
+static const tel_metric_options real_options = { NULL, NULL, 0, false, true };
+
+static void test_identity(void) {
+    static const tel_scope other = { "other", NULL, NULL, { NULL, 0 } };
+    static const tel_metric_options in_other = { &other, NULL, 0, false, false };
+    static tel_counter one = TEL_INSTRUMENT("same.name", "1", "first");
+    static tel_counter two = TEL_INSTRUMENT("same.name", "1", "another text");
+    static tel_counter upper = TEL_INSTRUMENT("Same.NAME", "1", NULL);
+    static tel_counter unit = TEL_INSTRUMENT("same.name", "By", NULL);
+    static tel_updown kind = TEL_INSTRUMENT("same.name", "1", NULL);
+    static tel_counter scoped = TEL_INSTRUMENT_WITH("same.name", "1", NULL, &in_other);
+    char longest[257];
+    static tel_counter a255 = TEL_INSTRUMENT(NULL, NULL, NULL), a256 = TEL_INSTRUMENT(NULL, NULL, NULL);
+    static tel_counter bad[] = {
+        TEL_INSTRUMENT("", NULL, NULL), TEL_INSTRUMENT("1a", NULL, NULL), TEL_INSTRUMENT("_a", NULL, NULL),
+        TEL_INSTRUMENT("a b", NULL, NULL), TEL_INSTRUMENT("a\xc3\xa4", NULL, NULL), TEL_INSTRUMENT("a:b", NULL, NULL)
+    };
+    static tel_histogram bad_histogram = TEL_INSTRUMENT("9lives", NULL, NULL);
+    static tel_gauge bad_gauge = TEL_INSTRUMENT("9lives", NULL, NULL);
+    static tel_counter good = TEL_INSTRUMENT("a/b-c_d.E9", NULL, NULL);
+    size_t i, named = 0;
+    start();
+    tel_counter_add(&one, 1); tel_counter_add(&two, 10);
+    CHECK_INT(heard(TEL__DIAG_INSTRUMENT_CLASH), 0);
+    tel_counter_add(&upper, 100);
+    CHECK_INT(heard(TEL__DIAG_INSTRUMENT_CASE), 1);
+    CHECK_INT(heard(TEL__DIAG_INSTRUMENT_CLASH), 0);
+    tel_counter_add(&unit, 1000);
+    CHECK_INT(heard(TEL__DIAG_INSTRUMENT_CLASH), 1);
+    tel_updown_add(&kind, -1);
+    CHECK_INT(heard(TEL__DIAG_INSTRUMENT_CLASH), 2);
+    tel_counter_add(&scoped, 5);
+    CHECK_INT(heard(TEL__DIAG_INSTRUMENT_CLASH), 2);
+    collect();
+    CHECK_INT(rows_of("same.name"), 4);
+    CHECK_INT(rows_of("Same.NAME"), 0);
+    {
+        int64_t sum = 0;
+        bool seen111 = false;
+        for (i = 0; i < 4; i++) { sum += nth("same.name", "", i)->i; seen111 = seen111 || nth("same.name", "", i)->i == 111; }
+        CHECK_INT(sum, 111 + 1000 - 1 + 5);
+        CHECK(seen111);
+    }
+    memset(longest, 'a', 256);
+    longest[256] = 0;
+    a256.name = longest;
+    tel_counter_add(&a256, 1);
+    CHECK_INT(heard(TEL__DIAG_INSTRUMENT_NAME), 1);
+    longest[255] = 0;
+    a255.name = longest;
+    tel_counter_add(&a255, 1);
+    CHECK_INT(heard(TEL__DIAG_INSTRUMENT_NAME), 1);
+    for (i = 0; i < TEL__ARRAY_SIZE(bad); i++) {
+        tel_counter_add(&bad[i], 1); tel_counter_add(&bad[i], 1);
+        tel_counter_add_with(&bad[i], 1, TEL_ATTRS(tel_int("k", 1)));
+        tel_counter_add(tel_counter_bind(&bad[i], TEL_ATTRS(tel_int("k", 2))), 1);
+        CHECK_INT(heard(TEL__DIAG_INSTRUMENT_NAME), (int)i + 2);
+    }
+    tel_histogram_record(&bad_histogram, 1); tel_histogram_record_with(&bad_histogram, 1, TEL_ATTRS(tel_int("k", 1)));
+    tel_gauge_set(&bad_gauge, 1); tel_gauge_set_with(&bad_gauge, 1, TEL_ATTRS(tel_int("k", 1)));
+    tel_counter_add(&good, 1);
+    collect();
+    for (i = 0; i < row_count; i++) { named += rows[i].name[0] == 'a' && rows[i].name[1] != '/'; }
+    CHECK_INT(named, 1);
+    CHECK_INT(get("a/b-c_d.E9", "")->i, 1);
+    CHECK_INT(row_count, 4 + 1 + 1);
+    stop();
+}
+
+static void test_values(void) {
+    static tel_counter c = TEL_INSTRUMENT("value.counter", NULL, NULL);
+    static tel_counter r = TEL_INSTRUMENT_WITH("value.real", NULL, NULL, &real_options);
+    static tel_updown ru = TEL_INSTRUMENT_WITH("value.real_updown", NULL, NULL, &real_options);
+    static tel_histogram h = TEL_INSTRUMENT("value.histogram", NULL, NULL);
+    static tel_gauge g = TEL_INSTRUMENT("value.gauge", NULL, NULL);
+    tel_attr k = tel_int("k", 1);
+    int i;
+    start();
+    for (i = 0; i < 2; i++) {                   /* first by the slow way, then by the quick one */
+        tel_counter_add(&c, 5);
+        tel_counter_add(&c, -1);
+        tel_counter_add_with(&c, -1, tel__attrs(&k, 1));
+        tel_counter_addf(&c, 2.75);             /* the fraction is lost */
+        tel_counter_addf(&c, -1); tel_counter_addf(&c, nan_value()); tel_counter_addf(&c, infinite()); tel_counter_addf(&c, 1e300);
+        tel_counter_addf(&r, 0.25); tel_counter_add(&r, 2); tel_counter_add_with(&r, 3, tel__attrs(&k, 1));
+        tel_counter_addf(&r, -1); tel_counter_addf(&r, nan_value()); tel_counter_addf(&r, infinite()); tel_counter_add(&r, -1);
+        tel_counter_addf(tel_counter_bind(&r, tel__attrs(&k, 1)), 0.5);
+        tel_updown_add(&ru, -3);
+        tel_histogram_record(&h, 0.0); tel_histogram_record(&h, -0.0);
+        tel_histogram_record(&h, -1); tel_histogram_record(&h, nan_value()); tel_histogram_record(&h, infinite());
+        tel_histogram_record_with(&h, -1, tel__attrs(&k, 1)); tel_histogram_record_with(&h, nan_value(), tel__attrs(&k, 1));
+        tel_gauge_set(&g, 3); tel_gauge_set(&g, nan_value());
+        tel_gauge_set_with(&g, nan_value(), tel__attrs(&k, 1));
+    }
+    CHECK(heard(TEL__DIAG_VALUE) >= 1);
+    CHECK(heard(TEL__DIAG_FRACTION) >= 1);
+    collect();
+    CHECK_INT(get("value.counter", "")->i, 2 * (5 + 2));
+    CHECK(get("value.real", "")->d == 2 * 2.25);
+    CHECK(!get("value.real", "")->integer && get("value.real", "")->monotonic);
+    CHECK(get("value.real", "k=1")->d == 2 * 3.5);
+    CHECK(get("value.real_updown", "")->d == -6);
+    CHECK_INT(get("value.histogram", "")->count, 4);
+    CHECK(get("value.histogram", "")->d == 0 && get("value.histogram", "")->min == 0);
+    CHECK_INT(get("value.histogram", "")->buckets[0], 4);
+    CHECK(get("value.gauge", "")->d == 3);
+    CHECK_INT(rows_of("value.gauge"), 1);       /* a gauge that was never set has no point */
+    tel_counter_add(&c, INT64_MAX); tel_counter_add(&c, 3);
+    collect();
+    CHECK_INT(get("value.counter", "")->i, INT64_MIN + 14 + 3 - 1);      /* wraps, as documented */
+    stop();
+}
+
+/* ---- histograms ------------------------------------------------------------------------------------- */
+
+static void test_bounds(void) {
+    static double many[1025];
+    static const double edges[] = { -5, 0, 1, 10 };
+    static const double falling[] = { 1, 1 };
+    static tel_metric_options o1, o2, o3, o4, o5;
+    static tel_histogram in = TEL_INSTRUMENT_WITH("bounds.edges", NULL, NULL, &o1);
+    static tel_histogram none = TEL_INSTRUMENT_WITH("bounds.none", NULL, NULL, &o2);
+    static tel_histogram bad = TEL_INSTRUMENT_WITH("bounds.bad", NULL, NULL, &o3);
+    static tel_histogram most = TEL_INSTRUMENT_WITH("bounds.most", NULL, NULL, &o4);
+    static tel_histogram over = TEL_INSTRUMENT_WITH("bounds.over", NULL, NULL, &o5);
+    static tel_histogram seconds = TEL_INSTRUMENT("bounds.seconds", "s", NULL);
+    const row* r;
+    size_t i, k;
+    o1.bounds = edges; o1.bound_count = 4;
+    o2.bounds = edges; o2.bound_count = 0;
+    o3.bounds = falling; o3.bound_count = 2;
+    for (i = 0; i < 1025; i++) { many[i] = (double)i; }
+    o4.bounds = many; o4.bound_count = 1024;
+    o5.bounds = many; o5.bound_count = 1025; o5.exponential = true;
+    start();
+    tel_histogram_record(&in, 0); tel_histogram_record(&in, 1); tel_histogram_record(&in, 1.0000001);
+    tel_histogram_record(&in, 10); tel_histogram_record(&in, 10.5); tel_histogram_record(&in, DBL_MAX);
+    tel_histogram_record(&none, 42); tel_histogram_record(&none, 0);
+    tel_histogram_record(&bad, 1);
+    CHECK_INT(heard(TEL__DIAG_BOUNDS), 1);
+    tel_histogram_record(&over, 1);
+    CHECK_INT(heard(TEL__DIAG_BOUNDS), 2);
+    CHECK_INT(heard(TEL__DIAG_EXPONENTIAL), 1);
+    for (i = 0; i < 14; i++) { tel_histogram_record(&seconds, tel__metric_second_bounds[i]); }
+    collect();
+    r = get("bounds.edges", "");
+    CHECK_INT(r->bound_count, 4);
+    CHECK(r->buckets[0] == 0 && r->buckets[1] == 1 && r->buckets[2] == 1 && r->buckets[3] == 2 && r->buckets[4] == 2);
+    CHECK(r->min == 0 && r->max == DBL_MAX);
+    r = get("bounds.none", "");
+    CHECK_INT(r->bound_count, 0); CHECK_INT(r->count, 2); CHECK_INT(r->buckets[0], 2); CHECK(r->d == 42);
+    CHECK_INT(get("bounds.bad", "")->bound_count, 15);
+    CHECK_INT(get("bounds.over", "")->bound_count, 15);
+    r = get("bounds.seconds", "");
+    CHECK_INT(r->bound_count, 14);
+    CHECK(r->bounds[0] == 0.005 && r->bounds[13] == 10);
+    for (k = 0; k < 14; k++) { CHECK_INT(r->buckets[k], 1); }            /* a bound lies in its own bucket */
+    CHECK_INT(r->buckets[14], 0);
+    /* The search through many bounds against plain counting, at, below and above each bound. */
+    {
+        tel_instance* inst = tel_get_instance();
+        tel__metric* m;
+        uint32_t wrong = 0;
+        tel_histogram_record(&most, 5);
+        m = tel__metric_by_instrument(&inst->metrics, TEL__API_INSTRUMENT(&most));
+        CHECK_INT(m->bound_count, 1024);
+        for (i = 0; i < 3 * 1024 + 2; i++) {
+            double v = (double)i / 3;
+            uint32_t want = 0;
+            for (k = 0; k < 1024; k++) { want += many[k] < v; }
+            wrong += tel__metric_bucket(m->bounds, m->padded, v) != want;
+        }
+        CHECK_INT(wrong, 0);
+    }
+    stop();
+}
+
+/* The reader's decision, by hand: what is not of one instant is not taken for it. */
+static void test_half(void) {
+    tel__atomic_u64 half[8];
+    uint64_t buckets[2];
+    tel__metric_sum out;
+    memset(half, 0, sizeof half);
+    out.buckets = buckets;
+    tel__atomic_store_u64(&half[TEL__HALF_N], 3);
+    tel__atomic_store_u64(&half[TEL__HALF_SUM], tel__atomic_bits(30.0));
+    tel__atomic_store_u64(&half[TEL__HALF_BUCKETS], 2);
+    tel__atomic_store_u64(&half[TEL__HALF_BUCKETS + 1], 1);
+    CHECK(tel__metric_half_read(half, &out, 2));
+    CHECK(out.n == 3 && out.sum == 30 && buckets[0] == 2 && buckets[1] == 1);
+    tel__atomic_store_u64(&half[TEL__HALF_BUCKETS + 1], 2);      /* a record under way */
+    CHECK(!tel__metric_half_read(half, &out, 2));
+    CHECK_INT(out.n, 4);                                         /* count is the sum of the buckets all the same */
+}
+
+#define VALUE 3.0
+static tel_histogram hot = TEL_INSTRUMENT("hot.histogram", NULL, NULL);
+static tel_histogram hot_keyed = TEL_INSTRUMENT("hot.keyed", NULL, NULL);
+static tel__atomic_u32 writing, under_way;
+
+static void* write_hot(void* arg) {
+    uint64_t* mine = (uint64_t*)arg;
+    while (tel__atomic_load_u32(&writing)) {
+        tel_histogram_record(&hot, VALUE);
+        tel_histogram_record_with(&hot_keyed, VALUE, TEL_ATTRS(tel_int("k", 1)));
+        if (++*mine == 500) { tel__atomic_add_u32(&under_way, 1); }
+    }
+    return NULL;
+}
+
+/* Four writers and a collector: count and buckets agree always, the sum belongs to them, nothing goes back. */
+static void check_consistency(int reads) {
+    pthread_t t[4];
+    uint64_t mine[4] = { 0, 0, 0, 0 }, last[2] = { 0, 0 };
+    const char* names[2] = { "hot.histogram", "hot.keyed" };
+    int i, k, off = 0, far_off = 0, torn = 0, back = 0, min_max = 0, failed = 0;
+    tel__atomic_store_u32(&writing, 1);
+    tel__atomic_store_u32(&under_way, 0);
+    for (i = 0; i < 4; i++) { pthread_create(&t[i], NULL, write_hot, &mine[i]); }
+    while (tel__atomic_load_u32(&under_way) < 4) { tel__thread_yield(); }
+    for (i = 0; i < reads; i++) {
+        if (collect() != TEL_OK) { failed++; }
+        for (k = 0; k < 2; k++) {
+            const row* r = get(names[k], NULL);
+            double apart;
+            if (!rows_of(names[k])) { continue; }
+            apart = r->d / VALUE - (double)r->count;
+            torn += r->bucket_sum != r->count || r->buckets[1] != r->count;
+            off += apart != 0;
+            far_off += apart > 0 || apart < -4;  /* at most the one record that each stopped writer has under way */
+            back += r->count < last[k];
+            min_max += r->count > 4 && (r->min != VALUE || r->max != VALUE);
+            last[k] = r->count;
+        }
+    }
+    tel__atomic_store_u32(&writing, 0);
+    for (i = 0; i < 4; i++) { pthread_join(t[i], NULL); }
+    CHECK_INT(failed, 0); CHECK_INT(torn, 0); CHECK_INT(far_off, 0); CHECK_INT(back, 0); CHECK_INT(min_max, 0);
+    CHECK(off <= reads / 20);                    /* only where the scheduler stopped a writer for long in mid-record */
+    collect();
+    for (k = 0; k < 2; k++) {
+        const row* r = get(names[k], NULL);
+        CHECK_INT(r->count, mine[0] + mine[1] + mine[2] + mine[3]);
+        CHECK(r->d == VALUE * (double)r->count);
+    }
+    CHECK(get(names[0], NULL)->count >= 2000);
+}
+
+static void test_consistency(void) { start(); check_consistency(1000); stop(); }
+
+/* Records straight into the common block, by eight threads, while it is turned over again and again. */
+static tel__metric_series* shared_series;
+static void* write_common(void* arg) {
+    int i;
+    (void)arg;
+    for (i = 0; i < 8000; i++) { tel__metric_common_record(shared_series->common, VALUE); }
+    tel__atomic_add_u32(&writing, (uint32_t)-1);
+    return NULL;
+}
+static void test_common_exact(void) {
+    static tel_histogram h = TEL_INSTRUMENT("common.histogram", NULL, NULL);
+    pthread_t t[8];
+    int i, torn = 0;
+    start();
+    CHECK(tel_histogram_bind(&h, TEL_NOATTRS) != NULL);
+    shared_series = tel__metric_own_series(&tel_get_instance()->metrics, TEL__API_INSTRUMENT(&h), TEL__METRIC_HISTOGRAM);
+    tel__atomic_store_u32(&writing, 8);
+    for (i = 0; i < 8; i++) { pthread_create(&t[i], NULL, write_common, NULL); }
+    while (tel__atomic_load_u32(&writing)) {
+        const row* r;
+        collect();
+        r = get("common.histogram", "");
+        torn += r->count != r->bucket_sum || r->d != VALUE * (double)r->count;
+    }
+    for (i = 0; i < 8; i++) { pthread_join(t[i], NULL); }
+    collect();
+    CHECK_INT(torn, 0);
+    CHECK_INT(get("common.histogram", "")->count, 64000);
+    CHECK(get("common.histogram", "")->d == VALUE * 64000);
+    CHECK(get("common.histogram", "")->min == VALUE && get("common.histogram", "")->max == VALUE);
+    stop();
+}
+
+/* ---- threads, limits, memory ------------------------------------------------------------------------ */
+
+static tel_counter limited = TEL_INSTRUMENT("limit.counter", NULL, NULL);
+static tel_histogram limited_histogram = TEL_INSTRUMENT("limit.histogram", NULL, NULL);
+
+static void* write_limited(void* arg) {
+    int i;
+    (void)arg;
+    for (i = 0; i < 4000; i++) {
+        tel_counter_add_with(&limited, 1, TEL_ATTRS(tel_int("k", i % 40)));
+        tel_histogram_record_with(&limited_histogram, 1, TEL_ATTRS(tel_int("k", i % 40)));
+    }
+    return NULL;
+}
+
+static void test_cardinality(void) {
+    int64_t sum = 0;
+    uint64_t counted = 0;
+    size_t i;
+    start_with(3, 0);
+    tel_counter_add(&limited, 1);                                /* the empty set counts as one */
+    tel_counter_add_with(&limited, 1, TEL_ATTRS(tel_str("s", "a")));
+    tel_counter_add_with(&limited, 1, TEL_ATTRS(tel_str("s", "b")));
+    collect();
+    CHECK_INT(rows_of("limit.counter"), 3);                      /* N fit N: no overflow yet */
+    CHECK_INT(heard(TEL__DIAG_CARDINALITY), 0);
+    tel_counter_add_with(&limited, 10, TEL_ATTRS(tel_str("s", "c")));
+    tel_counter_add_with(&limited, 20, TEL_ATTRS(tel_str("s", "d")));
+    tel_counter_add(tel_counter_bind(&limited, TEL_ATTRS(tel_str("s", "e"))), 30);
+    tel_counter_add_with(&limited, 5, TEL_ATTRS(tel_str("s", "a")));
+    collect();
+    CHECK_INT(rows_of("limit.counter"), 4);
+    CHECK_INT(get("limit.counter", "otel.metric.overflow=true")->i, 60);
+    CHECK_INT(get("limit.counter", "s=a")->i, 6);
+    CHECK_INT(get("limit.counter", "")->i, 1);
+    CHECK_INT(heard(TEL__DIAG_CARDINALITY), 1);
+    CHECK_INT(tel_query_stats().series_overflow, 3);
+    CHECK_INT(tel_query_stats().series, 4);
+    stop();
+    start_with(25, 0);
+    on_threads(8, write_limited, NULL);
+    collect();
+    CHECK_INT(rows_of("limit.counter"), 26);
+    for (i = 0; i < row_count; i++) { sum += strcmp(rows[i].name, "limit.counter") == 0 ? rows[i].i : 0; counted += rows[i].count; }
+    CHECK_INT(sum, 8 * 4000);
+    CHECK_INT(counted, 8 * 4000);
+    CHECK_INT(get("limit.counter", "otel.metric.overflow=true")->i, 8 * 100 * 15);
+    stop();
+}
+
+static tel_counter folded = TEL_INSTRUMENT("fold.counter", NULL, NULL);
+static tel_counter folded_real = TEL_INSTRUMENT_WITH("fold.real", NULL, NULL, &real_options);
+static tel_updown folded_updown = TEL_INSTRUMENT("fold.updown", NULL, NULL);
+static tel_histogram folded_histogram = TEL_INSTRUMENT("fold.histogram", NULL, NULL);
+
+static void* come_and_go(void* arg) {
+    double v = *(double*)arg;
+    tel_counter_add(&folded, 2);
+    tel_counter_addf(&folded_real, 0.5);
+    tel_updown_add(&folded_updown, -1);
+    tel_histogram_record(&folded_histogram, v);
+    tel_counter_add_with(&folded, 1, TEL_ATTRS(tel_int("k", (int64_t)v % 3)));
+    return NULL;
+}
+
+static void test_threads_fold(void) {
+    uint64_t settled = 0;
+    double v, sum = 0;
+    int i;
+    start();
+    for (i = 0; i < 250; i++) {
+        v = i % 7;
+        sum += 4 * v;
+        on_threads(4, come_and_go, &v);
+        if (i == 100) { collect(); settled = tel_query_stats().bytes_allocated; }
+        if (i % 50 == 0) { collect(); }
+    }
+    collect();
+    CHECK_INT(get("fold.counter", "")->i, 2000);
+    CHECK_INT(get("fold.counter", "k=0")->i + get("fold.counter", "k=1")->i + get("fold.counter", "k=2")->i, 1000);
+    CHECK(get("fold.real", "")->d == 500);
+    CHECK_INT(get("fold.updown", "")->i, -1000);
+    CHECK_INT(get("fold.histogram", "")->count, 1000);
+    CHECK(get("fold.histogram", "")->d == sum);
+    CHECK(get("fold.histogram", "")->min == 0 && get("fold.histogram", "")->max == 6);
+    CHECK_INT(tel_query_stats().bytes_allocated, settled);       /* threads leave nothing behind */
+    CHECK_INT(tel_query_stats().threads, 0);
+    stop();
+}
+
+static tel_counter starved = TEL_INSTRUMENT("starved.counter", NULL, NULL);
+static tel_counter starved_real = TEL_INSTRUMENT_WITH("starved.real", NULL, NULL, &real_options);
+static tel_histogram starved_histogram = TEL_INSTRUMENT("starved.histogram", NULL, NULL);
+static tel__atomic_u32 joined, go;
+
+static void* write_starved(void* arg) {
+    int i;
+    (void)arg;
+    tel_log(TEL_INFO, "here", TEL_NOATTRS);                      /* joins while there is memory */
+    tel__atomic_add_u32(&joined, 1);
+    while (!tel__atomic_load_acquire_u32(&go)) { tel__thread_yield(); }
+    for (i = 0; i < 5000; i++) {
+        tel_counter_add(&starved, 1);
+        tel_counter_addf(&starved_real, 0.5);
+        tel_histogram_record(&starved_histogram, 2);
+    }
+    tel__atomic_add_u32(&joined, 1);
+    while (tel__atomic_load_acquire_u32(&joined) < 16) { tel__thread_yield(); }      /* what an ending thread frees, another would take */
+    return NULL;
+}
+
+/* At the cap no thread gets a cell: all add to the series themselves, and nothing is lost. */
+static void test_starved(void) {
+    pthread_t t[8];
+    tel_instance* inst;
+    uint64_t limit;
+    int i;
+    start();
+    inst = tel_get_instance();
+    CHECK(tel_counter_bind(&starved, TEL_NOATTRS) && tel_counter_bind(&starved_real, TEL_NOATTRS) &&
+          tel_histogram_bind(&starved_histogram, TEL_NOATTRS));
+    tel__atomic_store_u32(&joined, 0);
+    tel__atomic_store_u32(&go, 0);
+    for (i = 0; i < 8; i++) { pthread_create(&t[i], NULL, write_starved, NULL); }
+    while (tel__atomic_load_acquire_u32(&joined) < 8) { tel__thread_yield(); }
+    limit = inst->memory.limit;
+    inst->memory.limit = tel__atomic_load_u64(&inst->memory.used);
+    tel__atomic_store_release_u32(&go, 1);
+    for (i = 0; i < 8; i++) { pthread_join(t[i], NULL); }
+    inst->memory.limit = limit;
+    CHECK_INT(tel__atomic_load_u64(&tel__metric_own_series(&inst->metrics, &starved, TEL__METRIC_COUNTER)->shared), 40000);
+    collect();
+    CHECK_INT(get("starved.counter", "")->i, 40000);
+    CHECK(get("starved.real", "")->d == 20000);
+    CHECK_INT(get("starved.histogram", "")->count, 40000);
+    CHECK(get("starved.histogram", "")->d == 80000);
+    stop();
+}
+
+/* A real cap: series until memory ends. Every record that reached a series is in the sums; the rest is `lost`. */
+static void test_memory_limit(void) {
+    static tel_counter c = TEL_INSTRUMENT("cap.counter", NULL, NULL);
+    static char text[2000];
+    tel_instance* inst;
+    int64_t sum = 0;
+    size_t i, limit = (size_t)8 << 20;
+    memset(text, 'x', sizeof text);
+    start_with(100000, limit);
+    inst = tel_get_instance();
+    tel_counter_add(&c, 1);
+    for (i = 0; i < 6000; i++) { tel_counter_add_with(&c, 1, TEL_ATTRS(tel_int("i", (int64_t)i), tel_strn("x", text, sizeof text))); }
+    CHECK(tel_query_stats().bytes_allocated <= limit);
+    CHECK(tel_query_stats().series < 6000);
+    CHECK_INT(heard(TEL__DIAG_MEMORY) != 0, 1);
+    tel__atomic_add_u64(&inst->memory.used, (uint64_t)0 - ((uint64_t)4 << 20));  /* room for the collection itself */
+    CHECK_INT(collect(), TEL_OK);
+    for (i = 0; i < row_count; i++) { sum += rows[i].i; }
+    CHECK_INT(sum + (int64_t)tel__atomic_load_u64(&inst->metrics.lost), 6001);
+    tel__atomic_add_u64(&inst->memory.used, (uint64_t)4 << 20);
+    stop();
+}
+
+/* ---- observers -------------------------------------------------------------------------------------- */
+
+static int observed, show_b;
+static tel__atomic_u32 inside, watching;
+static tel_counter from_observer = TEL_INSTRUMENT("obs.calls", NULL, NULL);
+
+static void watch(tel_observation* o, void* user_data) {
+    double* v = (double*)user_data;
+    observed++;
+    tel_observe(o, *v, TEL_ATTRS(tel_str("s", "a")));
+    tel_observe(o, *v + 1, TEL_ATTRS(tel_str("s", "a")));        /* of the same set the last counts */
+    if (show_b) { tel_observe(o, 7, TEL_ATTRS(tel_str("s", "b"))); }
+    tel_observe(o, nan_value(), TEL_ATTRS(tel_str("s", "nan")));
+    tel_counter_add(&from_observer, 1);
+}
+static void watch_other(tel_observation* o, void* user_data) { (void)o; (void)user_data; }
+static void watch_slowly(tel_observation* o, void* user_data) {
+    (void)user_data;
+    tel__atomic_store_u32(&inside, 1);
+    tel__thread_sleep_ns(3000000);
+    tel_observe(o, 1, TEL_NOATTRS);
+    tel__atomic_store_u32(&inside, 0);
+}
+static void* collect_on(void* arg) {
+    tel_sink into;
+    (void)arg;
+    memset(&into, 0, sizeof into);
+    into.export_fn = keep_rows;
+    while (tel__atomic_load_u32(&watching)) { tel_collect(&into); }
+    return NULL;
+}
+
+static void test_observers(void) {
+    tel_observer_desc d;
+    pthread_t t;
+    double v = 10;
+    int i;
+    memset(&d, 0, sizeof d);
+    d.name = "obs.gauge";
+    d.func = watch;
+    d.user_data = &v;
+    CHECK_INT(tel_observer_add(&d), TEL_ERR_STATE);
+    CHECK_INT(tel_observer_remove("obs.gauge"), TEL_ERR_STATE);
+    start();
+    CHECK_INT(tel_observer_add(NULL), TEL_ERR_ARGUMENT);
+    CHECK_INT(tel_observer_add(&d), TEL_OK);
+    d.func = watch_other;
+    CHECK_INT(tel_observer_add(&d), TEL_ERR_ARGUMENT);
+    d.func = NULL;
+    CHECK_INT(tel_observer_add(&d), TEL_ERR_ARGUMENT);
+    d.func = watch;
+    d.name = "no good";
+    CHECK_INT(tel_observer_add(&d), TEL_ERR_ARGUMENT);
+    d.name = "obs.total";
+    d.kind = TEL_OBSERVE_COUNTER;
+    CHECK_INT(tel_observer_add(&d), TEL_OK);
+    d.name = "obs.level";
+    d.kind = TEL_OBSERVE_UPDOWN;
+    CHECK_INT(tel_observer_add(&d), TEL_OK);
+    show_b = 1;
+    observed = 0;
+    CHECK_INT(collect(), TEL_OK);
+    CHECK_INT(observed, 3);                                      /* each once */
+    CHECK(get("obs.gauge", "s=a")->d == 11 && get("obs.gauge", "s=a")->kind == TEL_GAUGE);
+    CHECK(get("obs.total", "s=a")->monotonic && get("obs.total", "s=b")->d == 7);
+    CHECK(get("obs.level", "s=a")->kind == TEL_SUM && !get("obs.level", "s=a")->monotonic);
+    CHECK_INT(rows_of("obs.gauge"), 2);
+    CHECK_INT(get("obs.calls", "")->i, 3);
+    show_b = 0;
+    v = 20;
+    collect();
+    CHECK_INT(rows_of("obs.gauge"), 1);                          /* a set that is not mentioned is not exported */
+    CHECK(get("obs.gauge", "s=a")->d == 21);
+    CHECK_INT(tel_observer_remove("obs.none"), TEL_ERR_ARGUMENT);
+    CHECK_INT(tel_observer_remove("obs.gauge"), TEL_OK);
+    CHECK_INT(tel_observer_remove("obs.gauge"), TEL_ERR_ARGUMENT);
+    collect();
+    CHECK_INT(rows_of("obs.gauge"), 0);
+    CHECK_INT(rows_of("obs.total"), 1);
+    /* Removal while the function runs on another thread waits for it. */
+    tel__atomic_store_u32(&watching, 1);
+    pthread_create(&t, NULL, collect_on, NULL);
+    for (i = 0; i < 10; i++) {
+        d.name = "obs.slow";
+        d.func = watch_slowly;
+        CHECK_INT(tel_observer_add(&d), TEL_OK);
+        while (!tel__atomic_load_u32(&inside)) { tel__thread_yield(); }
+        CHECK_INT(tel_observer_remove("obs.slow"), TEL_OK);
+        CHECK_INT(tel__atomic_load_u32(&inside), 0);
+    }
+    tel__atomic_store_u32(&watching, 0);
+    pthread_join(t, NULL);
+    stop();
+}
+
+/* ---- collection and life ---------------------------------------------------------------------------- */
+
+static void test_batches(void) {
+    static tel_counter c = TEL_INSTRUMENT("batch.counter", NULL, NULL);
+    static tel_counter d = TEL_INSTRUMENT("batch.d", NULL, NULL);
+    int64_t sum = 0;
+    size_t i, wrong = 0;
+    start_with(20000, 0);
+    for (i = 0; i < 9000; i++) { tel_counter_add_with(&c, (int64_t)i, TEL_ATTRS(tel_int("i", (int64_t)i))); }
+    tel_counter_add(&d, 1);
+    CHECK_INT(collect(), TEL_OK);
+    CHECK_INT(batch_count, 3);
+    CHECK_INT(largest_batch, 4096);
+    CHECK_INT(rows_of("batch.counter"), 9000);
+    CHECK_INT(get("batch.d", "")->i, 1);
+    for (i = 0; i < row_count; i++) {
+        sum += strcmp(rows[i].name, "batch.counter") == 0 ? rows[i].i : 0;
+        wrong += rows[i].at != now();                           /* one time for all points of a collection */
+    }
+    CHECK_INT(wrong, 0);
+    CHECK_INT(sum, (int64_t)9000 * 8999 / 2);
+    stop();
+}
+
+static void test_times(void) {
+    static tel_counter c = TEL_INSTRUMENT("time.counter", NULL, NULL);
+    static tel_histogram h = TEL_INSTRUMENT("time.histogram", NULL, NULL);
+    uint64_t begun, begun_h;
+    int i;
+    start();
+    begun = pass(5);
+    tel_counter_add(&c, 1);
+    begun_h = pass(1000);
+    tel_histogram_record(&h, 1);
+    for (i = 0; i < 3; i++) {                                    /* cumulative: the start stands still */
+        collect();
+        CHECK(get("time.counter", "")->start == begun && get("time.counter", "")->at == now());
+        CHECK(get("time.histogram", "")->start == begun_h && get("time.histogram", "")->at == now());
+    }
+    stop();
+}
+
+/* Many lives: the same static instruments find each new instance, with sums from zero. */
+static tel__atomic_u32 life, answered;
+static tel_counter reborn = TEL_INSTRUMENT("reborn.counter", NULL, NULL);
+static tel_histogram reborn_histogram = TEL_INSTRUMENT("reborn.histogram", NULL, NULL);
+static void* live_on(void* arg) {
+    uint32_t seen = 0;
+    (void)arg;
+    while (seen < 1000) {
+        uint32_t is = tel__atomic_load_acquire_u32(&life);
+        if (is == seen) { tel__thread_yield(); continue; }
+        seen = is;
+        tel_counter_add(&reborn, 1); tel_counter_add(&reborn, 1); tel_counter_add(&reborn, 1);
+        tel_histogram_record(&reborn_histogram, 5);
+        tel_counter_add_with(&reborn, 2, TEL_ATTRS(tel_int("odd", seen & 1)));
+        tel__atomic_add_u32(&answered, 1);
+    }
+    return NULL;
+}
+static void test_restart(void) {
+    pthread_t t[3];
+    int i;
+    uint32_t wrong = 0;
+    tel__atomic_store_u32(&life, 0);
+    tel__atomic_store_u32(&answered, 0);
+    for (i = 0; i < 3; i++) { pthread_create(&t[i], NULL, live_on, NULL); }
+    for (i = 1; i <= 1000; i++) {
+        static tel_sink quiet;
+        tel_desc d;
+        memset(&d, 0, sizeof d);
+        quiet.signals = TEL_PULL;
+        quiet.export_fn = keep_rows;
+        d.sinks = &quiet;
+        d.sink_count = 1;
+        d.ignore_env = d.no_thread = d.no_self_metrics = true;
+        d.ring_bytes = 4096;
+        d.max_live_spans = 16;
+        d.clock_ns = test_clock;
+        wrong += tel_init(&d) != TEL_OK;
+        tel__atomic_store_release_u32(&life, (uint32_t)i);
+        while (tel__atomic_load_acquire_u32(&answered) < (uint32_t)i * 3) { tel__thread_yield(); }
+        collect();
+        wrong += get("reborn.counter", "")->i != 9;
+        wrong += get("reborn.counter", i & 1 ? "odd=1" : "odd=0")->i != 6 || rows_of("reborn.counter") != 2;
+        wrong += get("reborn.histogram", "")->count != 3 || get("reborn.histogram", "")->d != 15;
+        tel_shutdown(1000);
+    }
+    for (i = 0; i < 3; i++) { pthread_join(t[i], NULL); }
+    CHECK_INT(wrong, 0);
+}
+
+/* A thread that is in the middle of its first touch while the instance closes must not go on recording into it. */
+static tel__atomic_u32 step;
+static void step_to(uint32_t n) { tel__atomic_store_release_u32(&step, n); }
+static void await(uint32_t n) { while (tel__atomic_load_acquire_u32(&step) < n) { tel__thread_yield(); } }
+static tel_counter late = TEL_INSTRUMENT("late.counter", NULL, NULL);
+static void* touch_late(void* arg) {
+    tel__metric_series* s;
+    int i;
+    (void)arg;
+    tel_log(TEL_INFO, "joins, without a cell", TEL_NOATTRS);
+    s = tel__metric_own_series(&tel_get_instance()->metrics, &late, TEL__METRIC_COUNTER);
+    step_to(1);
+    await(2);                                                    /* tel_shutdown came by */
+    tel__metric_series_add_int(s, 1);
+    step_to(3);
+    await(4);                                                    /* tel_init too */
+    for (i = 0; i < 10; i++) { tel_counter_add(&late, 1); }
+    return NULL;
+}
+static void test_late(void) {
+    pthread_t t;
+    step_to(0);
+    start();
+    pthread_create(&t, NULL, touch_late, NULL);
+    await(1);
+    stop();
+    step_to(2);
+    await(3);
+    start();
+    tel_counter_add(&late, 100);
+    step_to(4);
+    pthread_join(t, NULL);
+    collect();
+    CHECK_INT(get("late.counter", "")->i, 110);
+    stop();
+}
+
+/* More series than the table begins with, of colliding and of equal hashes. */
+static void test_table(void) {
+    static tel_counter c = TEL_INSTRUMENT("table.counter", NULL, NULL);
+    tel_instance* inst;
+    const tel__metric_table* table;
+    tel__metric* m;
+    size_t i;
+    start_with(5000, 0);
+    inst = tel_get_instance();
+    for (i = 0; i < 3000; i++) { tel_counter_add_with(&c, 1, TEL_ATTRS(tel_int("i", (int64_t)i))); }
+    for (i = 0; i < 3000; i++) { tel_counter_add_with(&c, 1, TEL_ATTRS(tel_int("i", (int64_t)i))); }
+    collect();
+    CHECK_INT(rows_of("table.counter"), 3000);
+    for (i = 0; i < row_count; i++) { if (rows[i].i != 2) { CHECK_INT(rows[i].i, 2); } }
+    table = (const tel__metric_table*)tel__atomic_load_ptr(&inst->metrics.table);
+    CHECK_INT(table->used, 3000);
+    CHECK(table->used * 3 <= (table->mask + 1) * 2);
+    m = tel__metric_by_instrument(&inst->metrics, &c);
+    {   /* two sets whose hashes are made equal are told apart by their content */
+        tel_attr a = tel_int("x", 1), b = tel_int("x", 2);
+        uint8_t order[TEL__ATTR_MAX];
+        tel__metric_series* s;
+        tel__thread_mutex_lock(&inst->metrics.mutex);
+        s = tel__metric_series_make(&inst->metrics, m, tel__attrs(&a, 1));
+        s->hash = tel__metric_hash(m, &b, 1);
+        tel__metric_table_put((tel__metric_table*)tel__atomic_load_ptr(&inst->metrics.table), s);
+        tel__thread_mutex_unlock(&inst->metrics.mutex);
+        CHECK(tel__metric_lookup(&inst->metrics, m, tel__attrs(&b, 1), s->hash, order) == NULL);
+        CHECK(tel__metric_lookup(&inst->metrics, m, tel__attrs(&a, 1), s->hash, order) == s);
+    }
+    stop();
+}
+
+int main(void) {
+    test_plain();
+    test_attributes();
+    test_bound();
+    test_identity();
+    test_values();
+    test_bounds();
+    test_half();
+    test_consistency();
+    test_common_exact();
+    test_cardinality();
+    test_threads_fold();
+    test_starved();
+    test_memory_limit();
+    test_observers();
+    test_batches();
+    test_times();
+    test_restart();
+    test_late();
+    test_table();
+    free(rows);
+    return check_done();
+}
