@@ -1711,8 +1711,8 @@ typedef struct tel__clock {
     uint64_t anchor_ticks, anchor_unix; /* the latest pair */
 } tel__clock;
 
-TEL__FN uint64_t tel__clock_mono_ns(void) { return tel__platform_mono_ns(); }
-TEL__FN uint64_t tel__clock_unix_ns(void) { return tel__platform_unix_ns(); }
+TEL__COLD uint64_t tel__clock_mono_ns(void) { return tel__platform_mono_ns(); }
+TEL__COLD uint64_t tel__clock_unix_ns(void) { return tel__platform_unix_ns(); }
 
 /* What a record carries: any unit, one origin. */
 TEL__INLINE uint64_t tel__clock_ticks(const tel__clock* c) {
@@ -1720,7 +1720,7 @@ TEL__INLINE uint64_t tel__clock_ticks(const tel__clock* c) {
     return c->mode == TEL__CLOCK_TEST ? c->test_ns(c->test_user_data) : tel__platform_mono_ns();
 }
 
-TEL__FN uint64_t tel__clock_now_unix(const tel__clock* c) {
+TEL__COLD uint64_t tel__clock_now_unix(const tel__clock* c) {
     return c->mode == TEL__CLOCK_TEST ? c->test_ns(c->test_user_data) : tel__platform_unix_ns();
 }
 
@@ -1732,7 +1732,7 @@ TEL__FN double tel__clock_seconds(const tel__clock* c, uint64_t begin_ticks, uin
 }
 
 /* Reads both clocks as close together as the scheduler lets us: the best of three. */
-TEL__FN void tel__clock_pair(uint64_t* ticks, uint64_t* ns, uint64_t (*read_ns)(void)) {
+TEL__COLD void tel__clock_pair(uint64_t* ticks, uint64_t* ns, uint64_t (*read_ns)(void)) {
     uint64_t best = UINT64_MAX;
     int i;
     for (i = 0; i < 3; i++) {
@@ -1749,7 +1749,7 @@ TEL__FN void tel__clock_pair(uint64_t* ticks, uint64_t* ns, uint64_t (*read_ns)(
 
 /* Renews the anchor, and the rate from the whole time since the first pair. A rate that leaves the
    measured one by more than a thousandth (a machine that was moved) starts anew from here. */
-TEL__FN void tel__clock_sync(tel__clock* c) {
+TEL__COLD void tel__clock_sync(tel__clock* c) {
     uint64_t ticks = 0, mono = 0;
     if (c->mode != TEL__CLOCK_TICKS) {
         c->anchor_ticks = tel__clock_ticks(c);
@@ -1781,7 +1781,7 @@ TEL__FN uint64_t tel__clock_unix_at(const tel__clock* c, uint64_t ticks) {
 }
 
 /* Picks the mode. For the tick counter it watches 200 us to know a rate; every sync makes it better. */
-TEL__FN void tel__clock_init(tel__clock* c, uint64_t (*test_ns)(void* user_data), void* test_user_data) {
+TEL__COLD void tel__clock_init(tel__clock* c, uint64_t (*test_ns)(void* user_data), void* test_user_data) {
     c->test_ns = test_ns;
     c->test_user_data = test_user_data;
     tel__atomic_store_u64(&c->rate, tel__atomic_bits(1.0));
@@ -1795,11 +1795,11 @@ TEL__FN void tel__clock_init(tel__clock* c, uint64_t (*test_ns)(void* user_data)
 }
 
 /* The monotonic time timeout_ms from now; UINT32_MAX is for ever. */
-TEL__FN uint64_t tel__clock_deadline(uint32_t timeout_ms) {
+TEL__COLD uint64_t tel__clock_deadline(uint32_t timeout_ms) {
     return timeout_ms == UINT32_MAX ? UINT64_MAX : tel__clock_mono_ns() + (uint64_t)timeout_ms * 1000000u;
 }
 
-TEL__FN uint32_t tel__clock_left_ms(uint64_t deadline_mono_ns) {
+TEL__COLD uint32_t tel__clock_left_ms(uint64_t deadline_mono_ns) {
     uint64_t now = tel__clock_mono_ns();
     if (deadline_mono_ns == UINT64_MAX) { return UINT32_MAX; }
     if (deadline_mono_ns <= now) { return 0; }
@@ -1821,7 +1821,7 @@ typedef struct tel__id_generator { uint64_t s[4]; } tel__id_generator;
 
 /* Fills out with random bytes. Without entropy from the system (no call, no /dev) it falls back on
    clocks, addresses and the stack, stirred: unequal between processes, not secret. */
-TEL__FN void tel__id_random(uint8_t* out, size_t size) {
+TEL__COLD void tel__id_random(uint8_t* out, size_t size) {
     uint64_t x, k;
     size_t i;
     if (tel__platform_entropy(out, size)) { return; }
@@ -1835,7 +1835,7 @@ TEL__FN void tel__id_random(uint8_t* out, size_t size) {
     }
 }
 
-TEL__FN void tel__id_seed(tel__id_generator* g) {
+TEL__COLD void tel__id_seed(tel__id_generator* g) {
     tel__id_random((uint8_t*)g->s, sizeof g->s);
     g->s[0] |= 1u;
 }
@@ -1878,10 +1878,10 @@ typedef struct tel__memory {
     tel__atomic_u32 pins;               /* workers left to themselves that still stand on this memory */
 } tel__memory;
 
-TEL__FN void* tel__memory_default_alloc(size_t size, void* user_data) { (void)user_data; return malloc(size); }
-TEL__FN void tel__memory_default_free(void* ptr, void* user_data) { (void)user_data; free(ptr); }
+TEL__COLD void* tel__memory_default_alloc(size_t size, void* user_data) { (void)user_data; return malloc(size); }
+TEL__COLD void tel__memory_default_free(void* ptr, void* user_data) { (void)user_data; free(ptr); }
 
-TEL__FN void tel__memory_init(tel__memory* m, const tel_allocator* a, uint64_t limit) {
+TEL__COLD void tel__memory_init(tel__memory* m, const tel_allocator* a, uint64_t limit) {
     if (a && a->alloc_fn) {
         m->allocator = *a;
     } else {
@@ -1907,6 +1907,12 @@ TEL__FN void* tel__memory_alloc_raw(tel__memory* m, size_t size) {
     return p;
 }
 
+/* Whether what only grows (series, cells) may take more: the last quarter is for what comes and goes, so that at
+   the cap the SDK still collects, drains and delivers. */
+TEL__FN bool tel__memory_roomy(const tel__memory* m) {
+    return tel__atomic_load_u64(&m->used) < m->limit - m->limit / 4;
+}
+
 TEL__FN void* tel__memory_alloc(tel__memory* m, size_t size) {
     void* p = tel__memory_alloc_raw(m, size);
     if (p) { memset(p, 0, size); }
@@ -1920,7 +1926,7 @@ TEL__FN void tel__memory_free(tel__memory* m, void* p, size_t size) {
 }
 
 /* Zeroed bytes that share no cache line pair with anything else: what one thread writes and another reads. */
-TEL__FN void* tel__memory_alloc_lines(tel__memory* m, size_t size) {
+TEL__COLD void* tel__memory_alloc_lines(tel__memory* m, size_t size) {
     size_t whole = TEL__ROUND(size, TEL__LINE) + 2 * TEL__LINE;
     char* raw = (char*)tel__memory_alloc(m, whole);
     char* p;
@@ -1931,14 +1937,14 @@ TEL__FN void* tel__memory_alloc_lines(tel__memory* m, size_t size) {
     return p;
 }
 
-TEL__FN void tel__memory_free_lines(tel__memory* m, void* p, size_t size) {
+TEL__COLD void tel__memory_free_lines(tel__memory* m, void* p, size_t size) {
     char* raw;
     if (!p) { return; }
     memcpy(&raw, (char*)p - sizeof(void*), sizeof raw);
     tel__memory_free(m, raw, TEL__ROUND(size, TEL__LINE) + 2 * TEL__LINE);
 }
 
-TEL__FN char* tel__memory_copy(tel__memory* m, const char* data, size_t size) {
+TEL__COLD char* tel__memory_copy(tel__memory* m, const char* data, size_t size) {
     char* p = (char*)tel__memory_alloc_raw(m, size + 1);
     if (!p) { return NULL; }
     if (size) { memcpy(p, data, size); }
@@ -1978,7 +1984,7 @@ TEL__FN void* tel__memory_take(tel__memory_arena* a, size_t size) {
 }
 
 /* Gives back all but one chunk, the largest, which the next use starts with. */
-TEL__FN void tel__memory_rewind(tel__memory_arena* a) {
+TEL__COLD void tel__memory_rewind(tel__memory_arena* a) {
     tel__memory_chunk* keep = a->chunks;
     tel__memory_chunk* c;
     for (c = a->chunks; c; c = c->next) {
@@ -1993,7 +1999,7 @@ TEL__FN void tel__memory_rewind(tel__memory_arena* a) {
     a->used = TEL__ROUND(sizeof *keep, 16);
 }
 
-TEL__FN void tel__memory_release(tel__memory_arena* a) {
+TEL__COLD void tel__memory_release(tel__memory_arena* a) {
     tel__memory_rewind(a);
     if (a->chunks) { tel__memory_free(a->memory, a->chunks, a->chunks->capacity); }
     a->chunks = NULL;
@@ -2051,20 +2057,20 @@ TEL__FN void tel__memory_slot_put(tel__memory_slots* s, uint32_t i) {
 /* ---- views ---- */
 
 /* NULL is "". */
-TEL__FN tel_text tel__text_of(const char* cstr) {
+TEL__COLD tel_text tel__text_of(const char* cstr) {
     tel_text t;
     t.data = cstr ? cstr : "";
     t.size = strlen(t.data);
     return t;
 }
 
-TEL__FN tel_text tel__text_trim(tel_text t) {
+TEL__COLD tel_text tel__text_trim(tel_text t) {
     while (t.size > 0 && (t.data[0] == ' ' || t.data[0] == '\t')) { t.data++; t.size--; }
     while (t.size > 0 && (t.data[t.size - 1] == ' ' || t.data[t.size - 1] == '\t')) { t.size--; }
     return t;
 }
 
-TEL__FN bool tel__text_equal(tel_text a, tel_text b) {
+TEL__COLD bool tel__text_equal(tel_text a, tel_text b) {
     return a.size == b.size && (a.size == 0 || memcmp(a.data, b.data, a.size) == 0);
 }
 
@@ -2072,7 +2078,7 @@ TEL__INLINE char tel__text_lower(char c) {
     return c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c;
 }
 
-TEL__FN bool tel__text_equal_nocase(tel_text a, tel_text b) {
+TEL__COLD bool tel__text_equal_nocase(tel_text a, tel_text b) {
     size_t i;
     if (a.size != b.size) { return false; }
     for (i = 0; i < a.size; i++) {
@@ -2083,7 +2089,7 @@ TEL__FN bool tel__text_equal_nocase(tel_text a, tel_text b) {
 
 /* Takes the next piece off the front of *rest. There is one piece more than there are separators: "" is
    one empty piece, "a," is "a" and "". After the last one rest->data is NULL and the answer is false. */
-TEL__FN bool tel__text_split(tel_text* rest, char separator, tel_text* item) {
+TEL__COLD bool tel__text_split(tel_text* rest, char separator, tel_text* item) {
     const char* at;
     if (!rest->data) { return false; }
     at = rest->size ? (const char*)memchr(rest->data, separator, rest->size) : NULL;
@@ -2107,7 +2113,7 @@ typedef struct tel__text_out {
     void*  user_data;
 } tel__text_out;
 
-TEL__FN tel__text_out tel__text_fixed(char* data, size_t capacity) {
+TEL__COLD tel__text_out tel__text_fixed(char* data, size_t capacity) {
     tel__text_out o;
     o.data = data;
     o.size = 0;
@@ -2118,7 +2124,7 @@ TEL__FN tel__text_out tel__text_fixed(char* data, size_t capacity) {
     return o;
 }
 
-TEL__FN bool tel__text_heap_more(tel__text_out* o, size_t want) {
+TEL__COLD bool tel__text_heap_more(tel__text_out* o, size_t want) {
     size_t capacity = o->capacity ? o->capacity : 128;
     tel__memory* m = (tel__memory*)o->user_data;
     char* data;
@@ -2136,7 +2142,7 @@ TEL__FN bool tel__text_heap_more(tel__text_out* o, size_t want) {
 }
 
 /* Doubles from 256 bytes, as far as the memory cap lets it. */
-TEL__FN tel__text_out tel__text_heap(tel__memory* m) {
+TEL__COLD tel__text_out tel__text_heap(tel__memory* m) {
     tel__text_out o = tel__text_fixed(NULL, 0);
     o.more_fn = tel__text_heap_more;
     o.user_data = m;
@@ -2144,7 +2150,7 @@ TEL__FN tel__text_out tel__text_heap(tel__memory* m) {
 }
 
 /* The builder is empty afterwards and may be used again. */
-TEL__FN void tel__text_heap_free(tel__text_out* o) {
+TEL__COLD void tel__text_heap_free(tel__text_out* o) {
     if (o->data) { tel__memory_free((tel__memory*)o->user_data, o->data, o->capacity); }
     o->data = NULL;
     o->size = o->capacity = o->lost = 0;
@@ -2482,7 +2488,7 @@ TEL__FN void tel__text_put_json_double(tel__text_out* o, double v) {
 /* ---- text to numbers ---- */
 
 /* Digits alone: TEL_ERR_FORMAT for anything else, TEL_ERR_LIMIT above max. */
-TEL__FN tel_result tel__text_parse_u64(tel_text t, uint64_t max, uint64_t* out) {
+TEL__COLD tel_result tel__text_parse_u64(tel_text t, uint64_t max, uint64_t* out) {
     uint64_t v = 0;
     bool over = false;
     size_t i;
@@ -2501,7 +2507,7 @@ TEL__FN tel_result tel__text_parse_u64(tel_text t, uint64_t max, uint64_t* out) 
 /* [+-] digits [. digits] [e [+-] digits], with a digit before or after the point, and nothing around it: else
    TEL_ERR_FORMAT. Correctly rounded for up to 15 digits and powers of ten to 22, which is all that configuration
    has; beyond that right to 15 digits. Too large for a double: TEL_ERR_LIMIT; too small: 0. */
-TEL__FN tel_result tel__text_parse_double(tel_text t, double* out) {
+TEL__COLD tel_result tel__text_parse_double(tel_text t, double* out) {
     const char* p = t.data;
     const char* end = t.size ? p + t.size : p;
     uint64_t n = 0;
@@ -2590,12 +2596,12 @@ TEL__INLINE size_t tel__text_clean(const char* data, size_t size, bool json) {
     return i;
 }
 
-TEL__FN bool tel__text_is_utf8(const char* data, size_t size) {
+TEL__COLD bool tel__text_is_utf8(const char* data, size_t size) {
     return tel__text_clean(data, size, false) == size;
 }
 
 /* The largest prefix of at most limit bytes that splits no character. */
-TEL__FN size_t tel__text_utf8_cut(const char* data, size_t size, size_t limit) {
+TEL__COLD size_t tel__text_utf8_cut(const char* data, size_t size, size_t limit) {
     size_t at = limit, bad;
     if (size <= limit) { return size; }
     while (at > 0 && limit - at < 3 && ((unsigned char)data[at] & 0xc0) == 0x80) { at--; }
@@ -2691,7 +2697,7 @@ TEL__FN void tel__text_put_json_string(tel__text_out* o, const char* data, size_
 
 /* ---- percent-decoding ---- */
 
-TEL__FN int tel__text_hex_value(char c) {
+TEL__COLD int tel__text_hex_value(char c) {
     if (c >= '0' && c <= '9') { return c - '0'; }
     c = tel__text_lower(c);
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
@@ -2699,7 +2705,7 @@ TEL__FN int tel__text_hex_value(char c) {
 
 /* RFC 3986, section 2.1; a plus sign stays one. A % without two hex digits: TEL_ERR_FORMAT; more than
    capacity bytes: TEL_ERR_LIMIT; *size is then untouched and out unspecified. out may be in.data. */
-TEL__FN tel_result tel__text_percent_decode(tel_text in, char* out, size_t capacity, size_t* size) {
+TEL__COLD tel_result tel__text_percent_decode(tel_text in, char* out, size_t capacity, size_t* size) {
     size_t i = 0, n = 0;
     while (i < in.size) {
         char c = in.data[i++];
@@ -3016,7 +3022,7 @@ TEL__INLINE bool tel__attr_same(const tel_attr* a, const tel_attr* b) {
                                                           : tel__attr_same_value(a, b);
 }
 
-TEL__FN int tel__attr_order(const tel_attr* a, const tel_attr* b) {
+TEL__COLD int tel__attr_order(const tel_attr* a, const tel_attr* b) {
     size_t n = tel__attr_key_size(a), m = tel__attr_key_size(b);
     int r = memcmp(a->key, b->key, n < m ? n : m);
     return r ? r : n < m ? -1 : n > m ? 1 : 0;
@@ -3024,7 +3030,7 @@ TEL__FN int tel__attr_order(const tel_attr* a, const tel_attr* b) {
 
 /* Sorts attrs into out (TEL__ATTR_MAX places) with every size measured; the last of equal keys stays, empty
    keys and what exceeds the limits goes. Returns the count; *cut says that something was lost. */
-TEL__FN size_t tel__attr_canonical(tel_attrs attrs, tel_attr* out, bool* cut) {
+TEL__COLD size_t tel__attr_canonical(tel_attrs attrs, tel_attr* out, bool* cut) {
     size_t n = 0, bytes = 0, i, at;
     *cut = false;
     for (i = 0; i < attrs.count; i++) {
@@ -3053,7 +3059,7 @@ TEL__FN uint64_t tel__attr_hash_list(const tel_attr* items, size_t count) {
 }
 
 /* The bytes that a copy of a canonical list takes besides the items: keys and strings with a NUL each. */
-TEL__FN size_t tel__attr_text_size(const tel_attr* items, size_t count) {
+TEL__COLD size_t tel__attr_text_size(const tel_attr* items, size_t count) {
     size_t i, n = 0;
     for (i = 0; i < count; i++) {
         n += tel__attr_key_size(&items[i]) + 1;
@@ -3062,14 +3068,14 @@ TEL__FN size_t tel__attr_text_size(const tel_attr* items, size_t count) {
     return n;
 }
 
-TEL__FN char* tel__attr_copy_text(char* to, const char* data, size_t size) {
+TEL__COLD char* tel__attr_copy_text(char* to, const char* data, size_t size) {
     if (size) { memcpy(to, data, size); }
     to[size] = 0;
     return to + size + 1;
 }
 
 /* Copies a list: items to `to`, their texts to `text`. Returns the end of the texts. */
-TEL__FN char* tel__attr_copy_list(const tel_attr* items, size_t count, tel_attr* to, char* text) {
+TEL__COLD char* tel__attr_copy_list(const tel_attr* items, size_t count, tel_attr* to, char* text) {
     size_t i;
     for (i = 0; i < count; i++) {
         size_t n = tel__attr_key_size(&items[i]);
@@ -3205,7 +3211,7 @@ typedef struct tel__attr_scopes {
     tel__attr_scope*   at[TEL__ATTR_SCOPES];
 } tel__attr_scopes;
 
-TEL__FN void tel__attr_scopes_init(tel__attr_scopes* s, tel__memory* memory) {
+TEL__COLD void tel__attr_scopes_init(tel__attr_scopes* s, tel__memory* memory) {
     memset(s, 0, sizeof *s);
     s->memory = memory;
     tel__thread_mutex_init(&s->mutex);
@@ -3214,13 +3220,13 @@ TEL__FN void tel__attr_scopes_init(tel__attr_scopes* s, tel__memory* memory) {
     tel__atomic_store_release_u32(&s->count, 1);
 }
 
-TEL__FN void tel__attr_scopes_free(tel__attr_scopes* s) {
+TEL__COLD void tel__attr_scopes_free(tel__attr_scopes* s) {
     uint32_t i;
     for (i = 1; i < tel__atomic_load_u32(&s->count); i++) { tel__memory_free(s->memory, s->at[i], s->at[i]->size); }
     tel__thread_mutex_destroy(&s->mutex);
 }
 
-TEL__FN tel_text tel__attr_scope_text(char** to, const char* cstr) {
+TEL__COLD tel_text tel__attr_scope_text(char** to, const char* cstr) {
     tel_text t;
     t.size = cstr ? strlen(cstr) : 0;
     t.data = *to;
@@ -3228,7 +3234,7 @@ TEL__FN tel_text tel__attr_scope_text(char** to, const char* cstr) {
     return t;
 }
 
-TEL__FN tel__attr_scope* tel__attr_scope_make(tel__memory* memory, const tel_scope* scope) {
+TEL__COLD tel__attr_scope* tel__attr_scope_make(tel__memory* memory, const tel_scope* scope) {
     tel_attr items[TEL__ATTR_MAX];
     bool cut;
     size_t n = tel__attr_canonical(scope->attrs, items, &cut);
@@ -3253,7 +3259,7 @@ TEL__FN tel__attr_scope* tel__attr_scope_make(tel__memory* memory, const tel_sco
 
 /* The number of a scope; one that is seen for the first time is copied, under a mutex. 0, the program's
    own, when there is no room for another. */
-TEL__FN uint32_t tel__attr_scope_find(tel__attr_scopes* s, const tel_scope* scope) {
+TEL__COLD uint32_t tel__attr_scope_find(tel__attr_scopes* s, const tel_scope* scope) {
     uint32_t i, n;
     if (!scope) { return 0; }
     n = tel__atomic_load_acquire_u32(&s->count);
@@ -3400,7 +3406,7 @@ TEL__FN uint32_t tel__ring_used(const tel__ring* r) {
     return tel__atomic_load_u32(&r->head) - tel__atomic_load_u32(&r->tail);
 }
 
-TEL__FN bool tel__ring_make(tel__ring* r, tel__memory* memory, uint32_t size, bool shared) {
+TEL__COLD bool tel__ring_make(tel__ring* r, tel__memory* memory, uint32_t size, bool shared) {
     memset(r, 0, sizeof *r);
     r->data = (char*)(shared ? tel__memory_alloc(memory, size) : tel__memory_alloc_raw(memory, size));
     r->size = r->data ? size : 0;
@@ -3449,7 +3455,7 @@ TEL__INLINE void tel__ring_settle(tel__atomic_u64* single_writer, uint64_t n) {
     tel__atomic_store_release_u64(single_writer, tel__atomic_load_u64(single_writer) + n);
 }
 
-TEL__FN void tel__ring_registry_init(tel__ring_registry* g, tel__memory* memory, uint32_t ring_bytes,
+TEL__COLD void tel__ring_registry_init(tel__ring_registry* g, tel__memory* memory, uint32_t ring_bytes,
                                      uint32_t max_threads, void* owner) {
     memset(g, 0, sizeof *g);
     g->memory = memory;
@@ -3460,7 +3466,7 @@ TEL__FN void tel__ring_registry_init(tel__ring_registry* g, tel__memory* memory,
 }
 
 /* Registers the calling thread; NULL: no memory. */
-TEL__FN tel__ring_thread* tel__ring_thread_add(tel__ring_registry* g) {
+TEL__COLD tel__ring_thread* tel__ring_thread_add(tel__ring_registry* g) {
     tel__ring_thread* t = (tel__ring_thread*)tel__memory_alloc_lines(g->memory, sizeof *t);
     if (!t) { return NULL; }
     t->registry = g;
@@ -3487,11 +3493,11 @@ TEL__NOINLINE bool tel__ring_thread_ring(tel__ring_thread* t) {
     return t->ring != NULL;
 }
 
-TEL__FN void tel__ring_add(tel__atomic_u64* to, const tel__atomic_u64* from) {
+TEL__COLD void tel__ring_add(tel__atomic_u64* to, const tel__atomic_u64* from) {
     tel__atomic_store_u64(to, tel__atomic_load_u64(to) + tel__atomic_load_acquire_u64(from));
 }
 
-TEL__FN void tel__ring_fold(tel__ring_books* to, const tel__ring_books* from) {
+TEL__COLD void tel__ring_fold(tel__ring_books* to, const tel__ring_books* from) {
     int i;
     for (i = 0; i < 2; i++) {
         tel__ring_add(&to->taken[i], &from->taken[i]);      /* before recorded: queued is never negative */
@@ -3505,7 +3511,7 @@ TEL__FN void tel__ring_fold(tel__ring_books* to, const tel__ring_books* from) {
 
 /* Takes an ended thread out of the list; nobody else knows it after this. What could not be drained from its
    ring is lost, and counted. */
-TEL__FN void tel__ring_thread_unlink(tel__ring_thread* t) {
+TEL__COLD void tel__ring_thread_unlink(tel__ring_thread* t) {
     tel__ring_registry* g = t->registry;
     tel__ring_thread** at;
     int i;
@@ -3523,14 +3529,14 @@ TEL__FN void tel__ring_thread_unlink(tel__ring_thread* t) {
     tel__thread_mutex_unlock(&g->mutex);
 }
 
-TEL__FN void tel__ring_thread_free(tel__ring_thread* t) {
+TEL__COLD void tel__ring_thread_free(tel__ring_thread* t) {
     tel__ring_registry* g = t->registry;
     tel__memory_free(g->memory, t->own.data, t->own.size);
     tel__memory_free_lines(g->memory, t, sizeof *t);
 }
 
 /* The books of all threads, dead and alive, and how many live. */
-TEL__FN tel__ring_books tel__ring_totals(tel__ring_registry* g, uint32_t* threads) {
+TEL__COLD tel__ring_books tel__ring_totals(tel__ring_registry* g, uint32_t* threads) {
     tel__ring_books sum;
     tel__ring_thread* t;
     memset(&sum, 0, sizeof sum);
@@ -3599,7 +3605,9 @@ typedef struct tel__metric {
     size_t              name_size, unit_size, description_size;
     double*             bounds;         /* padded with +Inf to a multiple of 8 */
     uint32_t            bound_count, padded;
-    struct tel__metric_series *first, *last, *overflow;
+    struct tel__metric_series *first, *last;
+    tel__atomic_ptr     overflow;       /* the series past the limit; published when it is needed first */
+    tel__atomic_u32     full;           /* the limit is reached: what is not in the table goes to overflow */
     uint32_t            series_count;
     void              (*observe)(tel_observation* o, void* user_data);
     void*               observe_user_data;
@@ -3683,10 +3691,10 @@ TEL__FN void* tel__metric_list_at(const tel__metric_list* l, uint32_t i) {
     return tel__atomic_load_acquire_ptr(&data[i]);
 }
 
-TEL__FN size_t tel__metric_list_size(uint32_t capacity) { return ((size_t)capacity + 1) * sizeof(tel__atomic_ptr); }
+TEL__COLD size_t tel__metric_list_size(uint32_t capacity) { return ((size_t)capacity + 1) * sizeof(tel__atomic_ptr); }
 
 /* Under m->mutex. */
-TEL__FN bool tel__metric_list_add(tel__metric_list* l, tel__memory* memory, void* item) {
+TEL__COLD bool tel__metric_list_add(tel__metric_list* l, tel__memory* memory, void* item) {
     uint32_t n = tel__atomic_load_u32(&l->count);
     tel__atomic_ptr* data = (tel__atomic_ptr*)tel__atomic_load_ptr(&l->data);
     if (n == l->capacity) {
@@ -3704,7 +3712,7 @@ TEL__FN bool tel__metric_list_add(tel__metric_list* l, tel__memory* memory, void
     return true;
 }
 
-TEL__FN void tel__metric_list_free(tel__metric_list* l, tel__memory* memory) {
+TEL__COLD void tel__metric_list_free(tel__metric_list* l, tel__memory* memory) {
     tel__atomic_ptr* data = (tel__atomic_ptr*)tel__atomic_load_ptr(&l->data);
     uint32_t capacity = l->capacity;
     while (data) {
@@ -3723,7 +3731,7 @@ typedef struct tel__metric_table {
     tel__atomic_ptr at[1];
 } tel__metric_table;
 
-TEL__FN size_t tel__metric_table_size(uint32_t mask) {
+TEL__COLD size_t tel__metric_table_size(uint32_t mask) {
     return sizeof(tel__metric_table) + (size_t)mask * sizeof(tel__atomic_ptr);
 }
 
@@ -3735,7 +3743,7 @@ TEL__FN void tel__metric_table_put(tel__metric_table* t, tel__metric_series* s) 
 }
 
 /* Under m->mutex: room for one more at a load of at most two thirds. */
-TEL__FN bool tel__metric_table_room(tel__metrics* m) {
+TEL__COLD bool tel__metric_table_room(tel__metrics* m) {
     tel__metric_table* t = (tel__metric_table*)tel__atomic_load_ptr(&m->table);
     tel__metric_table* more;
     uint32_t mask, i;
@@ -3792,19 +3800,19 @@ TEL__INLINE uint64_t tel__metric_hash(const tel__metric* metric, const tel_attr*
 
 /* ---- histogram blocks ---- */
 
-TEL__FN size_t tel__metric_block_size(const tel__metric* metric) {
+TEL__COLD size_t tel__metric_block_size(const tel__metric* metric) {
     size_t stride = TEL__ROUND((size_t)TEL__HALF_BUCKETS + metric->bound_count + 1, 8);
     return sizeof(tel__metric_block) + 2 * stride * sizeof(tel__atomic_u64);
 }
 
-TEL__FN void tel__metric_half_clear(tel__atomic_u64* half, uint32_t stride) {
+TEL__COLD void tel__metric_half_clear(tel__atomic_u64* half, uint32_t stride) {
     uint32_t i;
     for (i = 0; i < stride; i++) { tel__atomic_store_u64(&half[i], 0); }
     tel__atomic_store_u64(&half[TEL__HALF_MIN], tel__atomic_bits((double)DBL_MAX));
     tel__atomic_store_u64(&half[TEL__HALF_MAX], tel__atomic_bits(-(double)DBL_MAX));
 }
 
-TEL__FN tel__metric_block* tel__metric_block_make(tel__memory* memory, const tel__metric* metric) {
+TEL__COLD tel__metric_block* tel__metric_block_make(tel__memory* memory, const tel__metric* metric) {
     tel__metric_block* b = (tel__metric_block*)tel__memory_alloc_lines(memory, tel__metric_block_size(metric));
     if (!b) { return NULL; }
     b->bounds = metric->bounds;
@@ -3815,7 +3823,7 @@ TEL__FN tel__metric_block* tel__metric_block_make(tel__memory* memory, const tel
     return b;
 }
 
-TEL__FN void tel__metric_block_free(tel__memory* memory, const tel__metric* metric, tel__metric_block* b) {
+TEL__COLD void tel__metric_block_free(tel__memory* memory, const tel__metric* metric, tel__metric_block* b) {
     if (b) { tel__memory_free_lines(memory, b, tel__metric_block_size(metric)); }
 }
 
@@ -3920,13 +3928,14 @@ TEL__FN void tel__metric_words_read(const tel__atomic_u64* half, tel__metric_sum
     for (i = 0; i < bucket_count; i++) { out->buckets[i] = tel__atomic_load_u64(&half[TEL__HALF_BUCKETS + i]); }
 }
 
-/* Adds a half that nobody writes to another one that nobody writes. */
-TEL__FN void tel__metric_half_fold(tel__atomic_u64* to, const tel__atomic_u64* from, uint32_t bucket_count) {
+/* Moves a half to another one that nobody writes, word by word, so that what comes late is not lost. n is the
+   caller's. */
+TEL__COLD void tel__metric_half_fold(tel__atomic_u64* to, tel__atomic_u64* from, uint32_t bucket_count) {
     double sum = tel__atomic_double(tel__atomic_load_u64(&to[TEL__HALF_SUM]));
-    double min = tel__atomic_double(tel__atomic_load_u64(&from[TEL__HALF_MIN]));
-    double max = tel__atomic_double(tel__atomic_load_u64(&from[TEL__HALF_MAX]));
+    double min = tel__atomic_double(tel__atomic_swap_u64(&from[TEL__HALF_MIN], tel__atomic_bits(DBL_MAX)));
+    double max = tel__atomic_double(tel__atomic_swap_u64(&from[TEL__HALF_MAX], tel__atomic_bits(-DBL_MAX)));
     uint32_t i;
-    sum += tel__atomic_double(tel__atomic_load_u64(&from[TEL__HALF_SUM]));
+    sum += tel__atomic_double(tel__atomic_swap_u64(&from[TEL__HALF_SUM], 0));
     tel__atomic_store_u64(&to[TEL__HALF_SUM], tel__atomic_bits(sum));
     if (min < tel__atomic_double(tel__atomic_load_u64(&to[TEL__HALF_MIN]))) {
         tel__atomic_store_u64(&to[TEL__HALF_MIN], tel__atomic_bits(min));
@@ -3935,8 +3944,7 @@ TEL__FN void tel__metric_half_fold(tel__atomic_u64* to, const tel__atomic_u64* f
         tel__atomic_store_u64(&to[TEL__HALF_MAX], tel__atomic_bits(max));
     }
     for (i = 0; i < bucket_count; i++) {
-        const tel__atomic_u64* bucket = &from[TEL__HALF_BUCKETS + i];
-        uint64_t n = tel__atomic_load_u64(bucket);
+        uint64_t n = tel__atomic_swap_u64(&from[TEL__HALF_BUCKETS + i], 0);
         tel__atomic_add_u64(&to[TEL__HALF_BUCKETS + i], n);
         tel__atomic_add_u64(&to[TEL__HALF_N], n);
     }
@@ -3944,7 +3952,7 @@ TEL__FN void tel__metric_half_fold(tel__atomic_u64* to, const tel__atomic_u64* f
 
 /* Moves what the common block has to `left`: turns the halves, waits for the records that began in the old one,
    and empties it. Under m->mutex. A record that stays unfinished for long is taken up next time. */
-TEL__FN void tel__metric_common_move(tel__metric_series* s, uint32_t bucket_count) {
+TEL__COLD void tel__metric_common_move(tel__metric_series* s, uint32_t bucket_count) {
     tel__metric_block* b = s->common;
     uint64_t ticket = tel__atomic_load_u64(&b->started), begun;
     tel__atomic_u64* half;
@@ -3957,12 +3965,12 @@ TEL__FN void tel__metric_common_move(tel__metric_series* s, uint32_t bucket_coun
         tel__thread_yield();
     }
     tel__metric_half_fold(s->left->words, half, bucket_count);
-    tel__metric_half_clear(half, b->stride);
+    tel__atomic_add_u64(&half[TEL__HALF_N], (uint64_t)0 - begun);
 }
 
 /* ---- making metrics and series (under m->mutex) ---- */
 
-TEL__FN bool tel__metric_name_valid(const char* name) {
+TEL__COLD bool tel__metric_name_valid(const char* name) {
     size_t i;
     if (!name || !((name[0] >= 'A' && name[0] <= 'Z') || (name[0] >= 'a' && name[0] <= 'z'))) { return false; }
     for (i = 0; name[i]; i++) {
@@ -3975,7 +3983,7 @@ TEL__FN bool tel__metric_name_valid(const char* name) {
 }
 
 /* One character of a name as Prometheus will show it, runs of '_' as one. */
-TEL__FN unsigned char tel__metric_shown(const char** at) {
+TEL__COLD unsigned char tel__metric_shown(const char** at) {
     const char* p = *at;
     if (*p == '_' || *p == '.' || *p == '-' || *p == '/') {
         while (*p == '_' || *p == '.' || *p == '-' || *p == '/') { p++; }
@@ -3987,7 +3995,7 @@ TEL__FN unsigned char tel__metric_shown(const char** at) {
 }
 
 /* Metrics that Prometheus may show under one name lie side by side: by shown name, unit, kind. */
-TEL__FN int tel__metric_order(const tel__metric* x, const tel__metric* y) {
+TEL__COLD int tel__metric_order(const tel__metric* x, const tel__metric* y) {
     const char *a = x->name, *b = y->name;
     int r;
     for (;;) {
@@ -4006,7 +4014,7 @@ static const double tel__metric_second_bounds[] = {
     0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10
 };
 
-TEL__FN bool tel__metric_bounds_valid(const double* b, size_t n) {
+TEL__COLD bool tel__metric_bounds_valid(const double* b, size_t n) {
     size_t i;
     if (n > TEL__METRIC_MAX_BOUNDS) { return false; }
     for (i = 0; i < n; i++) {
@@ -4025,7 +4033,7 @@ typedef struct tel__metric_about {
     bool other_case, clash, bad_bounds, exponential;    /* found: to be said when no mutex is held */
 } tel__metric_about;
 
-TEL__FN bool tel__metric_bounds_make(tel__metrics* m, tel__metric* metric, tel__metric_about* about) {
+TEL__COLD bool tel__metric_bounds_make(tel__metrics* m, tel__metric* metric, tel__metric_about* about) {
     const tel_metric_options* o = about->options;
     const double* b = o ? o->bounds : NULL;
     size_t n = o ? o->bound_count : 0, i;
@@ -4050,7 +4058,7 @@ TEL__FN bool tel__metric_bounds_make(tel__metrics* m, tel__metric* metric, tel__
     return true;
 }
 
-TEL__FN void tel__metric_free(tel__metrics* m, tel__metric* metric) {
+TEL__COLD void tel__metric_free(tel__metrics* m, tel__metric* metric) {
     if (!metric) { return; }
     tel__memory_free(m->memory, metric->name, metric->name_size + 1);
     tel__memory_free(m->memory, metric->unit, metric->unit_size + 1);
@@ -4083,7 +4091,7 @@ TEL__NOINLINE tel__metric* tel__metric_make(tel__metrics* m, tel__metric_about* 
     return metric;
 }
 
-TEL__FN bool tel__metric_same_nocase(const char* a, const char* b) {
+TEL__COLD bool tel__metric_same_nocase(const char* a, const char* b) {
     for (; *a && *b; a++, b++) {
         char x = *a >= 'A' && *a <= 'Z' ? (char)(*a + 32) : *a, y = *b >= 'A' && *b <= 'Z' ? (char)(*b + 32) : *b;
         if (x != y) { return false; }
@@ -4114,14 +4122,14 @@ TEL__NOINLINE tel__metric* tel__metric_of(tel__metrics* m, tel__metric_about* ab
 }
 
 /* What was found while the mutex was held. */
-TEL__FN void tel__metric_complain(tel__metrics* m, const tel__metric_about* about) {
+TEL__COLD void tel__metric_complain(tel__metrics* m, const tel__metric_about* about) {
     if (about->other_case) { tel__diag_report(m->diag, TEL__DIAG_INSTRUMENT_CASE, "%s", about->name); }
     if (about->clash) { tel__diag_report(m->diag, TEL__DIAG_INSTRUMENT_CLASH, "%s", about->name); }
     if (about->bad_bounds) { tel__diag_report(m->diag, TEL__DIAG_BOUNDS, "%s", about->name); }
     if (about->exponential) { tel__diag_report(m->diag, TEL__DIAG_EXPONENTIAL, "%s", about->name); }
 }
 
-TEL__FN void tel__metric_series_free(tel__metrics* m, tel__metric_series* s) {
+TEL__COLD void tel__metric_series_free(tel__metrics* m, tel__metric_series* s) {
     tel__metric_block_free(m->memory, s->metric, s->left);
     tel__metric_block_free(m->memory, s->metric, s->common);
     tel__memory_free(m->memory, s->memo.data, s->memo.size);
@@ -4133,7 +4141,8 @@ TEL__FN void tel__metric_series_free(tel__metrics* m, tel__metric_series* s) {
 TEL__NOINLINE tel__metric_series* tel__metric_series_make(tel__metrics* m, tel__metric* metric, tel_attrs attrs) {
     size_t size = sizeof(tel__metric_series) + attrs.count * sizeof(tel_attr) +
                   tel__attr_text_size(attrs.items, attrs.count);
-    tel__metric_series* s = m->sealed ? NULL : (tel__metric_series*)tel__memory_alloc(m->memory, size);
+    bool room = !m->sealed && tel__memory_roomy(m->memory);
+    tel__metric_series* s = room ? (tel__metric_series*)tel__memory_alloc(m->memory, size) : NULL;
     if (!s) { return NULL; }
     s->metric = metric;
     s->size = size;
@@ -4166,14 +4175,19 @@ TEL__NOINLINE tel__metric_series* tel__metric_series_add(tel__metrics* m, tel__m
 }
 
 /* Past the limit, and out of memory, everything goes to one more series (Metrics SDK, "Cardinality limits"). */
-TEL__FN tel__metric_series* tel__metric_overflow(tel__metrics* m, tel__metric* metric) {
+TEL__COLD tel__metric_series* tel__metric_overflow(tel__metrics* m, tel__metric* metric) {
     tel_attr a = tel_bool("otel.metric.overflow", true);
-    if (!metric->overflow) { metric->overflow = tel__metric_series_add(m, metric, tel__attrs(&a, 1)); }
-    return metric->overflow;
+    uint8_t order[TEL__ATTR_MAX];
+    tel__metric_series* s = (tel__metric_series*)tel__atomic_load_ptr(&metric->overflow);
+    if (s) { return s; }
+    s = tel__metric_lookup(m, metric, tel__attrs(&a, 1), tel__metric_hash(metric, &a, 1), order);
+    if (!s) { s = tel__metric_series_add(m, metric, tel__attrs(&a, 1)); }
+    tel__atomic_store_release_ptr(&metric->overflow, s);
+    return s;
 }
 
 /* The series that swallows what may not be recorded: 0 for numbers, 1 for histograms. */
-TEL__FN tel__metric_series* tel__metric_nowhere(tel__metrics* m, tel__metric_kind kind) {
+TEL__COLD tel__metric_series* tel__metric_nowhere(tel__metrics* m, tel__metric_kind kind) {
     return (tel__metric_series*)tel__metric_list_at(&m->by_id, kind == TEL__METRIC_HISTOGRAM ? 1 : 0);
 }
 
@@ -4191,17 +4205,23 @@ TEL__NOINLINE tel__metric_series* tel__metric_series_of(tel__metrics* m, tel__me
     if (cut) { tel__diag_note(m->diag, TEL__DIAG_ATTRIBUTES, metric->name); }
     s = tel__metric_lookup(m, metric, tel__attrs(items, n), hash, order);
     if (s) { return s; }
+    if (tel__atomic_load_acquire_u32(&metric->full)) {
+        tel__atomic_add_u64(&m->overflowed, 1);
+        return (tel__metric_series*)tel__atomic_load_acquire_ptr(&metric->overflow);
+    }
     tel__thread_mutex_lock(&m->mutex);
     s = tel__metric_lookup(m, metric, tel__attrs(items, n), hash, order);
-    if (!s && metric->series_count - (metric->overflow ? 1u : 0u) < m->max_series) {
+    if (!s && metric->series_count - (tel__atomic_load_ptr(&metric->overflow) ? 1u : 0u) < m->max_series) {
         s = tel__metric_series_add(m, metric, tel__attrs(items, n));
         if (!s) { tel__diag_note(m->diag, TEL__DIAG_MEMORY, metric->name); }
     } else if (!s) {
         tel__diag_note(m->diag, TEL__DIAG_CARDINALITY, metric->name);
     }
     if (!s) {
+        bool limit = metric->series_count >= m->max_series;
         s = tel__metric_overflow(m, metric);
         tel__atomic_add_u64(s ? &m->overflowed : &m->lost, 1);
+        if (s && limit) { tel__atomic_store_release_u32(&metric->full, 1); }
     }
     tel__thread_mutex_unlock(&m->mutex);
     return s ? s : tel__metric_nowhere(m, metric->kind);
@@ -4283,7 +4303,7 @@ TEL__NOINLINE tel__metric_series* tel__metric_own_series(tel__metrics* m, tel__m
 
 /* ---- cells ---- */
 
-TEL__FN tel__metric_cells* tel__metric_cells_add(tel__metrics* m) {
+TEL__COLD tel__metric_cells* tel__metric_cells_add(tel__metrics* m) {
     tel__metric_cells* k = (tel__metric_cells*)tel__memory_alloc_lines(m->memory, sizeof *k);
     if (!k) { return NULL; }
     k->base = m->base;
@@ -4307,7 +4327,7 @@ TEL__INLINE tel__atomic_u64* tel__metric_cell(uint32_t id) {
     return TEL__LIKELY(page != NULL) ? &page[i % TEL__METRIC_PAGE] : NULL;
 }
 
-TEL__FN bool tel__metric_pages_grow(tel__metric_cells* k, uint32_t i) {
+TEL__COLD bool tel__metric_pages_grow(tel__metric_cells* k, uint32_t i) {
     tel__metrics* m = k->m;
     uint32_t n = k->page_count ? k->page_count : 4;
     tel__atomic_ptr* more;
@@ -4325,7 +4345,7 @@ TEL__FN bool tel__metric_pages_grow(tel__metric_cells* k, uint32_t i) {
 }
 
 /* Under m->mutex: no record of this thread takes the short way any more. */
-TEL__FN void tel__metric_cells_shut(tel__metric_cells* k) {
+TEL__COLD void tel__metric_cells_shut(tel__metric_cells* k) {
     k->closed = true;
     tel__atomic_store_u32(&k->limit, 0);
 }
@@ -4334,16 +4354,17 @@ TEL__FN void tel__metric_cells_shut(tel__metric_cells* k) {
 TEL__NOINLINE tel__atomic_u64* tel__metric_touch(tel__metric_cells* k, const tel__metric_series* s) {
     uint32_t i = s->id - k->base;
     tel__atomic_u64* page;
-    if (i >= k->page_count * TEL__METRIC_PAGE && !tel__metric_pages_grow(k, i)) { return NULL; }
+    bool room = tel__memory_roomy(k->m->memory);
+    if (i >= k->page_count * TEL__METRIC_PAGE && !(room && tel__metric_pages_grow(k, i))) { return NULL; }
     page = (tel__atomic_u64*)tel__atomic_load_ptr(&k->pages[i / TEL__METRIC_PAGE]);
     if (!page) {
-        page = (tel__atomic_u64*)tel__memory_alloc_lines(k->m->memory, TEL__METRIC_PAGE * sizeof *page);
+        page = room ? (tel__atomic_u64*)tel__memory_alloc_lines(k->m->memory, TEL__METRIC_PAGE * sizeof *page) : NULL;
         if (!page) { return NULL; }
         tel__atomic_store_release_ptr(&k->pages[i / TEL__METRIC_PAGE], page);
     }
     page += i % TEL__METRIC_PAGE;
     if (s->metric->kind == TEL__METRIC_HISTOGRAM && !tel__atomic_load_u64(page)) {
-        tel__metric_block* b = tel__metric_block_make(k->m->memory, s->metric);
+        tel__metric_block* b = room ? tel__metric_block_make(k->m->memory, s->metric) : NULL;
         if (!b) { return NULL; }
         tel__atomic_store_release_u64(page, (uint64_t)(uintptr_t)b);
     }
@@ -4466,13 +4487,13 @@ TEL__CALL tel__metric_series* tel__metric_find(const tel__metric_instrument* ins
 static const tel__metric_instrument tel__metric_unbound = { NULL, NULL, NULL, NULL, 0, 0 };
 
 /* What bind returns when there is nothing to bind to. No call writes to an instrument without a name. */
-TEL__FN tel__metric_instrument* tel__metric_bind_nothing(void) {
+TEL__COLD tel__metric_instrument* tel__metric_bind_nothing(void) {
     union { const tel__metric_instrument* in; tel__metric_instrument* out; } u;
     u.in = &tel__metric_unbound;
     return u.out;
 }
 
-TEL__FN tel__metric_instrument* tel__metric_bind(tel__metrics* m, tel__metric_instrument* inst,
+TEL__COLD tel__metric_instrument* tel__metric_bind(tel__metrics* m, tel__metric_instrument* inst,
                                                  tel__metric_kind kind, tel_attrs attrs) {
     tel__metric* metric = tel__metric_resolve(m, inst, kind);
     tel__metric_series* s = tel__metric_series_of(m, metric, attrs);
@@ -4497,7 +4518,7 @@ TEL__FN tel__metric_instrument* tel__metric_bind(tel__metrics* m, tel__metric_in
 
 /* ---- the end of a thread ---- */
 
-TEL__FN void tel__metric_fold_cell(tel__metrics* m, uint32_t i, uint64_t word) {
+TEL__COLD void tel__metric_fold_cell(tel__metrics* m, uint32_t i, uint64_t word) {
     tel__metric_series* s = i < tel__atomic_load_u32(&m->by_id.count)
                           ? (tel__metric_series*)tel__metric_list_at(&m->by_id, i) : NULL;
     if (!s || !word) { return; }
@@ -4514,7 +4535,7 @@ TEL__FN void tel__metric_fold_cell(tel__metrics* m, uint32_t i, uint64_t word) {
 }
 
 /* Hands a thread's part over to the series and frees it: by the thread itself as it ends, or after it. */
-TEL__FN void tel__metric_cells_end(tel__metric_cells* k) {
+TEL__COLD void tel__metric_cells_end(tel__metric_cells* k) {
     tel__metrics* m = k->m;
     tel__metric_cells** at;
     uint32_t p, i;
@@ -4607,9 +4628,9 @@ TEL__FN bool tel__metric_read(tel__metrics* m, tel__metric_series* s, uint64_t n
     return true;
 }
 
-TEL__FN tel_text tel__metric_text(const char* data, size_t size) { tel_text t; t.data = data; t.size = size; return t; }
+TEL__COLD tel_text tel__metric_text(const char* data, size_t size) { tel_text t; t.data = data; t.size = size; return t; }
 
-TEL__FN void tel__metric_describe(const tel__metrics* m, const tel__metric* metric, tel_metric_view* v) {
+TEL__COLD void tel__metric_describe(const tel__metrics* m, const tel__metric* metric, tel_metric_view* v) {
     memset(v, 0, sizeof *v);
     v->scope = tel__attr_scope_view(m->scopes, metric->scope);
     v->name = tel__metric_text(metric->name, metric->name_size);
@@ -4671,7 +4692,7 @@ TEL__FN bool tel__metric_next_chunk(tel__metrics* m, tel__metric_visit* visit, t
 }
 
 /* Calls every observer once. The list only grows during this; removal waits for m->collecting. */
-TEL__FN void tel__metric_observe_all(tel__metrics* m) {
+TEL__COLD void tel__metric_observe_all(tel__metrics* m) {
     uint32_t i, n = tel__atomic_load_acquire_u32(&m->metric_by_id.count);
     m->round++;
     for (i = 0; i < n; i++) {
@@ -4684,7 +4705,7 @@ TEL__FN void tel__metric_observe_all(tel__metrics* m) {
 
 /* One collection. emit gets every batch (at least one, perhaps empty); its first failure ends it. The callbacks run
    with m->collecting held and m->mutex free. */
-TEL__FN tel_result tel__metric_collect(tel__metrics* m, const tel_batch* frame,
+TEL__COLD tel_result tel__metric_collect(tel__metrics* m, const tel_batch* frame,
                                        tel_result (*emit)(const tel_batch* batch, void* user_data), void* user_data) {
     tel__metric_visit visit;
     tel_batch batch = *frame;
@@ -4705,7 +4726,7 @@ TEL__FN tel_result tel__metric_collect(tel__metrics* m, const tel_batch* frame,
 /* ---- observers ---- */
 
 /* TEL_ERR_ARGUMENT: no function, or a name that is not valid or already observed with another function. */
-TEL__FN tel_result tel__metric_observer_add(tel__metrics* m, const tel_observer_desc* d, bool real) {
+TEL__COLD tel_result tel__metric_observer_add(tel__metrics* m, const tel_observer_desc* d, bool real) {
     tel__metric_about about;
     tel__metric* metric;
     tel_result r = TEL_OK;
@@ -4736,7 +4757,7 @@ TEL__FN tel_result tel__metric_observer_add(tel__metrics* m, const tel_observer_
     return r;
 }
 
-TEL__FN tel_result tel__metric_observer_remove(tel__metrics* m, const char* name) {
+TEL__COLD tel_result tel__metric_observer_remove(tel__metrics* m, const char* name) {
     tel__metric* at;
     tel_result r = TEL_ERR_ARGUMENT;
     if (!name) { return r; }
@@ -4750,8 +4771,8 @@ TEL__FN tel_result tel__metric_observer_remove(tel__metrics* m, const char* name
     return r;
 }
 
-/* One observation; a number that is not finite is dropped, of the same set twice the last counts. */
-TEL__FN void tel__metric_observe(tel_observation* o, double d, int64_t i, tel_attrs attrs) {
+/* One observation; NaN and a negative total of a counter are dropped, of the same set twice the last counts. */
+TEL__COLD void tel__metric_observe(tel_observation* o, double d, int64_t i, tel_attrs attrs) {
     tel__metric_series* s;
     bool bad = o->metric->real && (d != d || (o->metric->kind == TEL__METRIC_COUNTER && d < 0));
     if (bad) { tel__diag_note(o->m->diag, TEL__DIAG_VALUE, o->metric->name); return; }
@@ -4762,7 +4783,7 @@ TEL__FN void tel__metric_observe(tel_observation* o, double d, int64_t i, tel_at
 
 /* ---- life ---- */
 
-TEL__FN tel_result tel__metric_init(tel__metrics* m, tel__memory* memory, tel__diag* diag, tel__clock* clock,
+TEL__COLD tel_result tel__metric_init(tel__metrics* m, tel__memory* memory, tel__diag* diag, tel__clock* clock,
                                      tel__attr_scopes* scopes, uint32_t base, uint32_t max_series) {
     tel__metric_about about;
     int i;
@@ -4789,7 +4810,7 @@ TEL__FN tel_result tel__metric_init(tel__metrics* m, tel__memory* memory, tel__d
 }
 
 /* Frees everything. No other thread may still record. */
-TEL__FN void tel__metric_close(tel__metrics* m) {
+TEL__COLD void tel__metric_close(tel__metrics* m) {
     tel__metric_table* t = (tel__metric_table*)tel__atomic_load_ptr(&m->table);
     uint32_t i;
     while (m->cells) { tel__metric_cells_end(m->cells); }
@@ -4812,7 +4833,7 @@ TEL__FN void tel__metric_close(tel__metrics* m) {
 }
 
 /* In the child of fork, where only this thread lives: every sum starts at zero, now. */
-TEL__FN void tel__metric_restart(tel__metrics* m) {
+TEL__COLD void tel__metric_restart(tel__metrics* m) {
     uint32_t i, n = tel__atomic_load_u32(&m->by_id.count);
     while (m->cells) { tel__metric_cells_end(m->cells); }
     for (i = 0; i < n; i++) {
@@ -4924,7 +4945,7 @@ TEL__INLINE bool tel__span_valid(const tel_context* c) {
 
 /* ---- pool ---- */
 
-TEL__FN tel_result tel__span_init(tel__spans* p, tel__memory* memory, tel__diag* diag, tel__clock* clock,
+TEL__COLD tel_result tel__span_init(tel__spans* p, tel__memory* memory, tel__diag* diag, tel__clock* clock,
                                   tel__attr_scopes* scopes, uint32_t count, uint32_t ring_bytes, uint32_t threads,
                                   uint32_t epoch) {
     memset(p, 0, sizeof *p);
@@ -4941,12 +4962,12 @@ TEL__FN tel_result tel__span_init(tel__spans* p, tel__memory* memory, tel__diag*
     return p->blocks && p->slots.next ? TEL_OK : TEL_ERR_MEMORY;
 }
 
-TEL__FN void tel__span_free(tel__spans* p) {
+TEL__COLD void tel__span_free(tel__spans* p) {
     tel__memory_free(p->memory, p->blocks, (size_t)p->slots.count * TEL__SPAN_BLOCK);
     tel__memory_free(p->memory, p->slots.next, p->slots.count * sizeof(tel__atomic_u32));
 }
 
-TEL__FN tel__span_tracer* tel__span_tracer_add(tel__spans* p, tel__ring_thread* thread) {
+TEL__COLD tel__span_tracer* tel__span_tracer_add(tel__spans* p, tel__ring_thread* thread) {
     tel__span_tracer* t = (tel__span_tracer*)tel__memory_alloc_raw(p->memory, sizeof *t);
     if (!t) { return NULL; }
     memset(t, 0, offsetof(tel__span_tracer, stack));
@@ -4957,7 +4978,7 @@ TEL__FN tel__span_tracer* tel__span_tracer_add(tel__spans* p, tel__ring_thread* 
     return t;
 }
 
-TEL__FN void tel__span_tracer_end(tel__span_tracer* t) {
+TEL__COLD void tel__span_tracer_end(tel__span_tracer* t) {
     while (t->cached) { tel__memory_slot_put(&t->shared->slots, t->cache[--t->cached]); }
     tel__memory_free(t->shared->memory, t, sizeof *t);
 }
@@ -5018,7 +5039,7 @@ TEL__NOINLINE bool tel__span_chain(tel__span_tracer* t, tel__span_slot* slot) {
     return true;
 }
 
-TEL__FN void tel__span_unchain(tel__span_tracer* t, uint32_t first) {
+TEL__COLD void tel__span_unchain(tel__span_tracer* t, uint32_t first) {
     while (first) {
         uint32_t i = first - 1;
         first = t->shared->blocks[i].next;
@@ -5152,6 +5173,15 @@ TEL__CALL bool tel__span_append(tel__span_tracer* t, tel__span_slot* slot, tel__
     return tel__span_append_number(t, slot, what, (uint8_t)a->type, a->key, key_size, tel__attr_word(a));
 }
 
+/* Overwrites a string in place when the new one packs into as many bytes; false: it has to be appended. */
+TEL__NOINLINE bool tel__span_rewrite(tel__attr_item* old, const char* key, size_t key_size, tel_text value) {
+    size_t size = tel__attr_item_size(key_size, value.size);
+    if (!old || tel__attr_has_number(old->type) || size > sizeof(((tel__span_block*)0)->data) ||
+        size != tel__attr_item_size(old->key_size, old->value_size)) { return false; }
+    tel__attr_write_string((char*)old, (tel__attr_what)old->what, key, key_size, value);
+    return true;
+}
+
 /* Sets a key that the span may have already. */
 TEL__NOINLINE void tel__span_reset_attr(tel__span_tracer* t, tel__span_slot* slot, const tel_attr* a, size_t key_size) {
     tel__attr_item* old = tel__span_find(t->shared, slot, TEL__ITEM_ATTR, a->key, key_size);
@@ -5159,6 +5189,8 @@ TEL__NOINLINE void tel__span_reset_attr(tel__span_tracer* t, tel__span_slot* slo
         uint64_t number = tel__attr_word(a);
         old->type = (uint8_t)a->type;
         memcpy(old + 1, &number, 8);
+    } else if (a->type == TEL_TYPE_STRING && tel__span_rewrite(old, a->key, key_size, tel__attr_string(a))) {
+        return;
     } else if ((!old && slot->attrs >= TEL__SPAN_MOST) || !tel__span_append(t, slot, TEL__ITEM_ATTR, a, key_size)) {
         slot->record.dropped_attrs++;
     } else if (old) {
@@ -5190,24 +5222,23 @@ TEL__CALL void tel__span_put_attr(tel__span_tracer* t, tel__span_slot* slot, con
     tel__span_reset_attr(t, slot, a, key_size);
 }
 
-/* The attributes of the event or link just appended; what does not fit is counted by a number of its own. */
-TEL__FN void tel__span_put_parts(tel__span_tracer* t, tel__span_slot* slot, tel_attrs attrs) {
+/* The attributes of the event or link just appended. Returns how many of them did not fit. */
+TEL__FN uint32_t tel__span_put_parts(tel__span_tracer* t, tel__span_slot* slot, tel_attrs attrs) {
     uint32_t kept = 0, lost = 0;
     size_t i;
     for (i = 0; i < attrs.count; i++) {
         const tel_attr* a = &attrs.items[i];
         size_t key_size = tel__attr_key_size(a);
         if (key_size == 0 || a->type == TEL_TYPE_NONE) { continue; }
-        if (kept < TEL__SPAN_MOST && tel__span_append(t, slot, TEL__ITEM_PART, a, key_size)) {
-            kept++;
-            } else { lost++;
-        }
+        if (kept < TEL__SPAN_MOST && tel__span_append(t, slot, TEL__ITEM_PART, a, key_size)) { kept++; }
+        else { lost++; }
     }
-    if (lost) { tel__span_append_number(t, slot, TEL__ITEM_PART, (uint8_t)TEL_TYPE_INT, "", 0, lost); }
+    return lost;
 }
 
 TEL__FN void tel__span_put_event(tel__span_tracer* t, tel__span_slot* slot, const char* name, tel_attrs attrs) {
     size_t size = name ? strlen(name) : 0;
+    uint32_t lost;
     if (size > TEL__SPAN_KEY) { size = tel__text_utf8_cut(name, size, TEL__SPAN_KEY); }
     if (slot->events >= TEL__SPAN_MOST ||
         !tel__span_append_number(t, slot, TEL__ITEM_EVENT, (uint8_t)TEL_TYPE_INT, name, size,
@@ -5216,7 +5247,10 @@ TEL__FN void tel__span_put_event(tel__span_tracer* t, tel__span_slot* slot, cons
         return;
     }
     slot->events++;
-    tel__span_put_parts(t, slot, attrs);
+    lost = tel__span_put_parts(t, slot, attrs);
+    if (lost && !tel__span_append_number(t, slot, TEL__ITEM_PART, (uint8_t)TEL_TYPE_INT, "", 0, lost)) {
+        slot->record.dropped_attrs += lost;         /* no room left to say it in the event */
+    }
 }
 
 TEL__FN void tel__span_put_link(tel__span_tracer* t, tel__span_slot* slot, const tel_context* to, tel_attrs attrs) {
@@ -5229,7 +5263,7 @@ TEL__FN void tel__span_put_link(tel__span_tracer* t, tel__span_slot* slot, const
         return;
     }
     slot->links++;
-    tel__span_put_parts(t, slot, attrs);
+    slot->record.dropped_attrs += tel__span_put_parts(t, slot, attrs);      /* a tel_link has no count of its own */
 }
 
 /* Replaces the span's one text of this kind (name, status message); NULL takes it away. */
@@ -5238,6 +5272,8 @@ TEL__FN void tel__span_put_text(tel__span_tracer* t, tel__span_slot* slot, tel__
     tel_text value;
     value.data = cstr ? cstr : "";
     value.size = strlen(value.data);
+    if (value.size > t->shared->limit / 2) { value.size = tel__text_utf8_cut(cstr, value.size, t->shared->limit / 2); }
+    if (cstr && tel__span_rewrite(old, "", 0, value)) { return; }
     if (!cstr || tel__span_append_string(t, slot, what, "", 0, value)) {
         if (old) { old->what = TEL__ITEM_GONE; }
     }
@@ -5319,7 +5355,10 @@ TEL__INLINE tel__span_slot* tel__span_open(tel__span_tracer* t, tel_span* s, con
     text.data = name ? name : "";
     text.size = strlen(text.data);
     if (TEL__UNLIKELY(text.size > p->limit / 2)) { text.size = tel__text_utf8_cut(text.data, text.size, p->limit / 2); }
-    tel__span_append_string(t, slot, TEL__ITEM_NAME, "", 0, text);
+    if (TEL__UNLIKELY(!tel__span_append_string(t, slot, TEL__ITEM_NAME, "", 0, text))) {   /* no second block */
+        text.size = tel__text_utf8_cut(text.data, text.size, sizeof slot->data - 16);
+        tel__span_append_string(t, slot, TEL__ITEM_NAME, "", 0, text);
+    }
     tel__ring_count(&t->thread->books.started);
     r->start = tel__clock_ticks(t->clock);
     return slot;
@@ -5426,7 +5465,7 @@ TEL__INLINE void tel__span_pop(tel__span_tracer* t, tel_token token) {
 }
 
 /* In the child of fork, where only this thread lives: all live spans belong to the parent and end there. */
-TEL__FN void tel__span_restart(tel__spans* p) {
+TEL__COLD void tel__span_restart(tel__spans* p) {
     p->generation += 0x40000000u;
     tel__atomic_store_u64(&p->slots.head, 0);
     tel__atomic_store_u32(&p->slots.fresh, 0);
@@ -5449,7 +5488,7 @@ TEL__FN tel__span_census tel__span_count_items(tel__attr_reader r) {
     tel__span_census n = { 0, 0, 0 };
     tel__attr_got got;
     while (tel__attr_next(&r, &got)) {
-        n.attrs += got.what == TEL__ITEM_ATTR || got.what == TEL__ITEM_PART;
+        n.attrs += got.what == TEL__ITEM_ATTR || got.what == TEL__ITEM_PART || got.what == TEL__ITEM_GONE;
         n.events += got.what == TEL__ITEM_EVENT;
         n.links += got.what == TEL__ITEM_LINK && got.string.size == sizeof(tel_context);
     }
@@ -5469,6 +5508,9 @@ typedef struct tel__span_reading {
 TEL__FN void tel__span_read_item(tel__span_reading* g, const tel__attr_got* got, tel_attr* own) {
     tel_span_view* v = g->view;
     switch (got->what) {
+    case TEL__ITEM_GONE:                /* an attribute's place; its value comes later. Texts have no key */
+        if (got->attr.tel__key_size) { tel__span_view_attr(own, &v->attrs.count, &got->attr); }
+        break;
     case TEL__ITEM_ATTR:
         tel__span_view_attr(own, &v->attrs.count, &got->attr);
         break;
@@ -5575,13 +5617,13 @@ enum {
 };
 
 /* Uppercase is no hex here: the specification makes such a header invalid. */
-TEL__FN int tel__propagation_nibble(char c) {
+TEL__COLD int tel__propagation_nibble(char c) {
     if (c >= '0' && c <= '9') { return c - '0'; }
     if (c >= 'a' && c <= 'f') { return c - 'a' + 10; }
     return -1;
 }
 
-TEL__FN bool tel__propagation_hex(const char* text, uint8_t* out, size_t bytes) {
+TEL__COLD bool tel__propagation_hex(const char* text, uint8_t* out, size_t bytes) {
     size_t i;
     for (i = 0; i < bytes; i++) {
         int high = tel__propagation_nibble(text[2 * i]);
@@ -5594,7 +5636,7 @@ TEL__FN bool tel__propagation_hex(const char* text, uint8_t* out, size_t bytes) 
 
 /* The shape: dashes in place, a version we may read, and the length that this version allows. Version 00
    is exactly 55 characters; a later one may go on after a dash; ff is forbidden for ever. */
-TEL__FN bool tel__propagation_shape(tel_text t) {
+TEL__COLD bool tel__propagation_shape(tel_text t) {
     uint8_t version = 0xff;
     if (t.size < TEL__PROPAGATION_LENGTH) { return false; }
     if (t.data[TEL__PROPAGATION_TRACE_AT - 1] != '-' || t.data[TEL__PROPAGATION_SPAN_AT - 1] != '-'
@@ -5606,7 +5648,7 @@ TEL__FN bool tel__propagation_shape(tel_text t) {
 
 /* TEL_OK and a remote context, or TEL_ERR_FORMAT and all zero. Blanks and tabs around the value are the
    transport's, not the value's. Flags of later versions keep the meaning of version 00. */
-TEL__FN tel_result tel__propagation_parse(tel_text text, tel_context* out) {
+TEL__COLD tel_result tel__propagation_parse(tel_text text, tel_context* out) {
     tel_context c;
     uint8_t flags = 0;
     memset(out, 0, sizeof *out);
@@ -5628,7 +5670,7 @@ TEL__FN tel_result tel__propagation_parse(tel_text text, tel_context* out) {
 }
 
 /* Writes 55 characters and a NUL, for any context: whether it is valid is the caller's question. */
-TEL__FN void tel__propagation_format(const tel_context* c, char out[TEL_TRACEPARENT_SIZE]) {
+TEL__COLD void tel__propagation_format(const tel_context* c, char out[TEL_TRACEPARENT_SIZE]) {
     uint8_t flags = (uint8_t)(c->flags & TEL__PROPAGATION_FLAG_MASK);
     char* p = out;
     *p++ = '0';
@@ -5644,7 +5686,7 @@ TEL__FN void tel__propagation_format(const tel_context* c, char out[TEL_TRACEPAR
 
 /* Sets every header of a valid context, or none. A header without ids would make the receiver start a new
    trace and warn, so an invalid context is refused instead. */
-TEL__FN tel_result tel__propagation_inject(const tel_context* c, const tel_carrier* carrier) {
+TEL__COLD tel_result tel__propagation_inject(const tel_context* c, const tel_carrier* carrier) {
     char text[TEL_TRACEPARENT_SIZE];
     if (!c || !carrier || !carrier->set || !tel__span_valid(c)) { return TEL_ERR_ARGUMENT; }
     tel__propagation_format(c, text);
@@ -5654,7 +5696,7 @@ TEL__FN tel_result tel__propagation_inject(const tel_context* c, const tel_carri
 
 /* Never fails: absent or malformed is all zero. Headers that depend on the trace (tracestate) are to be read
    only after a traceparent that holds; those that do not (baggage) independently of it. */
-TEL__FN tel_context tel__propagation_extract(const tel_carrier* carrier) {
+TEL__COLD tel_context tel__propagation_extract(const tel_carrier* carrier) {
     tel_context c;
     memset(&c, 0, sizeof c);
     if (carrier && carrier->get) {
@@ -5827,6 +5869,9 @@ TEL__FN void tel__log_add_format(tel__span_tracer* t, tel_severity sev, const ch
         parts.args = &again;
         parts.body.size = (size_t)n;
         tel__log_write(t, &r, &parts, tel__attr_item_size(0, (size_t)n));
+    } else {                            /* an argument that the locale cannot print */
+        tel__ring_count(&t->thread->books.recorded[TEL__BOOK_LOGS]);
+        tel__ring_settle(&t->thread->books.dropped[TEL__BOOK_LOGS], 1);
     }
     va_end(again);
 }
@@ -5903,7 +5948,7 @@ typedef struct tel__pipeline_sink {
     tel_sink            sink;
     tel__pipeline_queue pending[2];
     tel__atomic_u64     accepted[3], dropped_full[3], dropped_failed[3], waiting[3];
-    uint64_t            retry_at, backoff_ns, give_up_at;   /* of the oldest pending stage; 0: not tried yet */
+    uint64_t            retry_at[2], backoff_ns[2], give_up_at[2];  /* of the oldest pending stages; 0: not tried */
     bool                closed;         /* under p->stats: last has the final books */
     tel_sink_stats      last;
 } tel__pipeline_sink;
@@ -5935,12 +5980,13 @@ typedef struct tel__pipeline {
     tel__atomic_u32    fill;            /* of the fullest ring at the last drain, in 256ths */
     bool               in_round, closed;    /* the export thread is at work; the sinks are closed */
     uint32_t           sealed;          /* stages in this drain: the sinks are served before there are too many */
+    bool               starved;         /* the last drain left something for want of memory */
     tel__thread_mutex  stats;           /* held over stats_fn, and while a sink's last books are taken */
 } tel__pipeline;
 
 /* ---- stages (under p->stage) ---- */
 
-TEL__FN void tel__pipeline_stage_drop(tel__pipeline* p, tel__pipeline_stage* s) {
+TEL__COLD void tel__pipeline_stage_drop(tel__pipeline* p, tel__pipeline_stage* s) {
     if (s->refs > 1) { s->refs--; return; }
     tel__memory_free(p->memory, s->data, s->capacity);
     tel__memory_free(p->memory, s, sizeof *s);
@@ -5969,7 +6015,7 @@ TEL__FN bool tel__pipeline_stage_room(tel__pipeline* p, int signal, size_t want)
     return true;
 }
 
-TEL__FN void tel__pipeline_queue_push(tel__pipeline* p, tel__pipeline_sink* k, tel__pipeline_stage* s) {
+TEL__COLD void tel__pipeline_queue_push(tel__pipeline* p, tel__pipeline_sink* k, tel__pipeline_stage* s) {
     tel__pipeline_queue* q = &k->pending[s->signal];
     uint32_t limit = p->limits[s->signal].queue;
     if (q->count == TEL__PIPELINE_PENDING || (q->records && q->records + s->count > limit)) {
@@ -5983,7 +6029,7 @@ TEL__FN void tel__pipeline_queue_push(tel__pipeline* p, tel__pipeline_sink* k, t
     s->refs++;
 }
 
-TEL__FN bool tel__pipeline_wants(const tel__pipeline_sink* k, int index) {
+TEL__COLD bool tel__pipeline_wants(const tel__pipeline_sink* k, int index) {
     uint32_t signals = k->sink.signals ? k->sink.signals : (uint32_t)TEL_ALL_SIGNALS;
     return (signals >> index & 1u) != 0;
 }
@@ -6032,6 +6078,7 @@ TEL__FN void tel__pipeline_drain_ring(tel__pipeline* p, tel__ring* r, tel__ring_
         int signal = h->kind == TEL__RING_SPAN ? TEL__BOOK_SPANS : TEL__BOOK_LOGS;
         if (p->sealed >= TEL__PIPELINE_AT_ONCE) { break; }
         if (!tel__pipeline_keep(p, h, h->size)) {
+            p->starved = true;
             tel__diag_note(p->diag, TEL__DIAG_MEMORY, NULL);
             break;
         }
@@ -6061,6 +6108,7 @@ TEL__FN bool tel__pipeline_drain(tel__pipeline* p, bool force) {
     bool more;
     int i;
     tel__thread_mutex_lock(&p->stage);
+    p->starved = false;
     p->sealed = 0;
     tel__thread_mutex_lock(&p->registry->mutex);
     for (t = p->registry->threads; t; t = t->next) { tel__pipeline_drain_ring(p, &t->own, &t->books); }
@@ -6078,14 +6126,14 @@ TEL__FN bool tel__pipeline_drain(tel__pipeline* p, bool force) {
 /* ---- offering to a sink (by whoever is busy) ---- */
 
 /* Calls export_fn; what the sink records meanwhile is ignored. */
-TEL__FN tel_result tel__pipeline_call(const tel_sink* sink, const tel_batch* batch) {
+TEL__COLD tel_result tel__pipeline_call(const tel_sink* sink, const tel_batch* batch) {
     tel__thread_local saved = tel__thread_quiet_begin();
     tel_result r = sink->export_fn(batch, sink->user_data);
     tel__thread_quiet_end(saved);
     return r;
 }
 
-TEL__FN void tel__pipeline_frame(const tel__pipeline* p, tel_batch* batch, uint32_t timeout_ms) {
+TEL__COLD void tel__pipeline_frame(const tel__pipeline* p, tel_batch* batch, uint32_t timeout_ms) {
     memset(batch, 0, sizeof *batch);
     batch->resource = p->resource;
     batch->deadline_unix_ns = tel__clock_unix_ns() + (uint64_t)timeout_ms * 1000000u;
@@ -6117,7 +6165,8 @@ TEL__FN bool tel__pipeline_views(tel__pipeline* p, const tel__pipeline_stage* s,
     return true;
 }
 
-TEL__FN void tel__pipeline_pop(tel__pipeline* p, tel__pipeline_sink* k, int signal) {
+/* Takes the oldest stage off, and counts its records, in one hold of the lock. */
+TEL__COLD void tel__pipeline_pop(tel__pipeline* p, tel__pipeline_sink* k, int signal, tel__atomic_u64* book) {
     tel__pipeline_queue* q = &k->pending[signal];
     tel__pipeline_stage* s = q->at[q->first];
     tel__thread_mutex_lock(&p->stage);
@@ -6129,11 +6178,12 @@ TEL__FN void tel__pipeline_pop(tel__pipeline* p, tel__pipeline_sink* k, int sign
     q->count--;
     q->records -= s->count;
     tel__atomic_add_u64(&k->waiting[1 + signal], (uint64_t)0 - s->count);
+    tel__atomic_add_u64(book, s->count);
     tel__pipeline_stage_drop(p, s);
     tel__thread_mutex_unlock(&p->stage);
 }
 
-TEL__FN tel__pipeline_stage* tel__pipeline_oldest(tel__pipeline* p, tel__pipeline_sink* k, int signal) {
+TEL__COLD tel__pipeline_stage* tel__pipeline_oldest(tel__pipeline* p, tel__pipeline_sink* k, int signal) {
     tel__pipeline_stage* s;
     tel__thread_mutex_lock(&p->stage);
     s = k->pending[signal].count ? k->pending[signal].at[k->pending[signal].first] : NULL;
@@ -6142,45 +6192,42 @@ TEL__FN tel__pipeline_stage* tel__pipeline_oldest(tel__pipeline* p, tel__pipelin
 }
 
 /* Offers the oldest pending stage of a signal. true: it is off the list, one way or the other. */
-TEL__FN bool tel__pipeline_offer(tel__pipeline* p, tel__pipeline_sink* k, int signal, tel__pipeline_stage* s) {
+TEL__COLD bool tel__pipeline_offer(tel__pipeline* p, tel__pipeline_sink* k, int signal, tel__pipeline_stage* s) {
     uint64_t now = tel__clock_mono_ns();
     tel_batch batch;
     tel_result r;
     tel__pipeline_frame(p, &batch, p->limits[signal].timeout_ms);
     r = tel__pipeline_views(p, s, &batch) ? tel__pipeline_call(&k->sink, &batch) : TEL_ERR_MEMORY;
-    if (!k->give_up_at) { k->give_up_at = now + (uint64_t)p->limits[signal].timeout_ms * 1000000u; }
-    if ((r == TEL_ERR_IO || r == TEL_ERR_TIMEOUT) && now < k->give_up_at) {
-        k->backoff_ns = k->backoff_ns ? k->backoff_ns * 2 : 5000000u;
-        if (k->backoff_ns > (uint64_t)5 * 1000000000u) { k->backoff_ns = (uint64_t)5 * 1000000000u; }
-        k->retry_at = now + k->backoff_ns;
+    if (!k->give_up_at[signal]) { k->give_up_at[signal] = now + (uint64_t)p->limits[signal].timeout_ms * 1000000u; }
+    if ((r == TEL_ERR_IO || r == TEL_ERR_TIMEOUT) && now < k->give_up_at[signal]) {
+        uint64_t backoff = k->backoff_ns[signal] ? k->backoff_ns[signal] * 2 : 5000000u;
+        k->backoff_ns[signal] = backoff < (uint64_t)5 * 1000000000u ? backoff : (uint64_t)5 * 1000000000u;
+        k->retry_at[signal] = now + k->backoff_ns[signal];
         return false;
     }
-    tel__atomic_add_u64(r == TEL_OK ? &k->accepted[1 + signal] : &k->dropped_failed[1 + signal], s->count);
     if (r != TEL_OK) {
         tel__diag_report(p->diag, TEL__DIAG_SINK_FAILED, "%s: %s, %u %s dropped", k->sink.name, tel__diag_result(r),
                          (unsigned)s->count, signal == TEL__BOOK_SPANS ? "spans" : "log records");
     }
-    k->retry_at = k->backoff_ns = k->give_up_at = 0;
-    tel__pipeline_pop(p, k, signal);
+    k->retry_at[signal] = k->backoff_ns[signal] = k->give_up_at[signal] = 0;
+    tel__pipeline_pop(p, k, signal, r == TEL_OK ? &k->accepted[1 + signal] : &k->dropped_failed[1 + signal]);
     return true;
 }
 
 /* Offers a sink all that is pending for it; stops at the first stage it cannot take now. */
-TEL__FN void tel__pipeline_serve(tel__pipeline* p, tel__pipeline_sink* k, bool force) {
+TEL__COLD void tel__pipeline_serve(tel__pipeline* p, tel__pipeline_sink* k, bool force) {
     int signal;
-    if (!force && k->retry_at && tel__clock_mono_ns() < k->retry_at) { return; }
     for (signal = 0; signal < 2; signal++) {
         tel__pipeline_stage* s;
-        while ((s = tel__pipeline_oldest(p, k, signal)) != NULL) {
-            if (!tel__pipeline_offer(p, k, signal, s)) { return; }
-        }
+        if (!force && k->retry_at[signal] && tel__clock_mono_ns() < k->retry_at[signal]) { continue; }
+        while ((s = tel__pipeline_oldest(p, k, signal)) != NULL && tel__pipeline_offer(p, k, signal, s)) { }
     }
 }
 
 /* ---- metrics ---- */
 
 /* Hands one batch of a collection to every sink that is pushed metrics. A sink's failure is its own. */
-TEL__FN tel_result tel__pipeline_emit(const tel_batch* batch, void* user_data) {
+TEL__COLD tel_result tel__pipeline_emit(const tel_batch* batch, void* user_data) {
     tel__pipeline* p = (tel__pipeline*)user_data;
     uint64_t points = 0;
     uint32_t i;
@@ -6201,13 +6248,13 @@ TEL__FN tel_result tel__pipeline_emit(const tel_batch* batch, void* user_data) {
     return TEL_OK;
 }
 
-TEL__FN bool tel__pipeline_pushes_metrics(const tel__pipeline* p) {
+TEL__COLD bool tel__pipeline_pushes_metrics(const tel__pipeline* p) {
     uint32_t i;
     for (i = 0; i < p->sink_count; i++) { if (tel__pipeline_wants(&p->sinks[i], 0)) { return true; } }
     return false;
 }
 
-TEL__FN void tel__pipeline_metrics(tel__pipeline* p, bool force) {
+TEL__COLD void tel__pipeline_metrics(tel__pipeline* p, bool force) {
     uint64_t now = tel__clock_mono_ns(), interval = (uint64_t)p->metric_interval_ms * 1000000u;
     tel_batch frame;
     if (!force && now < p->next_collect) { return; }
@@ -6232,14 +6279,14 @@ TEL__CALL bool tel__pipeline_enter(tel__pipeline* p, uint64_t deadline) {
     return entered;
 }
 
-TEL__FN void tel__pipeline_leave(tel__pipeline* p) {
+TEL__COLD void tel__pipeline_leave(tel__pipeline* p) {
     tel__thread_mutex_lock(&p->mutex);
     p->busy = false;
     tel__thread_cond_broadcast(&p->cond);
     tel__thread_mutex_unlock(&p->mutex);
 }
 
-TEL__FN void tel__pipeline_say_drops(tel__pipeline* p) {
+TEL__COLD void tel__pipeline_say_drops(tel__pipeline* p) {
     uint32_t threads;
     tel__ring_books sum = tel__ring_totals(p->registry, &threads);
     uint64_t spans = tel__atomic_load_u64(&sum.dropped[0]), logs = tel__atomic_load_u64(&sum.dropped[1]);
@@ -6270,7 +6317,7 @@ TEL__CALL void tel__pipeline_round(tel__pipeline* p, bool force) {
 }
 
 /* The next pause: short while rings fill, long while they are empty. A ring has to survive one of them. */
-TEL__FN uint64_t tel__pipeline_pause(tel__pipeline* p) {
+TEL__COLD uint64_t tel__pipeline_pause(tel__pipeline* p) {
     uint32_t fill = tel__atomic_load_u32(&p->fill);
     if (fill > 48) { p->tick_ns /= 2; }
     else if (fill < 12) { p->tick_ns += p->tick_ns / 4; }
@@ -6279,7 +6326,7 @@ TEL__FN uint64_t tel__pipeline_pause(tel__pipeline* p) {
     return p->tick_ns;
 }
 
-TEL__FN void tel__pipeline_run(void* arg) {
+TEL__COLD void tel__pipeline_run(void* arg) {
     tel__pipeline* p = (tel__pipeline*)arg;
     bool orphan;
     tel__thread_mutex_lock(&p->mutex);
@@ -6301,7 +6348,7 @@ TEL__FN void tel__pipeline_run(void* arg) {
     if (orphan) { p->left_fn(p); }
 }
 
-TEL__FN bool tel__pipeline_start(tel__pipeline* p) {
+TEL__COLD bool tel__pipeline_start(tel__pipeline* p) {
     p->stop = false;
     p->running = true;
     if (!tel__thread_start(&p->thread, tel__pipeline_run, p)) { p->running = false; }
@@ -6310,7 +6357,7 @@ TEL__FN bool tel__pipeline_start(tel__pipeline* p) {
 
 /* Ends the export thread; false: it is inside a sink and did not come back by the deadline. Then it is left
    alone, p must stay, and left_fn tells when it need not any more. */
-TEL__FN bool tel__pipeline_stop(tel__pipeline* p, uint64_t deadline) {
+TEL__COLD bool tel__pipeline_stop(tel__pipeline* p, uint64_t deadline) {
     bool ended;
     tel__thread_mutex_lock(&p->mutex);
     p->stop = true;
@@ -6325,7 +6372,7 @@ TEL__FN bool tel__pipeline_stop(tel__pipeline* p, uint64_t deadline) {
     return ended;
 }
 
-TEL__FN bool tel__pipeline_pending(const tel__pipeline* p) {
+TEL__COLD bool tel__pipeline_pending(const tel__pipeline* p) {
     uint32_t i;
     int signal;
     for (i = 0; i < p->sink_count; i++) {
@@ -6337,7 +6384,7 @@ TEL__FN bool tel__pipeline_pending(const tel__pipeline* p) {
 }
 
 /* Lets every sink deliver what it accepted. A dead one spends the time, but the others work meanwhile. */
-TEL__FN tel_result tel__pipeline_flush_sinks(tel__pipeline* p, uint64_t deadline) {
+TEL__COLD tel_result tel__pipeline_flush_sinks(tel__pipeline* p, uint64_t deadline) {
     tel_result worst = TEL_OK;
     uint32_t i;
     for (i = 0; i < p->sink_count; i++) {
@@ -6368,6 +6415,7 @@ TEL__CALL tel_result tel__pipeline_flush(tel__pipeline* p, uint64_t deadline) {
         tel__thread_sleep_ns(deadline - now < 2000000u ? deadline - now : 2000000u);
         for (i = 0; i < p->sink_count; i++) { tel__pipeline_serve(p, &p->sinks[i], false); }
     }
+    if (r == TEL_OK && p->starved) { r = TEL_ERR_MEMORY; }
     tel__memory_rewind(&p->arena);
     tel__pipeline_leave(p);
     return r;
@@ -6375,14 +6423,14 @@ TEL__CALL tel_result tel__pipeline_flush(tel__pipeline* p, uint64_t deadline) {
 
 /* ---- life ---- */
 
-TEL__FN void tel__pipeline_sync_init(tel__pipeline* p) {
+TEL__COLD void tel__pipeline_sync_init(tel__pipeline* p) {
     tel__thread_mutex_init(&p->mutex);
     tel__thread_mutex_init(&p->stage);
     tel__thread_mutex_init(&p->stats);
     tel__thread_cond_init(&p->cond);
 }
 
-TEL__FN tel_result tel__pipeline_init(tel__pipeline* p, const tel_sink* sinks, size_t count) {
+TEL__COLD tel_result tel__pipeline_init(tel__pipeline* p, const tel_sink* sinks, size_t count) {
     size_t i;
     tel__pipeline_sync_init(p);
     p->arena.memory = p->memory;
@@ -6408,12 +6456,13 @@ TEL__CALL void tel__pipeline_discard(tel__pipeline* p) {
         p->open[signal] = NULL;
         tel__atomic_store_u64(&p->staged[signal], 0);
         for (i = 0; i < p->sink_count; i++) {
-            while (p->sinks[i].pending[signal].count) { tel__pipeline_pop(p, &p->sinks[i], signal); }
+            tel__pipeline_sink* k = &p->sinks[i];
+            while (k->pending[signal].count) { tel__pipeline_pop(p, k, signal, &k->dropped_failed[1 + signal]); }
         }
     }
 }
 
-TEL__FN void tel__pipeline_free(tel__pipeline* p, size_t sink_slots) {
+TEL__COLD void tel__pipeline_free(tel__pipeline* p, size_t sink_slots) {
     tel__pipeline_discard(p);
     tel__memory_release(&p->arena);
     tel__memory_free(p->memory, p->sinks, sink_slots * sizeof *p->sinks);
@@ -6438,6 +6487,7 @@ TEL__CALL void tel__pipeline_sink_stats(tel__pipeline* p, tel__pipeline_sink* k,
     }
     tel__thread_mutex_unlock(&p->stats);
     snprintf(out->name, sizeof out->name, "%s", k->sink.name);
+    tel__thread_mutex_lock(&p->stage);          /* no stage goes from one book to another meanwhile */
     for (i = 0; i < 3; i++) {
         uint64_t accepted = tel__atomic_load_u64(&k->accepted[i]);
         uint64_t gone = later.queued[i] + later.dropped_full[i] + later.dropped_failed[i];
@@ -6446,6 +6496,7 @@ TEL__CALL void tel__pipeline_sink_stats(tel__pipeline* p, tel__pipeline_sink* k,
         out->dropped_full[i] = later.dropped_full[i] + tel__atomic_load_u64(&k->dropped_full[i]);
         out->dropped_failed[i] = later.dropped_failed[i] + tel__atomic_load_u64(&k->dropped_failed[i]);
     }
+    tel__thread_mutex_unlock(&p->stage);
 }
 
 /* Closes every sink, by the one who works. What a sink had not delivered by then is lost with it. */
@@ -6504,21 +6555,21 @@ typedef struct tel__pipeline_delivery {
     void*              user_data;
 } tel__pipeline_delivery;
 
-TEL__FN void tel__pipeline_delivery_init(tel__pipeline_delivery* d) {
+TEL__COLD void tel__pipeline_delivery_init(tel__pipeline_delivery* d) {
     tel__thread_mutex_init(&d->mutex);
     tel__thread_cond_init(&d->cond);
     tel__id_seed(&d->jitter);
 }
 
 /* Sleeps unless stopped; false: stopped. Under d->mutex. */
-TEL__FN bool tel__pipeline_delivery_sleep(tel__pipeline_delivery* d, uint64_t until) {
+TEL__COLD bool tel__pipeline_delivery_sleep(tel__pipeline_delivery* d, uint64_t until) {
     while (!tel__atomic_load_u32(&d->stop) && tel__thread_cond_wait(&d->cond, &d->mutex, until)) { }
     return !tel__atomic_load_u32(&d->stop);
 }
 
 /* Sends one payload until it is delivered, refused, or out of time: exponential backoff with jitter, or what
    the receiver asked for (OTLP specification, "Failures"). Without d->mutex. Returns the items lost. */
-TEL__FN uint64_t tel__pipeline_deliver(tel__pipeline_delivery* d, tel__pipeline_payload* payload) {
+TEL__COLD uint64_t tel__pipeline_deliver(tel__pipeline_delivery* d, tel__pipeline_payload* payload) {
     uint32_t timeout = d->timeout_ms[payload->signal];
     uint64_t deadline = tel__clock_deadline(timeout ? timeout : TEL_FOREVER);
     uint64_t pause = 1000000000u;
@@ -6541,13 +6592,13 @@ TEL__FN uint64_t tel__pipeline_deliver(tel__pipeline_delivery* d, tel__pipeline_
     }
 }
 
-TEL__FN void tel__pipeline_payload_free(tel__memory* memory, tel__pipeline_payload* payload) {
+TEL__COLD void tel__pipeline_payload_free(tel__memory* memory, tel__pipeline_payload* payload) {
     tel__memory_free(memory, payload->data, payload->capacity);
     tel__memory_free(memory, payload, sizeof *payload);
 }
 
 /* Takes the oldest payload, delivers it, and settles its books. Under d->mutex, which it gives up meanwhile. */
-TEL__FN void tel__pipeline_delivery_next(tel__pipeline_delivery* d) {
+TEL__COLD void tel__pipeline_delivery_next(tel__pipeline_delivery* d) {
     tel__pipeline_payload* payload = d->first;
     uint64_t lost;
     d->first = payload->next;
@@ -6564,7 +6615,7 @@ TEL__FN void tel__pipeline_delivery_next(tel__pipeline_delivery* d) {
     tel__thread_cond_broadcast(&d->cond);
 }
 
-TEL__FN void tel__pipeline_delivery_run(void* arg) {
+TEL__COLD void tel__pipeline_delivery_run(void* arg) {
     tel__pipeline_delivery* d = (tel__pipeline_delivery*)arg;
     bool orphan;
     tel__thread_mutex_lock(&d->mutex);
@@ -6584,7 +6635,7 @@ TEL__FN void tel__pipeline_delivery_run(void* arg) {
 }
 
 /* Whether one more payload may be queued: a queue with nothing in it takes any. */
-TEL__FN bool tel__pipeline_delivery_room(tel__pipeline_delivery* d) {
+TEL__COLD bool tel__pipeline_delivery_room(tel__pipeline_delivery* d) {
     bool room;
     tel__thread_mutex_lock(&d->mutex);
     room = d->bytes < d->max_bytes;
@@ -6594,7 +6645,7 @@ TEL__FN bool tel__pipeline_delivery_room(tel__pipeline_delivery* d) {
 
 /* Takes over a payload. The worker starts with the first one (in the child of a fork: again); without a
    worker it is sent here and now. */
-TEL__FN void tel__pipeline_delivery_push(tel__pipeline_delivery* d, tel__pipeline_payload* payload) {
+TEL__COLD void tel__pipeline_delivery_push(tel__pipeline_delivery* d, tel__pipeline_payload* payload) {
     tel__thread_mutex_lock(&d->mutex);
     payload->next = NULL;
     if (d->last) { d->last->next = payload; } else { d->first = payload; }
@@ -6612,13 +6663,13 @@ TEL__FN void tel__pipeline_delivery_push(tel__pipeline_delivery* d, tel__pipelin
 }
 
 /* Items of an accepted batch that could not be queued after all. */
-TEL__FN void tel__pipeline_delivery_lose(tel__pipeline_delivery* d, int signal, uint64_t items) {
+TEL__COLD void tel__pipeline_delivery_lose(tel__pipeline_delivery* d, int signal, uint64_t items) {
     tel__thread_mutex_lock(&d->mutex);
     d->dropped[signal] += items;
     tel__thread_mutex_unlock(&d->mutex);
 }
 
-TEL__FN tel_result tel__pipeline_delivery_flush(tel__pipeline_delivery* d, uint32_t timeout_ms) {
+TEL__COLD tel_result tel__pipeline_delivery_flush(tel__pipeline_delivery* d, uint32_t timeout_ms) {
     uint64_t deadline = tel__clock_deadline(timeout_ms);
     bool left;
     tel__thread_mutex_lock(&d->mutex);
@@ -6630,7 +6681,7 @@ TEL__FN tel_result tel__pipeline_delivery_flush(tel__pipeline_delivery* d, uint3
     return left ? TEL_ERR_TIMEOUT : TEL_OK;
 }
 
-TEL__FN void tel__pipeline_delivery_discard(tel__pipeline_delivery* d) {
+TEL__COLD void tel__pipeline_delivery_discard(tel__pipeline_delivery* d) {
     while (d->first) {
         tel__pipeline_payload* payload = d->first;
         d->first = payload->next;
@@ -6642,7 +6693,7 @@ TEL__FN void tel__pipeline_delivery_discard(tel__pipeline_delivery* d) {
     d->last = NULL;
 }
 
-TEL__FN void tel__pipeline_delivery_free(tel__pipeline_delivery* d) {
+TEL__COLD void tel__pipeline_delivery_free(tel__pipeline_delivery* d) {
     tel__thread_mutex_destroy(&d->mutex);
     tel__thread_cond_destroy(&d->cond);
 }
@@ -6659,14 +6710,17 @@ TEL__CALL void tel__pipeline_delivery_close(tel__pipeline_delivery* d) {
     while (d->worker && tel__clock_mono_ns() < deadline) { tel__thread_cond_wait(&d->cond, &d->mutex, deadline); }
     gone = !d->worker;
     d->abandoned = !gone;
-    if (!gone) { tel__atomic_add_u32(&d->memory->pins, 1); }
+    if (!gone) {                        /* once the mutex is free the worker may free d */
+        tel__atomic_add_u32(&d->memory->pins, 1);
+        tel__thread_detach(&d->thread);
+    }
     tel__thread_mutex_unlock(&d->mutex);
-    if (!gone) { tel__thread_detach(&d->thread); return; }
+    if (!gone) { return; }
     tel__thread_join(&d->thread);
     d->free_fn(d);
 }
 
-TEL__FN void tel__pipeline_delivery_stats(tel__pipeline_delivery* d, tel_sink_stats* out) {
+TEL__COLD void tel__pipeline_delivery_stats(tel__pipeline_delivery* d, tel_sink_stats* out) {
     int i;
     tel__thread_mutex_lock(&d->mutex);
     for (i = 0; i < 3; i++) {
@@ -6678,7 +6732,7 @@ TEL__FN void tel__pipeline_delivery_stats(tel__pipeline_delivery* d, tel_sink_st
 
 /* In the child of fork: the queue is the parent's business, the worker is not here. The payload that was in
    flight stays allocated. */
-TEL__FN void tel__pipeline_delivery_fork(tel__pipeline_delivery* d) {
+TEL__COLD void tel__pipeline_delivery_fork(tel__pipeline_delivery* d) {
     tel__thread_mutex_init(&d->mutex);
     tel__thread_cond_init(&d->cond);
     tel__pipeline_delivery_discard(d);
@@ -6813,22 +6867,22 @@ TEL__INLINE bool tel__otlp_name(tel__otlp_emitter* e, const tel__otlp_field* f, 
    protobuf begin and item write a tag and leave room for a length, end fills it in, and the list
    brackets write nothing, which is why item repeats the field of its list. */
 
-TEL__INLINE void tel__otlp_begin(tel__otlp_emitter* e, const tel__otlp_field* f) {
+TEL__CALL void tel__otlp_begin(tel__otlp_emitter* e, const tel__otlp_field* f) {
     if (tel__otlp_name(e, f, 0)) { e->before = '{'; }
 }
 
-TEL__INLINE void tel__otlp_begin_list(tel__otlp_emitter* e, const tel__otlp_field* f) {
+TEL__CALL void tel__otlp_begin_list(tel__otlp_emitter* e, const tel__otlp_field* f) {
     if (tel__otlp_name(e, f, 0)) { e->before = '['; }
 }
 
-TEL__INLINE void tel__otlp_begin_item(tel__otlp_emitter* e, const tel__otlp_field* f) {
+TEL__CALL void tel__otlp_begin_item(tel__otlp_emitter* e, const tel__otlp_field* f) {
     (void)f;
     if (!tel__otlp_room(e, 1)) { return; }
     tel__otlp_write_char(e, e->before);
     e->before = '{';
 }
 
-TEL__INLINE void tel__otlp_close(tel__otlp_emitter* e, char open, char close) {
+TEL__CALL void tel__otlp_close(tel__otlp_emitter* e, char open, char close) {
     if (!tel__otlp_room(e, 2)) { return; }
     if (e->before == open) { tel__otlp_write_char(e, open); }
     tel__otlp_write_char(e, close);
@@ -6843,7 +6897,7 @@ TEL__INLINE void tel__otlp_put_u32(tel__otlp_emitter* e, const tel__otlp_field* 
     e->at = tel__text_write_u64(e->at, v);
 }
 
-TEL__INLINE void tel__otlp_put_bool(tel__otlp_emitter* e, const tel__otlp_field* f, bool v) {
+TEL__CALL void tel__otlp_put_bool(tel__otlp_emitter* e, const tel__otlp_field* f, bool v) {
     if (!tel__otlp_name(e, f, 5)) { return; }
     memcpy(e->at, v ? "true" : "false", v ? 4 : 5);
     e->at += v ? 4 : 5;
@@ -6858,14 +6912,14 @@ TEL__INLINE void tel__otlp_put_u64(tel__otlp_emitter* e, const tel__otlp_field* 
 }
 
 /* int64, sfixed64 */
-TEL__INLINE void tel__otlp_put_i64(tel__otlp_emitter* e, const tel__otlp_field* f, int64_t v) {
+TEL__CALL void tel__otlp_put_i64(tel__otlp_emitter* e, const tel__otlp_field* f, int64_t v) {
     if (!tel__otlp_name(e, f, 22)) { return; }
     tel__otlp_write_char(e, '"');
     e->at = tel__text_write_i64(e->at, v);
     tel__otlp_write_char(e, '"');
 }
 
-TEL__INLINE void tel__otlp_put_double(tel__otlp_emitter* e, const tel__otlp_field* f, double v) {
+TEL__CALL void tel__otlp_put_double(tel__otlp_emitter* e, const tel__otlp_field* f, double v) {
     if (!tel__otlp_name(e, f, 0)) { return; }
     tel__otlp_save(e);
     tel__text_put_json_double(e->out, v);
@@ -6888,7 +6942,7 @@ TEL__INLINE void tel__otlp_put_string(tel__otlp_emitter* e, const tel__otlp_fiel
 }
 
 /* repeated fixed64 */
-TEL__INLINE void tel__otlp_put_u64_list(tel__otlp_emitter* e, const tel__otlp_field* f, const uint64_t* v, size_t n) {
+TEL__CALL void tel__otlp_put_u64_list(tel__otlp_emitter* e, const tel__otlp_field* f, const uint64_t* v, size_t n) {
     size_t i;
     tel__otlp_begin_list(e, f);
     for (i = 0; i < n && tel__otlp_room(e, 23); i++) {
@@ -6902,7 +6956,7 @@ TEL__INLINE void tel__otlp_put_u64_list(tel__otlp_emitter* e, const tel__otlp_fi
 }
 
 /* repeated double */
-TEL__INLINE void tel__otlp_put_double_list(tel__otlp_emitter* e, const tel__otlp_field* f, const double* v, size_t n) {
+TEL__CALL void tel__otlp_put_double_list(tel__otlp_emitter* e, const tel__otlp_field* f, const double* v, size_t n) {
     size_t i;
     tel__otlp_begin_list(e, f);
     for (i = 0; i < n && tel__otlp_room(e, 1); i++) {
@@ -6946,7 +7000,7 @@ TEL__INLINE bool tel__otlp_any_set(const uint8_t* id, size_t size) {
 
 /* A member of a oneof is written even at its default: without it the value would be empty. An attribute
    without a type is the empty value of the specification. */
-TEL__INLINE void tel__otlp_put_value(tel__otlp_emitter* e, const tel_attr* a) {
+TEL__CALL void tel__otlp_put_value(tel__otlp_emitter* e, const tel_attr* a) {
     switch (a->type) {
     case TEL_TYPE_BOOL:   tel__otlp_put_bool(e, TEL__OTLP(AnyValue, boolValue), a->as.b); break;
     case TEL_TYPE_INT:    tel__otlp_put_i64(e, TEL__OTLP(AnyValue, intValue), a->as.i); break;
@@ -9840,11 +9894,13 @@ TEL__COLD tel_result tel__sink_jsonl_export(const tel_batch* batch, void* user_d
 TEL__COLD void tel__sink_put_clean(tel__text_out* o, tel_text t) {
     size_t i, from = 0;
     for (i = 0; i < t.size; i++) {
-        if ((unsigned char)t.data[i] < 0x20 || t.data[i] == 0x7f) {      /* no control byte reaches a terminal */
-            tel__text_put_utf8(o, t.data + from, i - from);
-            tel__text_put_char(o, '?');
-            from = i + 1;
-        }
+        unsigned char c = (unsigned char)t.data[i], d = (unsigned char)(i + 1 < t.size ? t.data[i + 1] : 0);
+        size_t n = c < 0x20 || c == 0x7f ? 1 : c == 0xc2 && d >= 0x80 && d < 0xa0 ? 2 : 0;
+        if (!n) { continue; }               /* no control character reaches a terminal, U+0080 to U+009F neither */
+        tel__text_put_utf8(o, t.data + from, i - from);
+        tel__text_put_char(o, '?');
+        from = i + n;
+        i += n - 1;
     }
     tel__text_put_utf8(o, t.data + from, t.size - from);
 }
@@ -9964,7 +10020,7 @@ typedef struct tel__sink_store {
     tel__thread_mutex mutex;
     tel__memory_arena records, metrics;
     tel_attrs         resource;
-    uint64_t          round;            /* unix_ns of the collection that metrics hold */
+    uint64_t          round;            /* deadline_unix_ns of the collection that metrics hold: a test clock may stand still */
     tel_span_view*    spans;
     tel_log_view*     logs;
     tel_metric_view*  views;
@@ -10093,8 +10149,8 @@ TEL__COLD tel_result tel__sink_memory_export(const tel_batch* batch, void* user_
     if (!s->resource.count) { s->resource = tel__sink_store_attrs(s, &s->records, batch->resource); }
     for (i = 0; i < batch->span_count; i++) { tel__sink_store_span(s, &batch->spans[i]); }
     for (i = 0; i < batch->log_count; i++) { tel__sink_store_log(s, &batch->logs[i]); }
-    if (batch->metric_count && batch->metrics[0].points[0].unix_ns != s->round) {
-        s->round = batch->metrics[0].points[0].unix_ns;
+    if (batch->metric_count && batch->deadline_unix_ns != s->round) {
+        s->round = batch->deadline_unix_ns;
         s->view_count = s->view_room = 0;
         tel__memory_rewind(&s->metrics);
     }
@@ -11390,7 +11446,7 @@ TEL__COLD void tel__lifecycle_fork_sinks(tel_instance* inst) {
             tel__atomic_store_u64(&k->dropped_full[j], 0);
             tel__atomic_store_u64(&k->dropped_failed[j], 0);
         }
-        k->retry_at = k->backoff_ns = k->give_up_at = 0;
+        for (j = 0; j < 2; j++) { k->retry_at[j] = k->backoff_ns[j] = k->give_up_at[j] = 0; }
         if (k->sink.fork_fn) { k->sink.fork_fn(k->sink.user_data); }
     }
 }
@@ -11401,7 +11457,8 @@ TEL__NOINLINE void tel__lifecycle_fork_child(void) {
     tel__pipeline* p;
     tel__atomic_unlock();
     inst = tel__lifecycle_forkable();
-    tel__thread_mutex_init(&tel__root.mutex);
+    if (inst) { tel__lifecycle_fork_locks(inst, tel__thread_mutex_unlock); }
+    tel__thread_mutex_unlock(&tel__root.mutex);
     tel__root.changing = false;
     tel__thread_me.forks++;
     if (tel__root.adopted && tel__thread_me.ring) {     /* the owner's hook frees what they point at */
@@ -11410,11 +11467,7 @@ TEL__NOINLINE void tel__lifecycle_fork_child(void) {
     }
     if (!inst) { return; }
     p = &inst->pipeline;
-    tel__thread_mutex_init(&inst->gate);
-    tel__thread_mutex_init(&inst->registry.mutex);
-    tel__thread_mutex_init(&inst->metrics.mutex);
-    tel__thread_mutex_init(&inst->metrics.collecting);
-    tel__thread_mutex_init(&inst->scopes.mutex);
+    tel__thread_mutex_init(&inst->metrics.collecting);      /* perhaps held by a thread that is not here */
     tel__pipeline_sync_init(p);
     p->busy = p->running = p->in_round = p->thread.started = false;
     p->arena.chunks = inst->metrics.arena.chunks = NULL;        /* perhaps in use at the fork: left alone */
@@ -11977,7 +12030,7 @@ TEL_API void tel_histogram_record_with(tel_histogram* h, double v, tel_attrs att
     tel__metric_series_record(s, v);
 }
 
-TEL__FN void* tel__api_bind(void* inst, tel__metric_kind kind, tel_attrs attrs) {
+TEL__COLD void* tel__api_bind(void* inst, tel__metric_kind kind, tel_attrs attrs) {
     tel_instance* in = tel__lifecycle_enter(-1);
     return in ? tel__metric_bind(&in->metrics, (tel__metric_instrument*)inst, kind, attrs) : tel__metric_bind_nothing();
 }
@@ -12193,7 +12246,7 @@ TEL_API tel_sink tel_sink_prometheus(const tel_prometheus_desc* desc) {
     return s;
 }
 
-TEL__FN tel_sink tel__api_text_sink(const char* name, const tel_writer* out,
+TEL__COLD tel_sink tel__api_text_sink(const char* name, const tel_writer* out,
                                     tel_result (*fn)(const tel_batch* batch, void* user_data)) {
     tel_sink s;
     memset(&s, 0, sizeof s);
@@ -12225,7 +12278,7 @@ TEL_API void tel_memory_clear(tel_memory* memory) { tel__sink_memory_clear(memor
 
 /* ---- query ---- */
 
-TEL__FN tel_result tel__api_emit(const tel_batch* batch, void* user_data) {
+TEL__COLD tel_result tel__api_emit(const tel_batch* batch, void* user_data) {
     return tel__pipeline_call((const tel_sink*)user_data, batch);
 }
 
@@ -12244,7 +12297,7 @@ TEL_API tel_result tel_collect(const tel_sink* into) {
     return r;
 }
 
-TEL__FN tel_result tel__api_render(tel__text_out* out) {
+TEL__COLD tel_result tel__api_render(tel__text_out* out) {
     tel_instance* inst = tel__thread_me.quiet ? NULL : tel__lifecycle_acquire();
     tel__sink_source source;
     tel_result r;
@@ -12259,7 +12312,7 @@ TEL__FN tel_result tel__api_render(tel__text_out* out) {
 }
 
 /* A builder that hands on what it holds whenever it is full. */
-TEL__FN bool tel__api_hand_on(tel__text_out* out, size_t want) {
+TEL__COLD bool tel__api_hand_on(tel__text_out* out, size_t want) {
     const tel_writer* w = (const tel_writer*)out->user_data;
     (void)want;
     if (!w->write(out->data, out->size, w->user_data)) { return false; }

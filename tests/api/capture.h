@@ -144,10 +144,17 @@ static inline tel_result capture__export(const tel_batch* batch, void* user_data
 static inline tel_result capture__open(tel_sink* self, const tel_allocator* a) {
     capture* c = (capture*)self->user_data;
     (void)a;
+    pthread_mutex_lock(&c->mutex);
     c->opened += c->open_with == TEL_OK;
+    pthread_mutex_unlock(&c->mutex);
     return c->open_with;
 }
-static inline void capture__close(void* user_data) { ((capture*)user_data)->closed++; }
+static inline void capture__close(void* user_data) {
+    capture* c = (capture*)user_data;
+    pthread_mutex_lock(&c->mutex);
+    c->closed++;
+    pthread_mutex_unlock(&c->mutex);
+}
 
 static inline void capture_init(capture* c) {
     memset(c, 0, sizeof *c);
@@ -192,12 +199,15 @@ static inline tel_allocator counting_allocator(counting* c) {
 /* recorded = dropped + queued + (for each sink that wants the signal) delivered + dropped_full + dropped_failed + queued. */
 static inline void check_books(const char* file, int line) {
     tel_stats s = tel_query_stats();
+    tel_desc d = tel_query_desc();
     tel_sink_stats k;
     size_t i;
     int signal;
     char what[200];
     for (i = 0; tel_query_sink(i, &k); i++) {
+        uint32_t wants = d.sinks[i].signals ? d.sinks[i].signals : (uint32_t)TEL_ALL_SIGNALS;
         for (signal = 1; signal < 3; signal++) {
+            if (!(wants >> signal & 1u)) { continue; }
             uint64_t sum = s.dropped[signal] + s.queued[signal] + k.delivered[signal] + k.dropped_full[signal] +
                            k.dropped_failed[signal] + k.queued[signal];
             snprintf(what, sizeof what, "books of %s: recorded %llu, dropped %llu, queued %llu, delivered %llu, full %llu, failed %llu, waiting %llu",
@@ -207,6 +217,7 @@ static inline void check_books(const char* file, int line) {
                      (unsigned long long)k.queued[signal]);
             check__note(s.recorded[signal] == sum, file, line, what);
         }
+        if (!(wants & TEL_METRICS)) { continue; }
         snprintf(what, sizeof what, "books of %s: %llu metric points, delivered %llu, full %llu, failed %llu, waiting %llu",
                  k.name, (unsigned long long)s.recorded[0], (unsigned long long)k.delivered[0], (unsigned long long)k.dropped_full[0],
                  (unsigned long long)k.dropped_failed[0], (unsigned long long)k.queued[0]);

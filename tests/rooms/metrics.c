@@ -457,6 +457,23 @@ static void test_half(void) {
     CHECK_INT(out.n, 4);                                         /* count is the sum of the buckets all the same */
 }
 
+/* A reader makes the other half the active one, so that a writer leaves alone what is being read. */
+static void test_turn(void) {
+    static tel_histogram h = TEL_INSTRUMENT("turn.histogram", NULL, NULL);
+    tel__metric_block* b;
+    uint32_t half, i;
+    start();
+    for (i = 1; i < 5; i++) {
+        tel_histogram_record(&h, i);
+        b = (tel__metric_block*)(uintptr_t)tel__atomic_load_u64(tel__metric_cell(h.tel__cell));
+        half = tel__atomic_load_u32(&b->active);
+        collect();
+        CHECK_INT(tel__atomic_load_u32(&b->active), half ^ 1);
+        CHECK(get("turn.histogram", "")->count == i && get("turn.histogram", "")->max == i && get("turn.histogram", "")->min == 1);
+    }
+    stop();
+}
+
 #define VALUE 3.0
 static tel_histogram hot = TEL_INSTRUMENT("hot.histogram", NULL, NULL);
 static tel_histogram hot_keyed = TEL_INSTRUMENT("hot.keyed", NULL, NULL);
@@ -878,6 +895,7 @@ static void test_restart(void) {
         d.sinks = &quiet;
         d.sink_count = 1;
         d.ignore_env = d.no_thread = d.no_self_metrics = true;
+        d.diag.func = hear;
         d.ring_bytes = 4096;
         d.max_live_spans = 16;
         d.clock_ns = test_clock;
@@ -892,6 +910,27 @@ static void test_restart(void) {
     }
     for (i = 0; i < 3; i++) { pthread_join(t[i], NULL); }
     CHECK_INT(wrong, 0);
+}
+
+/* Instruments that come in another order, with other kinds, in every life: an id of one life must mean nothing in the next. */
+static void test_order_of_lives(void) {
+    static tel_counter c[3] = { TEL_INSTRUMENT("lives.0", NULL, NULL), TEL_INSTRUMENT("lives.1", NULL, NULL), TEL_INSTRUMENT("lives.2", NULL, NULL) };
+    static tel_histogram h = TEL_INSTRUMENT("lives.histogram", NULL, NULL);
+    int round, i;
+    for (round = 0; round < 6; round++) {
+        start();
+        if (round & 1) { tel_histogram_record(&h, 5); }
+        for (i = 0; i < 3; i++) {
+            int k = (i + round) % 3, times = k + 1;
+            while (times--) { tel_counter_add(&c[k], 1); tel_counter_add_with(&c[k], 10, TEL_ATTRS(tel_int("k", 1))); }
+        }
+        if (!(round & 1)) { tel_histogram_record(&h, 5); }
+        collect();
+        CHECK(get("lives.0", "")->i == 1 && get("lives.1", "")->i == 2 && get("lives.2", "")->i == 3);
+        CHECK(get("lives.0", "k=1")->i == 10 && get("lives.1", "k=1")->i == 20 && get("lives.2", "k=1")->i == 30);
+        CHECK(get("lives.histogram", "")->count == 1 && get("lives.histogram", "")->d == 5);
+        stop();
+    }
 }
 
 /* A thread that is in the middle of its first touch while the instance closes must not go on recording into it. */
@@ -961,6 +1000,18 @@ static void test_table(void) {
         CHECK(tel__metric_lookup(&inst->metrics, m, tel__attrs(&b, 1), s->hash, order) == NULL);
         CHECK(tel__metric_lookup(&inst->metrics, m, tel__attrs(&a, 1), s->hash, order) == s);
     }
+    {   /* a key that comes twice in the call does not stand for another one */
+        tel_attr two[2], twice[2];
+        uint8_t order[TEL__ATTR_MAX];
+        tel__metric_series s;
+        memset(&s, 0, sizeof s);
+        two[0] = twice[0] = twice[1] = tel_int("a", 1);
+        two[1] = tel_int("b", 2);
+        s.attrs = two;
+        s.attr_count = 2;
+        CHECK(tel__metric_same_set(&s, tel__attrs(two, 2), order));
+        CHECK(!tel__metric_same_set(&s, tel__attrs(twice, 2), order));
+    }
     stop();
 }
 
@@ -972,6 +1023,7 @@ int main(void) {
     test_values();
     test_bounds();
     test_half();
+    test_turn();
     test_consistency();
     test_common_exact();
     test_cardinality();
@@ -982,6 +1034,7 @@ int main(void) {
     test_batches();
     test_times();
     test_restart();
+    test_order_of_lives();
     test_late();
     test_table();
     free(rows);

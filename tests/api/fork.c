@@ -1,0 +1,499 @@
+/* fork: the child starts empty, with ids of its own, and delivers what it records; the parent does not notice. Forks come from a
+   program whose other threads record all the time. */
+#define TELEMETRY_IMPLEMENTATION
+#include "telemetry.h"
+#include "capture.h"
+
+/* The sanitizers' own allocators and thread tables are not ready for a fork while another thread is inside them (gcc 12): there
+   the load rests at the moment of the fork, and ThreadSanitizer sees no thread made in a child. */
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer) && !defined(__SANITIZE_THREAD__)
+#define __SANITIZE_THREAD__ 1
+#endif
+#if __has_feature(address_sanitizer) && !defined(__SANITIZE_ADDRESS__)
+#define __SANITIZE_ADDRESS__ 1
+#endif
+#endif
+#if defined(__SANITIZE_THREAD__)
+#define NO_CHILD_THREADS true
+#define RESTING true
+#define FORKS 25
+#elif defined(__SANITIZE_ADDRESS__)
+#define NO_CHILD_THREADS false
+#define RESTING true
+#define FORKS 50
+#else
+#define NO_CHILD_THREADS false
+#define RESTING false
+#define FORKS 150
+#endif
+static pthread_rwlock_t rest = PTHREAD_RWLOCK_INITIALIZER;
+static void rest_begin(void) { if (RESTING) { pthread_rwlock_rdlock(&rest); } }
+static void rest_end(void) { if (RESTING) { pthread_rwlock_unlock(&rest); } }
+static pid_t fork_at_rest(void) {
+    pid_t pid;
+    if (RESTING) { pthread_rwlock_wrlock(&rest); }
+    pid = fork();
+    if (RESTING && pid != 0) { pthread_rwlock_unlock(&rest); }
+    return pid;
+}
+
+static tel_counter   counter = TEL_INSTRUMENT("fork.counter", "1", "Counts");
+static tel_gauge     gauge = TEL_INSTRUMENT("fork.gauge", "1", "A gauge");
+static tel_histogram histogram = TEL_INSTRUMENT("fork.histogram", "s", "A histogram");
+
+/* ---- what a child tells its parent ---- */
+
+typedef struct report {
+    long long spans, logs, parent_records, counter, metrics_seen, gauge_seen, histogram, recorded, dropped, queued, live;
+    uint8_t trace_id[16], span_id[8];
+    char instance[64];
+    int shutdown, flushed, ok;
+} report;
+
+static int report_pipe[2];
+static report mine;
+static capture shared;                  /* the sink of parent and child: after the fork each has a copy */
+static tel_context last_span;
+
+static void look(capture* c, const tel_batch* batch) {
+    size_t i, j;
+    (void)c;
+    for (i = 0; i < batch->resource.count; i++) {
+        const tel_attr* a = &batch->resource.items[i];
+        if (strcmp(a->key, "service.instance.id") == 0) {
+            snprintf(mine.instance, sizeof mine.instance, "%.*s", (int)a->as.s.size, a->as.s.data);
+        }
+    }
+    for (i = 0; i < batch->span_count; i++) {
+        const tel_span_view* s = &batch->spans[i];
+        mine.spans++;
+        if (s->name.size < 5 || memcmp(s->name.data, "child", 5) != 0) { mine.parent_records++; }
+        memcpy(mine.trace_id, s->context.trace_id, 16);
+        memcpy(mine.span_id, s->context.span_id, 8);
+    }
+    for (i = 0; i < batch->log_count; i++) {
+        mine.logs++;
+        if (batch->logs[i].body.size < 5 || memcmp(batch->logs[i].body.data, "child", 5) != 0) { mine.parent_records++; }
+    }
+    for (i = 0; i < batch->metric_count; i++) {
+        const tel_metric_view* m = &batch->metrics[i];
+        mine.metrics_seen++;
+        if (m->kind == TEL_GAUGE) { mine.gauge_seen++; }
+        for (j = 0; j < m->point_count; j++) {
+            if (m->kind == TEL_HISTOGRAM) { mine.histogram = (long long)m->points[j].count; }
+            else if (m->name.size == 12 && memcmp(m->name.data, "fork.counter", 12) == 0) { mine.counter = m->points[j].i; }
+        }
+    }
+}
+
+static tel_desc load_desc(tel_sink* sink) {
+    tel_desc d;
+    capture_init(&shared);
+    shared.counter_name = "fork.counter";
+    *sink = capture_sink(&shared);
+    d = test_desc(sink, 1);
+    d.batch_interval_ms = 2;
+    d.no_thread = NO_CHILD_THREADS;
+    return d;
+}
+
+/* ---- load in the parent ---- */
+
+static volatile int going;
+static uint64_t written[3];
+static void* load(void* arg) {
+    uint64_t* n = (uint64_t*)arg;
+    while (__atomic_load_n(&going, __ATOMIC_RELAXED)) {
+        rest_begin();
+        tel_counter_add(&counter, 1);
+        tel_histogram_record(&histogram, 0.02);
+        TEL_SPAN(s, "parent span") {
+            tel_span_set(s, tel_int("n", 1));
+            tel_log(TEL_INFO, "parent log", TEL_NOATTRS);
+        }
+        (*n)++;
+        rest_end();
+        if (*n % 64 == 0) { usleep(200); }
+    }
+    return NULL;
+}
+static void* one_record(void* arg) {
+    uint64_t* n = (uint64_t*)arg;
+    tel_counter_add(&counter, 1);
+    tel_histogram_record(&histogram, 0.02);
+    TEL_SPAN(s, "parent span") { tel_log(TEL_INFO, "parent log", TEL_NOATTRS); }
+    (*n)++;
+    return NULL;
+}
+static void* come_and_go(void* arg) {
+    (void)arg;
+    while (__atomic_load_n(&going, __ATOMIC_RELAXED)) {
+        pthread_t t;
+        rest_begin();
+        if (pthread_create(&t, NULL, one_record, &written[2]) == 0) { pthread_join(t, NULL); }
+        rest_end();
+        usleep(100);
+    }
+    return NULL;
+}
+
+static void record_in_child(int records) {
+    int i;
+    for (i = 0; i < records; i++) {
+        tel_counter_add(&counter, 1);
+        tel_histogram_record(&histogram, 0.5);
+        TEL_SPAN(s, "child span") { last_span = s->context; }
+        tel_log(TEL_INFO, "child log", TEL_NOATTRS);
+    }
+}
+
+static void tell(int fd) {
+    mine.ok = 1;
+    if (write(fd, &mine, sizeof mine) != (ssize_t)sizeof mine) { _exit(9); }
+}
+
+static void in_child(int i) {
+    alarm(20);
+    memset(&mine, 0, sizeof mine);
+    shared.inside_fn = look;
+    shared.counter = 0;
+    pthread_mutex_init(&shared.mutex, NULL);        /* the test's own mutex may have been held */
+    mine.recorded = (long long)(tel_query_stats().recorded[1] + tel_query_stats().recorded[2]);
+    record_in_child(5);
+    mine.flushed = tel_flush(10000);
+    {
+        tel_stats s = tel_query_stats();
+        mine.dropped = (long long)(s.dropped[1] + s.dropped[2]);
+        mine.queued = (long long)(s.queued[1] + s.queued[2]);
+        mine.live = (long long)s.spans_live;
+    }
+    if (i % 3 == 0) { mine.shutdown = tel_shutdown(5000); }
+    tell(report_pipe[1]);
+    _exit(0);                                       /* exit is for the quiet parents below */
+}
+
+/* true: a whole report came before the watchdog's patience ended. */
+static bool read_report(report* r) {
+    struct pollfd p;
+    p.fd = report_pipe[0];
+    p.events = POLLIN;
+    memset(r, 0, sizeof *r);
+    return poll(&p, 1, 30000) == 1 && read(report_pipe[0], r, sizeof *r) == (ssize_t)sizeof *r;
+}
+
+static void check_child(const report* r, const char* parent_instance) {
+    if (r->spans != 5 || r->logs != 5 || r->counter != 5 || r->histogram != 5) {
+        fprintf(stderr, "     spans %lld logs %lld counter %lld histogram %lld, flush %d, dropped %lld queued %lld\n", r->spans, r->logs,
+                r->counter, r->histogram, r->flushed, r->dropped, r->queued);
+    }
+    CHECK_INT(r->flushed, TEL_OK);
+    CHECK_INT(r->spans, 5);
+    CHECK_INT(r->logs, 5);
+    CHECK_INT(r->parent_records, 0);
+    CHECK_INT(r->counter, 5);
+    CHECK_INT(r->histogram, 5);
+    CHECK_INT(r->gauge_seen, 0);                    /* it was set in the parent only */
+    CHECK_INT(r->recorded, 0);
+    CHECK_INT(r->dropped, 0);
+    CHECK_INT(r->queued, 0);
+    CHECK_INT(r->live, 0);
+    CHECK_INT(r->shutdown, TEL_OK);
+    CHECK(r->instance[0] && strcmp(r->instance, parent_instance) != 0);
+}
+
+static void test_fork_under_load(void) {
+    static report reports[FORKS];
+    char parent_instance[64] = "";
+    pthread_t t[3];
+    tel_sink sink;
+    tel_desc d = load_desc(&sink), q;
+    tel_stats s;
+    size_t k;
+    int i, j, status;
+    where = "fork_under_load";
+    CHECK(pipe(report_pipe) == 0);
+    d.no_thread = RESTING;
+    CHECK_INT(tel_init(&d), TEL_OK);
+    q = tel_query_desc();
+    for (k = 0; k < q.resource.count; k++) {
+        if (strcmp(q.resource.items[k].key, "service.instance.id") == 0) {
+            snprintf(parent_instance, sizeof parent_instance, "%.*s", (int)q.resource.items[k].as.s.size, q.resource.items[k].as.s.data);
+        }
+    }
+    CHECK(parent_instance[0] != 0);
+    tel_gauge_set(&gauge, 7);
+    memset(written, 0, sizeof written);
+    going = 1;
+    for (i = 0; i < 2; i++) { pthread_create(&t[i], NULL, load, &written[i]); }
+    pthread_create(&t[2], NULL, come_and_go, NULL);
+    for (i = 0; i < FORKS; i++) {
+        pid_t pid;
+        pthread_mutex_lock(&said_mutex);            /* the test's own lock, whole in the child */
+        pid = fork_at_rest();
+        pthread_mutex_unlock(&said_mutex);
+        if (pid == 0) { in_child(i); }
+        if (RESTING) { tel_pump(1000); }
+        if (pid < 0) { CHECK(!"fork"); break; }
+        if (!read_report(&reports[i])) { CHECK(!"the child hangs or died"); kill(pid, SIGKILL); waitpid(pid, &status, 0); break; }
+        waitpid(pid, &status, 0);
+        CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+        check_child(&reports[i], parent_instance);
+        if (check__failed > 20) { break; }
+    }
+    __atomic_store_n(&going, 0, __ATOMIC_RELAXED);
+    for (j = 0; j < 3; j++) { pthread_join(t[j], NULL); }
+    for (i = 1; i < FORKS && !check__failed; i++) {
+        for (j = 0; j < i; j++) {
+            if (strcmp(reports[i].instance, reports[j].instance) == 0 || memcmp(reports[i].trace_id, reports[j].trace_id, 16) == 0 ||
+                memcmp(reports[i].span_id, reports[j].span_id, 8) == 0) { CHECK(!"two children share an id"); i = j = FORKS; }
+        }
+    }
+    CHECK_INT(tel_flush(20000), TEL_OK);
+    s = tel_query_stats();
+    CHECK_INT(s.recorded[1], written[0] + written[1] + written[2]);
+    CHECK_INT(s.recorded[2], s.recorded[1]);
+    CHECK_INT(s.recorded[1], shared.spans + s.dropped[1]);
+    CHECK_INT(s.recorded[2], shared.logs + s.dropped[2]);
+    CHECK_INT(shared.counter, s.recorded[1]);
+    CHECK_INT(shared.histogram_count, s.recorded[1]);
+    CHECK_BOOKS();
+    CHECK_INT(tel_shutdown(10000), s.dropped[1] + s.dropped[2] ? TEL_ERR_IO : TEL_OK);
+    close(report_pipe[0]);
+    close(report_pipe[1]);
+}
+
+/* ---- a parent with one thread: exit, grandchildren, scopes ---- */
+
+/* The pre-fork server: the forking thread has recorded nothing itself, and nobody flushes: the child's export thread must. */
+static void test_prefork(void) {
+    tel_sink sink;
+    tel_desc d = load_desc(&sink);
+    pid_t pid;
+    int status = -1;
+    where = "prefork";
+    CHECK_INT(tel_init(&d), TEL_OK);
+    pid = fork();
+    if (pid == 0) {
+        int i, n = 0;
+        alarm(20);
+        record_in_child(1);
+        for (i = 0; i < 5000 && n < 2; i++) {
+            usleep(1000);
+            pthread_mutex_lock(&shared.mutex);
+            n = (int)(shared.logs + shared.spans);
+            pthread_mutex_unlock(&shared.mutex);
+        }
+        _exit(n);
+    }
+    waitpid(pid, &status, 0);
+    CHECK(WIFEXITED(status));
+    CHECK_INT(WEXITSTATUS(status), 2);
+    CHECK_INT(tel_shutdown(5000), TEL_OK);
+    CHECK_INT(shared.logs, 0);
+}
+
+static void report_at_exit(void) { tell(report_pipe[1]); }
+
+/* A child that records and calls exit: its hook delivers. One that records nothing delivers nothing. */
+static void test_exit(bool records) {
+    report r;
+    pid_t pid;
+    int status = -1;
+    where = records ? "exit" : "exit, quiet";
+    fflush(NULL);
+    CHECK(pipe(report_pipe) == 0);
+    pid = fork();
+    if (pid == 0) {                                 /* a process of its own: the order of atexit is ours */
+        tel_sink sink;
+        tel_desc d = load_desc(&sink);
+        pid_t child;
+        alarm(20);
+        d.no_atexit = false;
+        atexit(report_at_exit);
+        if (tel_init(&d) != TEL_OK) { _exit(8); }
+        tel_counter_add(&counter, 100);
+        tel_log(TEL_INFO, "parent log", TEL_NOATTRS);
+        child = fork();
+        if (child == 0) {
+            alarm(20);
+            memset(&mine, 0, sizeof mine);
+            shared.inside_fn = look;
+            if (records) { record_in_child(5); }
+            exit(0);
+        }
+        waitpid(child, &status, 0);
+        tel_shutdown(5000);
+        _exit(WIFEXITED(status) ? WEXITSTATUS(status) : 7);
+    }
+    CHECK(read_report(&r));
+    waitpid(pid, &status, 0);
+    CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    CHECK_INT(r.spans, records ? 5 : 0);
+    CHECK_INT(r.logs, records ? 5 : 0);
+    CHECK_INT(r.counter, records ? 5 : 0);
+    CHECK_INT(r.parent_records, 0);
+    if (!records) { CHECK_INT(r.metrics_seen, 0); }
+    close(report_pipe[0]);
+    close(report_pipe[1]);
+}
+
+/* fork inside a span, and a grandchild: the context goes on, the span itself stays with the one who started it. */
+static void test_generations(void) {
+    tel_sink sink;
+    tel_desc d = load_desc(&sink);
+    report r;
+    int status = -1, generation = 0;
+    uint8_t trace_id[16];
+    pid_t pid = 0;
+    where = "generations";
+    CHECK(pipe(report_pipe) == 0);
+    CHECK_INT(tel_init(&d), TEL_OK);
+    TEL_SPAN(s, "parent span") {
+        tel_span other = tel_span_start("parent other");
+        memcpy(trace_id, s->context.trace_id, 16);
+        pid = fork();
+        if (pid == 0) {
+            alarm(20);
+            memset(&mine, 0, sizeof mine);
+            shared.inside_fn = look;
+            generation = 1;
+            CHECK(!tel_span_recording(s));
+            CHECK(!tel_span_recording(&other));
+            CHECK(memcmp(tel_current().trace_id, trace_id, 16) == 0);
+            record_in_child(2);
+            pid = fork();
+            if (pid == 0) {
+                alarm(20);
+                memset(&mine, 0, sizeof mine);
+                generation = 2;
+                record_in_child(3);
+            }
+        }
+        tel_span_end(&other);
+    }
+    if (generation) {
+        if (pid) { waitpid(pid, &status, 0); }
+        mine.flushed = tel_shutdown(5000);
+        mine.recorded = check__failed;
+        mine.counter += 1000 * generation;
+        tell(report_pipe[1]);
+        _exit(0);
+    }
+    CHECK(read_report(&r));
+    CHECK_INT(r.counter, 2003);                     /* the grandchild ends first */
+    CHECK_INT(r.spans, 3);
+    CHECK_INT(r.logs, 3);
+    CHECK_INT(r.parent_records, 0);
+    CHECK(memcmp(r.trace_id, trace_id, 16) == 0);
+    CHECK(read_report(&r));
+    CHECK_INT(r.counter, 1002);
+    CHECK_INT(r.spans, 2);
+    CHECK_INT(r.parent_records, 0);
+    CHECK_INT(r.recorded, 0);                       /* checks that failed in the child */
+    CHECK_INT(r.flushed, TEL_OK);
+    CHECK(memcmp(r.trace_id, trace_id, 16) == 0);
+    waitpid(pid, &status, 0);
+    CHECK_INT(tel_query_stats().spans_live, 0);
+    CHECK_INT(tel_shutdown(5000), TEL_OK);
+    CHECK_INT(shared.spans, 2);
+    close(report_pipe[0]);
+    close(report_pipe[1]);
+}
+
+/* fork inside a sink's callback; the child returns from it and goes on. */
+static volatile pid_t forked;
+static void fork_inside(capture* c, const tel_batch* batch) {
+    (void)batch;
+    c->inside_fn = NULL;
+    forked = fork();
+}
+static void test_fork_in_sink(void) {
+    tel_sink sink;
+    tel_desc d = load_desc(&sink);
+    int status = -1;
+    where = "fork_in_sink";
+    d.no_thread = true;
+    CHECK_INT(tel_init(&d), TEL_OK);
+    tel_log(TEL_INFO, "parent log", TEL_NOATTRS);
+    tel_counter_add(&counter, 1);
+    shared.inside_fn = fork_inside;
+    tel_flush(10000);
+    if (forked == 0) {
+        alarm(20);
+        memset(&mine, 0, sizeof mine);
+        capture_init(&shared);
+        shared.inside_fn = look;
+        record_in_child(4);
+        status = tel_flush(10000) == TEL_OK && mine.logs == 4 && mine.spans == 4 && mine.counter == 4 && mine.parent_records == 0;
+        if (!status) { fprintf(stderr, "     child: logs %lld spans %lld counter %lld\n", mine.logs, mine.spans, mine.counter); }
+        _exit(status ? 0 : 1);
+    }
+    CHECK(forked > 0);
+    waitpid(forked, &status, 0);
+    CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    CHECK_INT(shared.logs, 1);
+    CHECK_BOOKS();
+    CHECK_INT(tel_shutdown(5000), TEL_OK);
+}
+
+/* The scrape endpoint and the connection to a receiver stay with the parent. */
+static void test_sockets(void) {
+    static receiver r;
+    char url[64];
+    tel_otlp_desc o;
+    tel_prometheus_desc p;
+    tel_sink sinks[2];
+    tel_desc d;
+    pid_t pid;
+    int status = -1;
+    where = "sockets";
+    CHECK(receiver_start(&r, ANSWER_200, NULL));
+    snprintf(url, sizeof url, "http://127.0.0.1:%u", r.port);
+    memset(&o, 0, sizeof o);
+    o.endpoint = url;
+    o.timeout_ms = 300;
+    memset(&p, 0, sizeof p);
+    p.host = "127.0.0.1";
+    p.port = TEL_ANY_PORT;
+    sinks[0] = tel_sink_otlp(&o);
+    sinks[1] = tel_sink_prometheus(&p);
+    d = test_desc(sinks, 2);
+    d.no_thread = NO_CHILD_THREADS;
+    CHECK_INT(tel_init(&d), TEL_OK);
+    tel_log(TEL_INFO, "parent log", TEL_NOATTRS);
+    CHECK_INT(tel_flush(10000), TEL_OK);
+    CHECK_INT(receiver_requests(&r), 1);
+    pid = fork();
+    if (pid == 0) {
+        tel_sink_stats k;
+        bool well;
+        alarm(20);
+        close(r.fd);
+        well = tel_prometheus_port() == 0 && tel_query_sink(0, &k) && k.delivered[2] == 0 && k.queued[2] == 0;
+        tel_log(TEL_INFO, "child log", TEL_NOATTRS);
+        well = well && tel_shutdown(100) != TEL_ERR_STATE;      /* the parent's receiver serves one connection: the child's waits */
+        _exit(well ? 0 : 1);
+    }
+    waitpid(pid, &status, 0);
+    CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    CHECK(tel_prometheus_port() != 0);
+    tel_log(TEL_INFO, "parent log", TEL_NOATTRS);
+    CHECK_INT(tel_flush(10000), TEL_OK);            /* over the connection from before */
+    CHECK_INT(receiver_requests(&r), 2);
+    CHECK_BOOKS();
+    CHECK_INT(tel_shutdown(5000), TEL_OK);
+    receiver_stop(&r);
+}
+
+int main(void) {
+    capture_watchdog(150);
+    test_exit(true);
+    test_exit(false);
+    if (!NO_CHILD_THREADS) { test_prefork(); }
+    test_generations();
+    test_fork_in_sink();
+    test_sockets();
+    test_fork_under_load();
+    return check_done();
+}

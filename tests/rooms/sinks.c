@@ -1,0 +1,849 @@
+/* Room test of R19 >>sinks: what the memory sink keeps, what console and JSON lines write, the scrape endpoint over a socket,
+   OTLP requests as a receiver and as a post_fn see them, bodies that are too large, and the verdict on every answer. */
+#define TELEMETRY_IMPLEMENTATION
+#include "telemetry.h"
+#include "../api/capture.h"
+
+static tel__memory memory;
+
+static tel_text text(const char* s) { tel_text t; t.data = s; t.size = strlen(s); return t; }
+static bool same(tel_text t, const char* s) { return t.data && t.size == strlen(s) && memcmp(t.data, s, t.size) == 0; }
+static int count_of(const char* in, const char* what) {
+    int n = 0;
+    while ((in = strstr(in, what)) != NULL) { n++; in += strlen(what); }
+    return n;
+}
+
+/* ---- a writer --------------------------------------------------------------------------------------------- */
+
+typedef struct paper { char data[1 << 20]; size_t size; int calls; bool refuse; } paper;
+static paper page;
+
+static bool paper_write(const void* data, size_t size, void* user_data) {
+    paper* p = (paper*)user_data;
+    p->calls++;
+    if (p->refuse || size > sizeof p->data - 1 - p->size) { return false; }
+    memcpy(p->data + p->size, data, size);
+    p->size += size;
+    p->data[p->size] = 0;
+    return true;
+}
+static tel_writer paper_new(void) {
+    tel_writer w;
+    memset(&page, 0, sizeof page);
+    w.write = paper_write;
+    w.user_data = &page;
+    return w;
+}
+
+/* ---- views made by hand, every piece on the heap and with nothing behind it ----------------------------------- */
+
+static void* pieces[200];
+static size_t piece_sizes[200], piece_count;
+
+static void* piece(const void* from, size_t size) {
+    void* p = malloc(size ? size : 1);
+    if (!p || piece_count == 200) { abort(); }
+    memcpy(p, from, size);
+    pieces[piece_count] = p;
+    piece_sizes[piece_count++] = size;
+    return p;
+}
+static tel_text piece_text(const char* s) { tel_text t; t.size = strlen(s); t.data = (char*)piece(s, t.size); return t; }
+static tel_attrs piece_attrs(const char* value) {
+    tel_attr a[4];
+    a[0] = tel_strn((char*)piece("text", 5), (char*)piece(value, strlen(value)), strlen(value));
+    a[1] = tel_int((char*)piece("int", 4), -7);
+    a[2] = tel_double((char*)piece("real", 5), 0.5);
+    a[3] = tel_bool((char*)piece("yes", 4), true);
+    return tel__attrs((tel_attr*)piece(a, sizeof a), 4);
+}
+static const tel_scope_view* piece_scope(void) {
+    tel_scope_view s;
+    s.name = piece_text("lib");
+    s.version = piece_text("1.2");
+    s.schema_url = piece_text("https://schema");
+    s.attrs = piece_attrs("scope");
+    return (tel_scope_view*)piece(&s, sizeof s);
+}
+static void pieces_spoil(void) {
+    while (piece_count) {
+        piece_count--;
+        memset(pieces[piece_count], 0xEE, piece_sizes[piece_count]);
+        free(pieces[piece_count]);
+    }
+}
+static bool attrs_same(tel_attrs a, const char* value) {
+    return a.count == 4 && strcmp(a.items[0].key, "text") == 0 && same(a.items[0].as.s, value) &&
+           a.items[0].as.s.data[a.items[0].as.s.size] == 0 && a.items[0].type == TEL_TYPE_STRING &&
+           strcmp(a.items[1].key, "int") == 0 && a.items[1].type == TEL_TYPE_INT && a.items[1].as.i == -7 &&
+           a.items[2].type == TEL_TYPE_DOUBLE && a.items[2].as.d == 0.5 && strcmp(a.items[2].key, "real") == 0 &&
+           a.items[3].type == TEL_TYPE_BOOL && a.items[3].as.b && strcmp(a.items[3].key, "yes") == 0;
+}
+static bool scope_same(const tel_scope_view* s) {
+    return same(s->name, "lib") && same(s->version, "1.2") && same(s->schema_url, "https://schema") && attrs_same(s->attrs, "scope");
+}
+static tel_batch frame(void) { tel_batch b; memset(&b, 0, sizeof b); b.resource = piece_attrs("resource"); return b; }
+
+static tel_batch span_batch(void) {
+    tel_batch b = frame();
+    tel_span_view v[2];
+    tel_event_view e[2];
+    tel_link l[2];
+    memset(v, 0, sizeof v);
+    memset(e, 0, sizeof e);
+    memset(l, 0, sizeof l);
+    v[0].scope = v[1].scope = piece_scope();
+    v[0].name = piece_text("GET /x");
+    v[1].name = piece_text("plain");
+    memset(v[0].context.trace_id, 0xab, 16);
+    memset(v[0].context.span_id, 0xcd, 8);
+    v[0].context.flags = 1;
+    memset(v[0].parent_span_id, 0x12, 8);
+    v[0].kind = TEL_SPAN_SERVER;
+    v[0].start_unix_ns = 1700000000000000000u;
+    v[0].end_unix_ns = v[0].start_unix_ns + 2500000u;
+    v[1].start_unix_ns = v[1].end_unix_ns = 1;
+    v[0].status = TEL_STATUS_ERROR;
+    v[0].status_message = piece_text("bad");
+    v[0].attrs = piece_attrs("span");
+    e[0].name = piece_text("first");
+    e[0].unix_ns = 5;
+    e[0].attrs = piece_attrs("event");
+    e[1].name = piece_text("second");
+    e[1].dropped_attrs = 3;
+    v[0].events = (tel_event_view*)piece(e, sizeof e);
+    v[0].event_count = 2;
+    memset(l[1].context.trace_id, 0x77, 16);
+    l[1].attrs = piece_attrs("link");
+    v[0].links = (tel_link*)piece(l, sizeof l);
+    v[0].link_count = 2;
+    v[0].dropped_links = 9;
+    b.spans = (tel_span_view*)piece(v, sizeof v);
+    b.span_count = 2;
+    return b;
+}
+static tel_batch log_batch(void) {
+    tel_batch b = frame();
+    tel_log_view v[3];
+    memset(v, 0, sizeof v);
+    v[0].scope = v[1].scope = v[2].scope = piece_scope();
+    v[0].severity = TEL_INFO;
+    v[0].unix_ns = v[0].observed_unix_ns = 1700000000000000001u;
+    v[0].body = piece_text("hello");
+    v[0].attrs = piece_attrs("log");
+    memset(v[0].context.trace_id, 1, 16);
+    memset(v[0].context.span_id, 2, 8);
+    v[1].severity = TEL_FATAL;
+    v[1].event_name = piece_text("ev");
+    v[2].body = piece_text("");
+    b.logs = (tel_log_view*)piece(v, sizeof v);
+    b.log_count = 3;
+    return b;
+}
+static tel_batch metric_batch(uint64_t when, const char* name) {
+    static const double bounds[2] = { 1, 2 };
+    static const uint64_t buckets[3] = { 4, 5, 6 };
+    tel_batch b = frame();
+    tel_metric_view m[2];
+    tel_point p[2], h;
+    memset(m, 0, sizeof m);
+    memset(p, 0, sizeof p);
+    memset(&h, 0, sizeof h);
+    m[0].scope = m[1].scope = piece_scope();
+    m[0].name = piece_text(name);
+    m[0].unit = piece_text("By");
+    m[0].description = piece_text("what it is");
+    m[0].kind = TEL_SUM;
+    m[0].integer = m[0].monotonic = m[0].cumulative = true;
+    p[0].attrs = piece_attrs("point");
+    p[0].i = 42;
+    p[0].d = 42;
+    p[1].i = -3;
+    p[1].d = -3;
+    p[0].unix_ns = p[1].unix_ns = h.unix_ns = when;
+    m[0].points = (tel_point*)piece(p, sizeof p);
+    m[0].point_count = 2;
+    m[1].name = piece_text("sizes");
+    m[1].unit = text("");
+    m[1].description = text("");
+    m[1].kind = TEL_HISTOGRAM;
+    m[1].cumulative = true;
+    h.count = 15;
+    h.d = 20.5;
+    h.min = 0.25;
+    h.max = 3;
+    h.bounds = (double*)piece(bounds, sizeof bounds);
+    h.buckets = (uint64_t*)piece(buckets, sizeof buckets);
+    h.bound_count = 2;
+    m[1].points = (tel_point*)piece(&h, sizeof h);
+    m[1].point_count = 1;
+    b.metrics = (tel_metric_view*)piece(m, sizeof m);
+    b.metric_count = 2;
+    b.deadline_unix_ns = when + 1000000000u;
+    return b;
+}
+
+/* ---- memory sink ------------------------------------------------------------------------------------------- */
+
+static void test_memory(void) {
+    tel_memory handle = { NULL };
+    tel_sink sink = tel_sink_memory(&handle);
+    tel_batch b;
+    uint64_t when;
+    where = "memory";
+    CHECK_INT(sink.export_fn(&b, sink.user_data), TEL_ERR_STATE);       /* never opened */
+    CHECK(tel_memory_read(&handle).span_count == 0 && !tel_memory_read(&handle).spans);
+    tel_memory_clear(&handle);
+    CHECK_INT(sink.open_fn(&sink, NULL), TEL_OK);
+    CHECK_INT(sink.open_fn(&sink, NULL), TEL_OK);                       /* two instances in turn: one store */
+    b = span_batch();
+    CHECK_INT(sink.export_fn(&b, sink.user_data), TEL_OK);
+    pieces_spoil();
+    b = log_batch();
+    CHECK_INT(sink.export_fn(&b, sink.user_data), TEL_OK);
+    pieces_spoil();
+    for (when = 100; when < 120; when++) {
+        b = metric_batch(when, when < 119 ? "older" : "last");
+        CHECK_INT(sink.export_fn(&b, sink.user_data), TEL_OK);
+        pieces_spoil();
+    }
+    b = tel_memory_read(&handle);
+    CHECK(attrs_same(b.resource, "resource"));
+    CHECK(b.span_count == 2 && b.log_count == 3 && b.metric_count == 2);
+    if (b.span_count == 2) {
+        const tel_span_view* v = b.spans;
+        CHECK(scope_same(v->scope) && same(v->name, "GET /x") && v->name.data[v->name.size] == 0 && same(v[1].name, "plain"));
+        CHECK(v->kind == TEL_SPAN_SERVER && v->status == TEL_STATUS_ERROR && same(v->status_message, "bad"));
+        CHECK(v->end_unix_ns - v->start_unix_ns == 2500000u && v->parent_span_id[7] == 0x12 && v->context.trace_id[15] == 0xab);
+        CHECK(attrs_same(v->attrs, "span") && v->dropped_links == 9 && v->event_count == 2 && v->link_count == 2);
+        CHECK(same(v->events[0].name, "first") && v->events[0].unix_ns == 5 && attrs_same(v->events[0].attrs, "event"));
+        CHECK(same(v->events[1].name, "second") && v->events[1].attrs.count == 0 && v->events[1].dropped_attrs == 3);
+        CHECK(v->links[0].attrs.count == 0 && v->links[1].context.trace_id[0] == 0x77 && attrs_same(v->links[1].attrs, "link"));
+        CHECK(v[1].attrs.count == 0 && v[1].event_count == 0 && v[1].link_count == 0 && !v[1].status_message.data);
+    }
+    if (b.log_count == 3) {
+        const tel_log_view* v = b.logs;
+        CHECK(scope_same(v->scope) && v->severity == TEL_INFO && same(v->body, "hello") && !v->event_name.data);
+        CHECK(attrs_same(v->attrs, "log") && v->unix_ns == 1700000000000000001u && v->context.span_id[0] == 2);
+        CHECK(!v[1].body.data && same(v[1].event_name, "ev"));
+        CHECK(v[2].body.data && v[2].body.size == 0);
+    }
+    if (b.metric_count == 2) {
+        const tel_metric_view* m = b.metrics;
+        CHECK(scope_same(m->scope) && same(m->name, "last") && same(m->unit, "By") && same(m->description, "what it is"));
+        CHECK(m->kind == TEL_SUM && m->integer && m->monotonic && m->cumulative && m->point_count == 2);
+        CHECK(attrs_same(m->points[0].attrs, "point") && m->points[0].i == 42 && m->points[1].i == -3 && m->points[1].unix_ns == 119);
+        CHECK(same(m[1].name, "sizes") && m[1].point_count == 1);
+        CHECK(m[1].points[0].count == 15 && m[1].points[0].d == 20.5 && m[1].points[0].max == 3 && m[1].points[0].bound_count == 2);
+        CHECK(m[1].points[0].bounds[1] == 2 && m[1].points[0].buckets[0] == 4 && m[1].points[0].buckets[2] == 6);
+    }
+    tel_memory_clear(&handle);
+    CHECK(!handle.tel__store && tel_memory_read(&handle).metric_count == 0);
+}
+
+static uint64_t frozen(void* user_data) { (void)user_data; return 1700000000000000000u; }
+
+/* Through the public functions, under a clock that stands still: metrics are those of the last collection all the same. */
+static void test_memory_frozen(void) {
+    static tel_counter hits = TEL_INSTRUMENT("hits", "1", NULL);
+    tel_memory handle = { NULL };
+    tel_sink sink = tel_sink_memory(&handle);
+    tel_desc d = test_desc(&sink, 1);
+    tel_batch b;
+    int i;
+    where = "memory_frozen";
+    d.no_thread = true;
+    d.clock_ns = frozen;
+    CHECK_INT(tel_init(&d), TEL_OK);
+    for (i = 0; i < 3; i++) {
+        tel_counter_add(&hits, 1);
+        tel_log(TEL_INFO, "again", TEL_NOATTRS);
+        CHECK_INT(tel_flush(5000), TEL_OK);
+    }
+    tel_shutdown(5000);
+    b = tel_memory_read(&handle);                       /* outlives the instance */
+    CHECK_INT(b.log_count, 3);
+    CHECK_INT(b.metric_count, 1);
+    CHECK(b.metric_count && b.metrics[b.metric_count - 1].points[0].i == 3);
+    CHECK(b.log_count && b.logs[0].unix_ns == 1700000000000000000u);
+    tel_memory_clear(&handle);
+}
+
+/* ---- console -------------------------------------------------------------------------------------------- */
+
+static tel_sink text_sink(tel_sink (*make)(const tel_writer* out), const tel_writer* w) {
+    tel_sink s = make(w);
+    CHECK_INT(s.export_fn(NULL, NULL), TEL_ERR_STATE);
+    CHECK_INT(tel__sink_text_open(&s, &memory), TEL_OK);
+    return s;
+}
+
+static void test_console(void) {
+    tel_writer w = paper_new();
+    tel_sink s = text_sink(tel_sink_console, &w);
+    tel_batch b = span_batch();
+    where = "console";
+    CHECK_INT(s.export_fn(&b, s.user_data), TEL_OK);
+    CHECK_STR(page.data, "span    GET /x 2.5ms server error:bad text=span int=-7 real=0.5 yes=true "
+                         "trace=abababababababababababababababab span=cdcdcdcdcdcdcdcd parent=1212121212121212\n"
+                         "  event first text=event int=-7 real=0.5 yes=true\n"
+                         "  event second\n"
+                         "span    plain 0ms internal\n");
+    CHECK_INT(page.calls, 1);
+    pieces_spoil();
+    page.size = 0;
+    b = log_batch();
+    CHECK_INT(s.export_fn(&b, s.user_data), TEL_OK);
+    CHECK_STR(page.data, "log     INFO hello text=log int=-7 real=0.5 yes=true trace=01010101010101010101010101010101 span=0202020202020202\n"
+                         "log     FATAL event=ev\n"
+                         "log     - \n");
+    pieces_spoil();
+    page.size = 0;
+    b = metric_batch(1, "bytes.sent");
+    CHECK_INT(s.export_fn(&b, s.user_data), TEL_OK);
+    CHECK_STR(page.data, "metric  bytes.sent{text=point,int=-7,real=0.5,yes=true} 42 By\n"
+                         "metric  bytes.sent -3 By\n"
+                         "metric  sizes count=15 sum=20.5 min=0.25 max=3\n");
+    pieces_spoil();
+    page.refuse = true;                                 /* the writer says no: once, and nothing is kept for later */
+    b = log_batch();
+    CHECK_INT(s.export_fn(&b, s.user_data), TEL_ERR_STATE);
+    page.refuse = false;
+    page.size = 0;
+    page.data[0] = 0;
+    b.log_count = 0;
+    CHECK_INT(s.export_fn(&b, s.user_data), TEL_OK);
+    CHECK_STR(page.data, "");
+    pieces_spoil();
+    s.close_fn(s.user_data);
+    CHECK_INT(tel__atomic_load_u64(&memory.used), 0);
+}
+
+/* Whatever a program is made to record: a terminal sees no control byte but the ends of our own lines. */
+static void test_console_hostile(void) {
+    static const char evil[] = "a\x1b[2J\n\r\t\x07\x7f" "b\xff\xc2\x9b" "31m\xc3\xa9";
+    tel_writer w = paper_new();
+    tel_sink s = text_sink(tel_sink_console, &w);
+    tel_scope_view scope;
+    tel_span_view sv;
+    tel_event_view e;
+    tel_log_view lv;
+    tel_metric_view m;
+    tel_point p;
+    tel_attr a = tel_str(evil, evil);
+    tel_batch b;
+    size_t i, lines = 0, bad = 0, c1 = 0;
+    where = "console_hostile";
+    memset(&scope, 0, sizeof scope);
+    memset(&sv, 0, sizeof sv);
+    memset(&e, 0, sizeof e);
+    memset(&lv, 0, sizeof lv);
+    memset(&m, 0, sizeof m);
+    memset(&p, 0, sizeof p);
+    memset(&b, 0, sizeof b);
+    a.as.s = text(evil);
+    sv.scope = lv.scope = m.scope = &scope;
+    sv.name = sv.status_message = e.name = lv.body = lv.event_name = m.name = m.unit = m.description = text(evil);
+    sv.attrs = e.attrs = lv.attrs = p.attrs = tel__attrs(&a, 1);
+    sv.status = TEL_STATUS_ERROR;
+    sv.kind = (tel_span_kind)77;
+    sv.events = &e;
+    sv.event_count = 1;
+    lv.severity = (tel_severity)99;
+    m.points = &p;
+    m.point_count = 1;
+    b.spans = &sv;
+    b.logs = &lv;
+    b.metrics = &m;
+    b.span_count = b.log_count = b.metric_count = 1;
+    CHECK_INT(s.export_fn(&b, s.user_data), TEL_OK);
+    for (i = 0; i < page.size; i++) {
+        unsigned char c = (unsigned char)page.data[i];
+        if (c == '\n') { lines++; }
+        else if (c < 0x20 || c == 0x7f) { bad++; }
+        c1 += c == 0xc2 && (unsigned char)page.data[i + 1] < 0xa0;
+    }
+    CHECK_INT(lines, 4);
+    CHECK_INT(bad, 0);
+    CHECK_INT(c1, 0);                                   /* U+009B is ESC [ for a terminal that knows it */
+    CHECK(strstr(page.data, "a?[2J?????b\xef\xbf\xbd") != NULL);
+    CHECK(strstr(page.data, "31m\xc3\xa9") != NULL);    /* letters are left alone */
+    CHECK(tel__text_is_utf8(page.data, page.size));
+    s.close_fn(s.user_data);
+}
+
+/* ---- JSON lines ------------------------------------------------------------------------------------------- */
+
+/* Brackets in order, strings closed, no control byte. */
+static bool json_sound(const char* p, size_t size) {
+    char open[64];
+    size_t depth = 0, i;
+    bool string = false;
+    if (!size || p[0] != '{') { return false; }
+    for (i = 0; i < size; i++) {
+        char c = p[i];
+        if ((unsigned char)c < 0x20) { return false; }
+        if (string) {
+            if (c == '\\') { i++; } else if (c == '"') { string = false; }
+        } else if (c == '"') {
+            string = true;
+        } else if (c == '{' || c == '[') {
+            if (depth == 64) { return false; }
+            open[depth++] = c;
+        } else if (c == '}' || c == ']') {
+            if (!depth || open[--depth] != (c == '}' ? '{' : '[')) { return false; }
+            if (!depth && i + 1 != size) { return false; }
+        }
+    }
+    return !depth && !string;
+}
+
+static void test_jsonl(void) {
+    tel_writer w = paper_new();
+    tel_sink s = text_sink(tel_sink_jsonl, &w);
+    tel_batch b = span_batch(), more;
+    char *line, *end;
+    int lines = 0;
+    where = "jsonl";
+    more = log_batch();
+    b.logs = more.logs;
+    b.log_count = more.log_count;
+    more = metric_batch(7, "quote\"d");
+    b.metrics = more.metrics;
+    b.metric_count = more.metric_count;
+    CHECK_INT(s.export_fn(&b, s.user_data), TEL_OK);
+    CHECK_INT(page.calls, 1);
+    for (line = page.data; (end = strchr(line, '\n')) != NULL; line = end + 1) {
+        static const char* const begins[3] = { "{\"resourceMetrics\":[", "{\"resourceSpans\":[", "{\"resourceLogs\":[" };
+        CHECK(json_sound(line, (size_t)(end - line)));
+        CHECK(lines < 3 && strncmp(line, begins[lines], strlen(begins[lines])) == 0);
+        lines++;
+    }
+    CHECK(lines == 3 && *line == 0);
+    CHECK_INT(count_of(page.data, "\"traceId\":\"abababababababababababababababab\""), 1);
+    CHECK(strstr(page.data, "\"quote\\\"d\"") != NULL);
+    pieces_spoil();
+    page.size = 0;
+    page.refuse = true;
+    b = log_batch();
+    CHECK_INT(s.export_fn(&b, s.user_data), TEL_ERR_STATE);
+    page.refuse = false;
+    CHECK_INT(s.export_fn(&b, s.user_data), TEL_OK);
+    CHECK_INT(count_of(page.data, "\n"), 1);            /* the refused line is not written late */
+    CHECK_INT(count_of(page.data, "resourceLogs"), 1);
+    pieces_spoil();
+    s.close_fn(s.user_data);
+    CHECK_INT(tel__atomic_load_u64(&memory.used), 0);
+}
+
+/* No room for the line: nothing half is written. */
+static void test_text_memory(void) {
+    tel__memory small;
+    tel_writer w = paper_new();
+    tel_sink s = tel_sink_jsonl(&w);
+    tel_batch b;
+    where = "text_memory";
+    tel__memory_init(&small, NULL, 2000);
+    CHECK_INT(tel__sink_text_open(&s, &small), TEL_OK);
+    b = span_batch();
+    CHECK_INT(s.export_fn(&b, s.user_data), TEL_ERR_MEMORY);
+    CHECK_INT(page.calls, 0);
+    pieces_spoil();
+    s.close_fn(s.user_data);
+    CHECK_INT(tel__atomic_load_u64(&small.used), 0);
+}
+
+/* Through the pipeline: a writer that refuses costs that batch, counted. */
+static void test_writer(void) {
+    tel_writer w = paper_new();
+    tel_sink sink = tel_sink_jsonl(&w);
+    tel_desc d = test_desc(&sink, 1);
+    tel_sink_stats k;
+    where = "writer";
+    d.no_thread = true;
+    hear_reset();
+    page.refuse = true;
+    CHECK_INT(tel_init(&d), TEL_OK);
+    tel_log(TEL_INFO, "one", TEL_NOATTRS);
+    tel_flush(5000);
+    page.refuse = false;
+    tel_log(TEL_INFO, "two", TEL_NOATTRS);
+    CHECK_INT(tel_flush(5000), TEL_OK);
+    CHECK(tel_query_sink(0, &k) && k.dropped_failed[2] == 1 && k.delivered[2] == 1);
+    CHECK(!strstr(page.data, "\"one\"") && strstr(page.data, "\"two\""));
+    CHECK(heard("otlp_file_exporter"));
+    CHECK_BOOKS();
+    tel_shutdown(5000);
+}
+
+/* ---- scrape endpoint -------------------------------------------------------------------------------------- */
+
+static char answer[1 << 18];
+
+static size_t ask(unsigned port, const char* request) {
+    struct sockaddr_in a;
+    size_t size = 0;
+    ssize_t n;
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    memset(&a, 0, sizeof a);
+    a.sin_family = AF_INET;
+    a.sin_port = htons((uint16_t)port);
+    a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    answer[0] = 0;
+    if (fd >= 0 && connect(fd, (struct sockaddr*)&a, sizeof a) == 0 && send(fd, request, strlen(request), MSG_NOSIGNAL) > 0) {
+        while (size < sizeof answer - 1 && (n = recv(fd, answer + size, sizeof answer - 1 - size, 0)) > 0) { size += (size_t)n; }
+    }
+    answer[size] = 0;
+    if (fd >= 0) { close(fd); }
+    return size;
+}
+static const char* body_of(void) { const char* p = strstr(answer, "\r\n\r\n"); return p ? p + 4 : ""; }
+
+static void test_prometheus(void) {
+    static tel_counter hits = TEL_INSTRUMENT("scrape.hits", "{hit}", "Hits so far");
+    static tel_histogram sizes = TEL_INSTRUMENT("scrape.size", "By", NULL);
+    tel_prometheus_desc pd;
+    tel_sink sink;
+    tel_desc d;
+    unsigned port;
+    where = "prometheus";
+    memset(&pd, 0, sizeof pd);
+    pd.host = "127.0.0.1";
+    pd.port = TEL_ANY_PORT;
+    sink = tel_sink_prometheus(&pd);
+    d = test_desc(&sink, 1);
+    d.no_thread = true;
+    CHECK_INT(tel_init(&d), TEL_OK);
+    port = tel_prometheus_port();
+    CHECK(port != 0);
+    tel_counter_add(&hits, 3);
+    tel_histogram_record(&sizes, 7);
+    ask(port, "GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    CHECK(strncmp(answer, "HTTP/1.1 200 ", 13) == 0);
+    CHECK(strstr(answer, "\r\nContent-Type: text/plain; version=0.0.4; charset=utf-8\r\n") != NULL);
+    CHECK(strstr(body_of(), "# TYPE scrape_hits_total counter\n") != NULL);
+    CHECK(strstr(body_of(), "# HELP scrape_hits_total Hits so far\n") != NULL);
+    CHECK(strstr(body_of(), "scrape_hits_total 3\n") != NULL || strstr(body_of(), "scrape_hits_total{") != NULL);
+    CHECK(strstr(body_of(), "scrape_size_bytes_bucket{") != NULL);
+    ask(port, "GET /metrics?x=1 HTTP/1.1\r\nHost: x\r\nAccept-Encoding: br\r\nConnection: close\r\n\r\n");
+    CHECK(strncmp(answer, "HTTP/1.1 200 ", 13) == 0 && !strstr(answer, "Content-Encoding"));
+    ask(port, "HEAD /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    CHECK(strncmp(answer, "HTTP/1.1 200 ", 13) == 0 && strstr(answer, "\r\nContent-Length: ") && body_of()[0] == 0);
+    ask(port, "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    CHECK(strncmp(answer, "HTTP/1.1 200 ", 13) == 0 && strstr(answer, "\r\nContent-Type: text/html") && strstr(body_of(), "/metrics"));
+    ask(port, "GET /nope HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    CHECK(strncmp(answer, "HTTP/1.1 404 ", 13) == 0 && strstr(answer, "\r\nContent-Type: text/plain"));
+    ask(port, "GET /metricsx HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    CHECK(strncmp(answer, "HTTP/1.1 404 ", 13) == 0);
+    ask(port, "POST /metrics HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+    CHECK(strncmp(answer, "HTTP/1.1 4", 10) == 0 || strncmp(answer, "HTTP/1.1 5", 10) == 0);
+    CHECK_INT(tel_query_stats().recorded[0], 0);        /* nothing is pushed to it */
+    CHECK_INT(tel_shutdown(5000), TEL_OK);
+    CHECK_INT(ask(port, "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n"), 0);
+}
+
+static void test_port_taken(void) {
+    receiver r;
+    tel_prometheus_desc pd;
+    tel_sink sink;
+    tel_desc d;
+    where = "port_taken";
+    if (!receiver_start(&r, NULL, NULL)) { check__note(0, __FILE__, __LINE__, "receiver"); return; }
+    memset(&pd, 0, sizeof pd);
+    pd.host = "127.0.0.1";
+    pd.port = r.port;
+    sink = tel_sink_prometheus(&pd);
+    d = test_desc(&sink, 1);
+    hear_reset();
+    CHECK_INT(tel_init(&d), TEL_ERR_IO);
+    CHECK(!tel_enabled() && said_errors == 1);
+    receiver_stop(&r);
+}
+
+/* ---- OTLP ------------------------------------------------------------------------------------------------- */
+
+static void test_otlp_wire(void) {
+    receiver r;
+    tel_otlp_desc od;
+    tel_sink sink;
+    tel_desc d;
+    char endpoint[100];
+    const char* body;
+    where = "otlp_wire";
+    if (!receiver_start(&r, ANSWER_200, NULL)) { check__note(0, __FILE__, __LINE__, "receiver"); return; }
+    memset(&od, 0, sizeof od);
+    snprintf(endpoint, sizeof endpoint, "http://127.0.0.1:%u/base", r.port);
+    od.endpoint = endpoint;
+    od.headers = "x-key=a%20b,authorization=Bearer 1";
+    sink = tel_sink_otlp(&od);
+    d = test_desc(&sink, 1);
+    CHECK_INT(tel_init(&d), TEL_OK);
+    memset(endpoint, 'x', sizeof endpoint - 1);         /* what was given is copied */
+    TEL_SPAN(s, "over the wire") { tel_span_set(s, tel_str("k", "v")); }
+    CHECK_INT(tel_flush(20000), TEL_OK);
+    CHECK_INT(receiver_requests(&r), 1);
+    pthread_mutex_lock(&r.mutex);
+    CHECK(strncmp(r.last, "POST /base/v1/traces HTTP/1.1\r\n", 31) == 0);
+    CHECK(strstr(r.last, "\r\nContent-Type: application/json\r\n") != NULL);
+    CHECK(strstr(r.last, "\r\nUser-Agent: OTel-OTLP-Exporter-C/" TEL_VERSION_STRING "\r\n") != NULL);
+    CHECK(strstr(r.last, "\r\nx-key: a b\r\n") != NULL);
+    CHECK(strstr(r.last, "\r\nauthorization: Bearer 1\r\n") != NULL);
+    CHECK(strstr(r.last, "\r\nHost: 127.0.0.1:") != NULL && !strstr(r.last, "Content-Encoding"));
+    body = strstr(r.last, "\r\n\r\n");
+    CHECK(body && json_sound(body + 4, strlen(body + 4)) && strstr(body, "\"over the wire\"") && strstr(body, "\"service.name\""));
+    pthread_mutex_unlock(&r.mutex);
+    CHECK_BOOKS();
+    CHECK_INT(tel_shutdown(5000), TEL_OK);
+    receiver_stop(&r);
+}
+
+/* What post_fn was asked to send. */
+typedef struct outbox {
+    int      calls, status[8];              /* of the first calls; the last one goes on */
+    int      statuses;
+    uint64_t items, bodies_over;
+    uint64_t most;
+    char     url[200], headers[1000];
+    bool     sound;
+} outbox;
+
+static int outbox_post(const char* url, const char* headers, const void* data, size_t size, uint32_t timeout_ms, void* user_data) {
+    outbox* o = (outbox*)user_data;
+    int status = o->statuses ? o->status[o->calls < o->statuses ? o->calls : o->statuses - 1] : 200;
+    char* copy = (char*)malloc(size + 1);
+    uint64_t n;
+    (void)timeout_ms;
+    if (!copy) { abort(); }
+    memcpy(copy, data, size);
+    copy[size] = 0;
+    n = (uint64_t)count_of(copy, "\"observedTimeUnixNano\"") + (uint64_t)count_of(copy, "\"asInt\"") +
+        (uint64_t)count_of(copy, "\"bucketCounts\"") + (uint64_t)count_of(copy, "\"startTimeUnixNano\":\"17");
+    if (status >= 200 && status < 300) { o->items += n; }
+    if (n > o->most) { o->most = n; }
+    o->bodies_over += size > TEL__SINK_BODY;
+    o->sound = o->sound && json_sound(copy, size);
+    snprintf(o->url, sizeof o->url, "%s", url);
+    snprintf(o->headers, sizeof o->headers, "%s", headers);
+    free(copy);
+    o->calls++;
+    return status;
+}
+static tel__sink_otlp* otlp_open(outbox* box) {
+    tel_otlp_desc od;
+    tel__sink_otlp* o;
+    int i;
+    memset(box, 0, sizeof *box);
+    box->sound = true;
+    memset(&od, 0, sizeof od);
+    od.post_fn = outbox_post;
+    od.user_data = box;
+    o = tel__sink_otlp_make(&memory, NULL, &od, true);
+    if (!o) { check__note(0, __FILE__, __LINE__, "memory"); exit(check_done()); }
+    for (i = 0; i < 3; i++) { CHECK(tel__sink_otlp_target(o, i, i == 2 ? "https://h/v1/logs" : "https://h/x", "a: b\r\n", 1000, false)); }
+    return o;
+}
+static void otlp_end(tel__sink_otlp* o) {
+    tel__sink_otlp_close(o);
+    CHECK_INT(tel__atomic_load_u64(&memory.used), 0);
+}
+static tel_sink_stats otlp_stats(tel__sink_otlp* o) {
+    tel_sink_stats s;
+    memset(&s, 0, sizeof s);
+    tel__sink_otlp_stats(&s, o);
+    return s;
+}
+/* n log records whose bodies are `size` bytes long. */
+static tel_batch many_logs(tel_log_view* room, size_t n, const char* data, size_t size) {
+    static tel_scope_view scope;
+    tel_batch b;
+    size_t i;
+    memset(&b, 0, sizeof b);
+    memset(room, 0, n * sizeof *room);
+    for (i = 0; i < n; i++) {
+        room[i].scope = &scope;
+        room[i].body.data = data;
+        room[i].body.size = size;
+        room[i].observed_unix_ns = 1700000000000000000u;
+    }
+    b.logs = room;
+    b.log_count = n;
+    return b;
+}
+
+static void test_otlp_post(void) {
+    outbox box;
+    tel__sink_otlp* o = otlp_open(&box);
+    tel_batch b = log_batch();
+    where = "otlp_post";
+    CHECK_INT(tel__sink_otlp_export(&b, o), TEL_OK);
+    CHECK_STR(box.url, "https://h/v1/logs");
+    CHECK_STR(box.headers, "Content-Type: application/json\r\nUser-Agent: OTel-OTLP-Exporter-C/" TEL_VERSION_STRING "\r\na: b\r\n");
+    CHECK(box.calls == 1 && box.sound && box.items == 3);
+    pieces_spoil();
+    b = metric_batch(1700000000000000000u, "m");
+    CHECK_INT(tel__sink_otlp_export(&b, o), TEL_OK);
+    CHECK(box.calls == 2 && box.sound && box.items >= 6);
+    CHECK_STR(box.url, "https://h/x");
+    pieces_spoil();
+    box.statuses = 1;
+    box.status[0] = 400;                                /* final: dropped, counted in points */
+    b = metric_batch(1700000000000000000u, "m");
+    CHECK_INT(tel__sink_otlp_export(&b, o), TEL_OK);
+    CHECK_INT(otlp_stats(o).dropped_failed[0], 3);
+    pieces_spoil();
+    box.calls = 0;
+    box.status[0] = -1;                                 /* I/O: the next try would be after the deadline */
+    b = log_batch();
+    o->delivery.timeout_ms[2] = 100;
+    CHECK_INT(tel__sink_otlp_export(&b, o), TEL_OK);
+    CHECK(box.calls == 1 && otlp_stats(o).dropped_failed[2] == 3 && otlp_stats(o).queued[2] == 0);
+    pieces_spoil();
+    CHECK_INT(tel__sink_otlp_export(&b, NULL), TEL_ERR_STATE);
+    otlp_end(o);
+}
+
+static void test_otlp_split(void) {
+    static tel_log_view logs[300];
+    static char large[64 * 1024];
+    static char* huge;
+    outbox box;
+    tel__sink_otlp* o = otlp_open(&box);
+    tel_batch b;
+    size_t size = (size_t)5 << 20;
+    where = "otlp_split";
+    memset(large, 'x', sizeof large);
+    b = many_logs(logs, 300, large, sizeof large);      /* 19 MiB */
+    CHECK_INT(tel__sink_otlp_export(&b, o), TEL_OK);
+    CHECK(box.items == 300 && box.bodies_over == 0 && box.sound && box.calls >= 5 && box.calls <= 16);
+    CHECK_INT(otlp_stats(o).dropped_failed[2] + otlp_stats(o).queued[2], 0);
+    huge = (char*)malloc(size);
+    if (!huge) { abort(); }
+    memset(huge, 'y', size);
+    b = many_logs(logs, 3, huge, size);                 /* one record that is too large goes alone */
+    box.calls = 0;
+    box.items = box.most = 0;
+    CHECK_INT(tel__sink_otlp_export(&b, o), TEL_OK);
+    CHECK(box.calls == 3 && box.items == 3 && box.most == 1 && box.bodies_over == 3);
+    free(huge);
+    otlp_end(o);
+}
+
+/* 413: the batch is lost, and the next ones are smaller until they are taken. */
+static void test_otlp_413(void) {
+    static tel_log_view logs[100];
+    outbox box;
+    tel__sink_otlp* o = otlp_open(&box);
+    tel_batch b = many_logs(logs, 100, "x", 1);
+    where = "otlp_413";
+    box.statuses = 3;
+    box.status[0] = box.status[1] = 413;
+    box.status[2] = 200;
+    CHECK_INT(tel__sink_otlp_export(&b, o), TEL_OK);
+    CHECK(box.calls == 1 && box.items == 0 && otlp_stats(o).dropped_failed[2] == 100);
+    CHECK_INT(tel__atomic_load_u32(&o->most[2]), 50);
+    CHECK_INT(tel__sink_otlp_export(&b, o), TEL_OK);    /* 50 refused, then 25 and 25 */
+    CHECK(box.calls == 4 && box.items == 50 && otlp_stats(o).dropped_failed[2] == 150);
+    CHECK(tel__atomic_load_u32(&o->most[2]) == 25 && tel__atomic_load_u32(&o->most[1]) == UINT32_MAX);
+    otlp_end(o);
+}
+
+static void test_judge(void) {
+    static const int later[] = { 429, 502, 503, 504 };
+    static const int final[] = { 0, 100, 199, 300, 301, 304, 400, 401, 403, 404, 408, 413, 415, 428, 430, 500, 501, 505, 599, 999 };
+    outbox box;
+    tel__sink_otlp* o = otlp_open(&box);
+    tel__pipeline_payload payload;
+    tel__pipeline_sent sent;
+    tel__sink_answer a;
+    const char* partial = "{\"partialSuccess\":{\"rejectedLogRecords\":\"4\",\"errorMessage\":\"too old\"}}";
+    uint32_t want;
+    size_t i;
+    where = "judge";
+    memset(&payload, 0, sizeof payload);
+    memset(&a, 0, sizeof a);
+    payload.signal = 2;
+    payload.items = 100;
+    a.retry_after_ms = UINT64_MAX;
+    for (i = 200; i < 300; i += 33) {
+        a.status = (int)i;
+        sent = tel__sink_judge(o, &payload, &a);
+        CHECK(sent.result == TEL_OK && sent.rejected == 0);
+    }
+    for (i = 0; i < sizeof later / sizeof later[0]; i++) {
+        a.status = later[i];
+        a.retry_after_ms = 1000 + i;
+        sent = tel__sink_judge(o, &payload, &a);
+        CHECK(sent.result == TEL_ERR_IO && sent.retry_after_ms == 1000 + i);
+    }
+    for (i = 0; i < sizeof final / sizeof final[0]; i++) {
+        a.status = final[i];
+        sent = tel__sink_judge(o, &payload, &a);
+        CHECK(sent.result != TEL_OK && sent.result != TEL_ERR_IO && sent.result != TEL_ERR_TIMEOUT);
+    }
+    CHECK_INT(tel__atomic_load_u32(&o->most[2]), 50);
+    a.status = 413;
+    sent = tel__sink_judge(o, &payload, &a);            /* the same again: not smaller */
+    CHECK_INT(tel__atomic_load_u32(&o->most[2]), 50);
+    for (want = 25, payload.items = 50; payload.items; payload.items /= 2, want /= 2) {
+        sent = tel__sink_judge(o, &payload, &a);
+        CHECK_INT(tel__atomic_load_u32(&o->most[2]), want ? want : 1);
+    }
+    CHECK(tel__atomic_load_u32(&o->most[0]) == UINT32_MAX && tel__atomic_load_u32(&o->most[1]) == UINT32_MAX);
+    payload.items = 10;
+    a.status = 200;
+    a.body = partial;
+    a.body_size = strlen(partial);
+    sent = tel__sink_judge(o, &payload, &a);
+    CHECK(sent.result == TEL_OK && sent.rejected == 4);
+    a.body = "{\"partialSuccess\":{\"rejectedLogRecords\":-4}}";
+    a.body_size = strlen(a.body);
+    sent = tel__sink_judge(o, &payload, &a);
+    CHECK(sent.result == TEL_OK && sent.rejected == 0);
+    a.body = "<html>";
+    a.body_size = 6;
+    sent = tel__sink_judge(o, &payload, &a);            /* 2xx is success whatever it says */
+    CHECK(sent.result == TEL_OK && sent.rejected == 0);
+    a.result = TEL_ERR_TIMEOUT;                         /* of the transport: handed on */
+    CHECK_INT(tel__sink_judge(o, &payload, &a).result, TEL_ERR_TIMEOUT);
+    otlp_end(o);
+}
+
+/* A full queue takes nothing, so that nothing is counted twice. */
+static void test_otlp_full(void) {
+    outbox box;
+    tel__sink_otlp* o = otlp_open(&box);
+    tel_batch b = log_batch();
+    where = "otlp_full";
+    o->delivery.max_bytes = 0;
+    CHECK_INT(tel__sink_otlp_export(&b, o), TEL_ERR_TIMEOUT);
+    CHECK(box.calls == 0 && otlp_stats(o).queued[2] == 0 && otlp_stats(o).dropped_failed[2] == 0);
+    o->delivery.max_bytes = 1;
+    memory.limit = tel__atomic_load_u64(&memory.used) + 100;    /* no memory for the body: accepted, and lost */
+    CHECK_INT(tel__sink_otlp_export(&b, o), TEL_OK);
+    CHECK(box.calls == 0 && otlp_stats(o).dropped_failed[2] == 3);
+    memory.limit = (uint64_t)1 << 30;
+    pieces_spoil();
+    otlp_end(o);
+}
+
+int main(void) {
+    capture_watchdog(150);
+    tel__memory_init(&memory, NULL, (uint64_t)1 << 30);
+    test_memory();
+    test_memory_frozen();
+    test_console();
+    test_console_hostile();
+    test_jsonl();
+    test_text_memory();
+    test_writer();
+    test_prometheus();
+    test_port_taken();
+    test_otlp_wire();
+    test_otlp_post();
+    test_otlp_split();
+    test_otlp_413();
+    test_judge();
+    test_otlp_full();
+    return check_done();
+}
