@@ -724,7 +724,7 @@ typedef struct tel_stats {
     uint64_t bytes_allocated, threads;  /* now */
     uint64_t ignored;                   /* records of threads known here while nothing was initialised */
 } tel_stats;
-TEL_API tel_stats tel_query_stats(void);        /* any thread; after tel_shutdown the final books; before tel_init zero */
+TEL_API tel_stats tel_query_stats(void);        /* any thread; after tel_shutdown the final books; before: zero */
 TEL_API bool      tel_query_sink(size_t index, tel_sink_stats* out);    /* false past the last sink */
 
 /* ==== P10 >>scopes ==================================================================================== */
@@ -4412,7 +4412,8 @@ TEL__FN void tel__metric_series_set(tel__metric_series* s, double v) {
 }
 
 /* Adds to a counter or updown of either number type; what does not fit the type is said. */
-TEL__NOINLINE void tel__metric_series_add_any(tel__metrics* m, tel__metric_series* s, int64_t i, double d, bool is_real) {
+TEL__NOINLINE void tel__metric_series_add_any(tel__metrics* m, tel__metric_series* s, int64_t i, double d,
+                                              bool is_real) {
     const tel__metric* metric = s->metric;
     if (is_real && !(d >= -DBL_MAX && d <= DBL_MAX)) { tel__diag_note(m->diag, TEL__DIAG_VALUE, metric->name); return; }
     if (metric->kind == TEL__METRIC_COUNTER && (is_real ? d < 0 : i < 0)) {
@@ -4628,7 +4629,8 @@ TEL__FN bool tel__metric_read(tel__metrics* m, tel__metric_series* s, uint64_t n
     return true;
 }
 
-TEL__COLD tel_text tel__metric_text(const char* data, size_t size) { tel_text t; t.data = data; t.size = size; return t; }
+TEL__COLD tel_text tel__metric_text(const char* data,
+                                    size_t size) { tel_text t; t.data = data; t.size = size; return t; }
 
 TEL__COLD void tel__metric_describe(const tel__metrics* m, const tel__metric* metric, tel_metric_view* v) {
     memset(v, 0, sizeof *v);
@@ -4858,10 +4860,11 @@ TEL__COLD void tel__metric_restart(tel__metrics* m) {
    Uses      R04-R06, R08-R10.                 Used by   R13-R15, R21, R22.
    Threads   one span from one thread at a time; everything else any. A tracer belongs to one thread.
    Holds     a slot is live while its generation equals that of the span that holds it; an end adds one, so
-             old handles miss. It lies in the slot, whose lines belong to one thread at a time. Blocks of one span are linked from its slot and belong to the span's user. The
-             packed items of all blocks, put together, are whole items; only an item larger than a block goes
-             over from one block to the next, and then it begins a block. total is the sum of used over the
-             blocks and never exceeds limit, so a span always fits a ring that is empty.
+             old handles miss. It lies in the slot, whose lines belong to one thread at a time. Blocks of one
+             span are linked from its slot and belong to the span's user. The packed items of all blocks, put
+             together, are whole items; only an item larger than a block goes over from one block to the
+             next, and then it begins a block. total is the sum of used over the blocks and never exceeds
+             limit, so a span always fits a ring that is empty.
              The stack of contexts is the thread's own; a scoped span on it keeps its handle, so whoever pops
              below it can end it.
    Tests     tests/rooms/spans.c   fuzz: none   bench: span
@@ -5329,7 +5332,7 @@ TEL__NOINLINE void tel__span_pool_empty(tel__span_tracer* t) {
 }
 
 /* Takes a slot for a sampled span and begins its record; the name is its first item. */
-TEL__INLINE tel__span_slot* tel__span_open(tel__span_tracer* t, tel_span* s, const tel__span_ids* ids,
+TEL__CALL tel__span_slot* tel__span_open(tel__span_tracer* t, tel_span* s, const tel__span_ids* ids,
                                            const tel_context* parent, const char* name, tel_span_kind kind) {
     tel__spans* p = t->shared;
     uint32_t i = tel__span_block_take(t);
@@ -6101,7 +6104,7 @@ TEL__FN void tel__pipeline_drain_thread(tel__pipeline* p, tel__ring_thread* t) {
     tel__thread_mutex_unlock(&p->stage);
 }
 
-/* Drains the rings; true: there is more. Threads may come and go meanwhile; the registry's mutex keeps the list still. */
+/* Drains the rings; true: there is more. Threads may come and go: the registry's mutex keeps the list still. */
 TEL__FN bool tel__pipeline_drain(tel__pipeline* p, bool force) {
     tel__ring_thread* t;
     uint64_t now = tel__clock_mono_ns();
@@ -6748,11 +6751,11 @@ TEL__COLD void tel__pipeline_delivery_fork(tel__pipeline_delivery* d) {
    an OTLP file. Reads the small answer that a receiver gives. One walker goes over the batch and speaks
    in fields of the OTLP messages; the functions that write a field are the only ones that know JSON.
 
-   Uses      R01 platform, R07 text, the batch views of P8.          Used by   R19.
+   Uses      R07 text, R09 attrs, the batch views of P8.             Used by   R19.
    Threads   any; everything lives in the arguments and on the stack.
    Holds     names, numbers and wire types in the table are those of opentelemetry-proto 1.11; nothing is
              read of a batch but its views; a document that lost a byte is reported, never passed on as
-             whole; an answer of any bytes is read in one pass without recursion or allocation.
+             whole; an answer of any bytes is read in one pass, 33 calls deep at most, without allocation.
    Tests     tests/rooms/otlp.c, tests/peers/otlp_schema.py   fuzz: otlp_response   bench: otlp.span
 */
 
@@ -6788,13 +6791,13 @@ TEL__COLD void tel__pipeline_delivery_fork(tel__pipeline_delivery* d) {
     X(Metric, sum, 7, 2) X(Metric, histogram, 9, 2) X(Gauge, dataPoints, 1, 2)                            \
     X(Sum, dataPoints, 1, 2) X(Sum, aggregationTemporality, 2, 0) X(Sum, isMonotonic, 3, 0)               \
     X(Histogram, dataPoints, 1, 2) X(Histogram, aggregationTemporality, 2, 0)                             \
-    X(NumberDataPoint, startTimeUnixNano, 2, 1) X(NumberDataPoint, timeUnixNano, 3, 1)                    \
-    X(NumberDataPoint, asDouble, 4, 1) X(NumberDataPoint, asInt, 6, 1)                                    \
-    X(NumberDataPoint, attributes, 7, 2)                                                                  \
-    X(HistogramDataPoint, startTimeUnixNano, 2, 1) X(HistogramDataPoint, timeUnixNano, 3, 1)              \
-    X(HistogramDataPoint, count, 4, 1) X(HistogramDataPoint, sum, 5, 1)                                   \
-    X(HistogramDataPoint, bucketCounts, 6, 2) X(HistogramDataPoint, explicitBounds, 7, 2)                 \
-    X(HistogramDataPoint, attributes, 9, 2) X(HistogramDataPoint, min, 11, 1)                             \
+    X(NumberDataPoint, attributes, 7, 2) X(NumberDataPoint, startTimeUnixNano, 2, 1)                      \
+    X(NumberDataPoint, timeUnixNano, 3, 1) X(NumberDataPoint, asDouble, 4, 1)                             \
+    X(NumberDataPoint, asInt, 6, 1)                                                                       \
+    X(HistogramDataPoint, attributes, 9, 2) X(HistogramDataPoint, startTimeUnixNano, 2, 1)                \
+    X(HistogramDataPoint, timeUnixNano, 3, 1) X(HistogramDataPoint, count, 4, 1)                          \
+    X(HistogramDataPoint, sum, 5, 1) X(HistogramDataPoint, bucketCounts, 6, 2)                            \
+    X(HistogramDataPoint, explicitBounds, 7, 2) X(HistogramDataPoint, min, 11, 1)                         \
     X(HistogramDataPoint, max, 12, 1)                                                                     \
     X(LogRecord, timeUnixNano, 1, 1) X(LogRecord, severityNumber, 2, 0) X(LogRecord, severityText, 3, 2)  \
     X(LogRecord, body, 5, 2) X(LogRecord, attributes, 6, 2) X(LogRecord, droppedAttributesCount, 7, 0)    \
@@ -6834,11 +6837,11 @@ TEL__INLINE void tel__otlp_save(tel__otlp_emitter* e) {
 
 TEL__NOINLINE tel__otlp_emitter tel__otlp_grow(tel__otlp_emitter e, size_t size) {
     tel__otlp_save(&e);
-    if (tel__text_reserve(e.out, size)) {
-        tel__otlp_load(&e);
-    } else {
+    if (!tel__text_reserve(e.out, size)) {
         e.end = e.at;
+        return e;
     }
+    tel__otlp_load(&e);
     return e;
 }
 
@@ -6847,10 +6850,6 @@ TEL__INLINE bool tel__otlp_room(tel__otlp_emitter* e, size_t size) {
     if (TEL__LIKELY((size_t)(e->end - e->at) >= size)) { return true; }
     *e = tel__otlp_grow(*e, size);
     return (size_t)(e->end - e->at) >= size;
-}
-
-TEL__INLINE void tel__otlp_write_char(tel__otlp_emitter* e, char c) {
-    *e->at++ = c;
 }
 
 /* The name of a field, with what stands before it; afterwards there is room for size bytes more. */
@@ -6878,14 +6877,14 @@ TEL__CALL void tel__otlp_begin_list(tel__otlp_emitter* e, const tel__otlp_field*
 TEL__CALL void tel__otlp_begin_item(tel__otlp_emitter* e, const tel__otlp_field* f) {
     (void)f;
     if (!tel__otlp_room(e, 1)) { return; }
-    tel__otlp_write_char(e, e->before);
+    *e->at++ = e->before;
     e->before = '{';
 }
 
 TEL__CALL void tel__otlp_close(tel__otlp_emitter* e, char open, char close) {
     if (!tel__otlp_room(e, 2)) { return; }
-    if (e->before == open) { tel__otlp_write_char(e, open); }
-    tel__otlp_write_char(e, close);
+    if (e->before == open) { *e->at++ = open; }
+    *e->at++ = close;
     e->before = ',';
 }
 TEL__INLINE void tel__otlp_end(tel__otlp_emitter* e)      { tel__otlp_close(e, '{', '}'); }
@@ -6906,17 +6905,17 @@ TEL__CALL void tel__otlp_put_bool(tel__otlp_emitter* e, const tel__otlp_field* f
 /* fixed64: a string in JSON, as are all 64-bit integers */
 TEL__INLINE void tel__otlp_put_u64(tel__otlp_emitter* e, const tel__otlp_field* f, uint64_t v) {
     if (!tel__otlp_name(e, f, 22)) { return; }
-    tel__otlp_write_char(e, '"');
+    *e->at++ = '"';
     e->at = tel__text_write_u64(e->at, v);
-    tel__otlp_write_char(e, '"');
+    *e->at++ = '"';
 }
 
 /* int64, sfixed64 */
 TEL__CALL void tel__otlp_put_i64(tel__otlp_emitter* e, const tel__otlp_field* f, int64_t v) {
     if (!tel__otlp_name(e, f, 22)) { return; }
-    tel__otlp_write_char(e, '"');
+    *e->at++ = '"';
     e->at = tel__text_write_i64(e->at, v);
-    tel__otlp_write_char(e, '"');
+    *e->at++ = '"';
 }
 
 TEL__CALL void tel__otlp_put_double(tel__otlp_emitter* e, const tel__otlp_field* f, double v) {
@@ -6929,9 +6928,9 @@ TEL__CALL void tel__otlp_put_double(tel__otlp_emitter* e, const tel__otlp_field*
 /* A trace or span id: hexadecimal and not base64, the one exception that OTLP makes for bytes in JSON */
 TEL__INLINE void tel__otlp_put_id(tel__otlp_emitter* e, const tel__otlp_field* f, const uint8_t* id, size_t size) {
     if (!tel__otlp_name(e, f, 2 + 2 * size)) { return; }
-    tel__otlp_write_char(e, '"');
+    *e->at++ = '"';
     e->at = tel__text_write_hex(e->at, id, size);
-    tel__otlp_write_char(e, '"');
+    *e->at++ = '"';
 }
 
 TEL__INLINE void tel__otlp_put_string(tel__otlp_emitter* e, const tel__otlp_field* f, const char* data, size_t size) {
@@ -6941,30 +6940,23 @@ TEL__INLINE void tel__otlp_put_string(tel__otlp_emitter* e, const tel__otlp_fiel
     tel__otlp_load(e);
 }
 
-/* repeated fixed64 */
-TEL__CALL void tel__otlp_put_u64_list(tel__otlp_emitter* e, const tel__otlp_field* f, const uint64_t* v, size_t n) {
+/* repeated fixed64 or, where v is NULL, repeated double */
+TEL__INLINE void tel__otlp_put_list(tel__otlp_emitter* e, const tel__otlp_field* f, const uint64_t* v,
+                                    const double* d, size_t n) {
     size_t i;
     tel__otlp_begin_list(e, f);
     for (i = 0; i < n && tel__otlp_room(e, 23); i++) {
-        tel__otlp_write_char(e, e->before);
-        tel__otlp_write_char(e, '"');
-        e->at = tel__text_write_u64(e->at, v[i]);
-        tel__otlp_write_char(e, '"');
+        *e->at++ = e->before;
+        if (v) {
+            *e->at++ = '"';
+            e->at = tel__text_write_u64(e->at, v[i]);
+            *e->at++ = '"';
+        } else {
+            tel__otlp_save(e);
+            tel__text_put_json_double(e->out, d[i]);
+            tel__otlp_load(e);
+        }
         e->before = ',';
-    }
-    tel__otlp_end_list(e);
-}
-
-/* repeated double */
-TEL__CALL void tel__otlp_put_double_list(tel__otlp_emitter* e, const tel__otlp_field* f, const double* v, size_t n) {
-    size_t i;
-    tel__otlp_begin_list(e, f);
-    for (i = 0; i < n && tel__otlp_room(e, 1); i++) {
-        tel__otlp_write_char(e, e->before);
-        e->before = ',';
-        tel__otlp_save(e);
-        tel__text_put_json_double(e->out, v[i]);
-        tel__otlp_load(e);
     }
     tel__otlp_end_list(e);
 }
@@ -7018,9 +7010,8 @@ TEL__FN tel__otlp_emitter tel__otlp_put_attrs(tel__otlp_emitter e, const tel__ot
     tel__otlp_begin_list(&e, f);
     for (i = 0; i < attrs.count && !e.out->lost; i++) {
         const tel_attr* a = &attrs.items[i];
-        size_t key_size = a->tel__key_size || !a->key ? a->tel__key_size : strlen(a->key);
         tel__otlp_begin_item(&e, f);
-        tel__otlp_put_string(&e, TEL__OTLP(KeyValue, key), a->key, key_size);
+        tel__otlp_put_string(&e, TEL__OTLP(KeyValue, key), a->key, tel__attr_key_size(a));
         tel__otlp_begin(&e, TEL__OTLP(KeyValue, value));
         tel__otlp_put_value(&e, a);
         tel__otlp_end(&e);
@@ -7106,14 +7097,11 @@ TEL__FN tel__otlp_emitter tel__otlp_put_span(tel__otlp_emitter e, const tel_span
 
 /* The short name of a severity number, "" outside 1 to 24 (log data model, displaying severity). */
 TEL__FN tel_text tel__otlp_severity(uint32_t number) {
-    static const char names[6][6] = { "TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL" };
-    static const char more[18][7] = {
-        "TRACE2", "TRACE3", "TRACE4", "DEBUG2", "DEBUG3", "DEBUG4", "INFO2", "INFO3", "INFO4",
-        "WARN2", "WARN3", "WARN4", "ERROR2", "ERROR3", "ERROR4", "FATAL2", "FATAL3", "FATAL4"
+    static const char names[24][7] = {
+        "TRACE", "TRACE2", "TRACE3", "TRACE4", "DEBUG", "DEBUG2", "DEBUG3", "DEBUG4", "INFO", "INFO2", "INFO3", "INFO4",
+        "WARN", "WARN2", "WARN3", "WARN4", "ERROR", "ERROR2", "ERROR3", "ERROR4", "FATAL", "FATAL2", "FATAL3", "FATAL4"
     };
-    uint32_t range = (number - 1) / 4, step = (number - 1) % 4;
-    if (number < 1 || number > 24) { return tel__text_of(""); }
-    return tel__text_of(step ? more[range * 3 + step - 1] : names[range]);
+    return tel__text_of(number - 1 < 24 ? names[number - 1] : "");
 }
 
 /* A body with data is written even when empty; data NULL is a record without a body. */
@@ -7148,17 +7136,38 @@ TEL__FN tel__otlp_emitter tel__otlp_put_log(tel__otlp_emitter e, const tel_log_v
 
 /* ---- Walker: metrics ------------------------------------------------------------------------------- */
 
-TEL__FN tel__otlp_emitter tel__otlp_put_numbers(tel__otlp_emitter e, const tel__otlp_field* list,
-                                                const tel_metric_view* m) {
+/* What a histogram's point has of its own. Extremes of nothing, or unknown ones (NaN), are left out: min and
+   max are optional fields. */
+TEL__INLINE tel__otlp_emitter tel__otlp_put_histogram(tel__otlp_emitter e, const tel_point* p) {
+    size_t n = p->bound_count;
+    tel__otlp_put_u64(&e, TEL__OTLP(HistogramDataPoint, count), p->count);
+    tel__otlp_put_double(&e, TEL__OTLP(HistogramDataPoint, sum), p->d);
+    if (p->buckets) {
+        tel__otlp_put_list(&e, TEL__OTLP(HistogramDataPoint, bucketCounts), p->buckets, NULL, n + 1);
+        if (n) { tel__otlp_put_list(&e, TEL__OTLP(HistogramDataPoint, explicitBounds), NULL, p->bounds, n); }
+    }
+    if (p->count && p->min <= p->max) {
+        tel__otlp_put_double(&e, TEL__OTLP(HistogramDataPoint, min), p->min);
+        tel__otlp_put_double(&e, TEL__OTLP(HistogramDataPoint, max), p->max);
+    }
+    return e;
+}
+
+/* `first` are the fields that number and histogram points have in common, three rows of the table. */
+TEL__INLINE tel__otlp_emitter tel__otlp_put_points(tel__otlp_emitter e, const tel__otlp_field* list,
+                                                   const tel__otlp_field* first, const tel_metric_view* m,
+                                                   bool histogram) {
     size_t i;
     tel__otlp_begin_list(&e, list);
     for (i = 0; i < m->point_count && !e.out->lost; i++) {
         const tel_point* p = &m->points[i];
         tel__otlp_begin_item(&e, list);
-        e = tel__otlp_put_attrs(e, TEL__OTLP(NumberDataPoint, attributes), p->attrs);
-        tel__otlp_put_time(&e, TEL__OTLP(NumberDataPoint, startTimeUnixNano), p->start_unix_ns);
-        tel__otlp_put_u64(&e, TEL__OTLP(NumberDataPoint, timeUnixNano), p->unix_ns);
-        if (m->integer) {
+        e = tel__otlp_put_attrs(e, &first[0], p->attrs);
+        tel__otlp_put_time(&e, &first[1], p->start_unix_ns);
+        tel__otlp_put_u64(&e, &first[2], p->unix_ns);
+        if (histogram) {
+            e = tel__otlp_put_histogram(e, p);
+        } else if (m->integer) {
             tel__otlp_put_i64(&e, TEL__OTLP(NumberDataPoint, asInt), p->i);
         } else {
             tel__otlp_put_double(&e, TEL__OTLP(NumberDataPoint, asDouble), p->d);
@@ -7169,63 +7178,30 @@ TEL__FN tel__otlp_emitter tel__otlp_put_numbers(tel__otlp_emitter e, const tel__
     return e;
 }
 
-/* Extremes of nothing, or unknown ones (NaN), are left out: min and max are optional fields. */
-TEL__FN tel__otlp_emitter tel__otlp_put_histograms(tel__otlp_emitter e, const tel_metric_view* m) {
-    const tel__otlp_field* list = TEL__OTLP(Histogram, dataPoints);
-    size_t i;
-    tel__otlp_begin_list(&e, list);
-    for (i = 0; i < m->point_count && !e.out->lost; i++) {
-        const tel_point* p = &m->points[i];
-        tel__otlp_begin_item(&e, list);
-        e = tel__otlp_put_attrs(e, TEL__OTLP(HistogramDataPoint, attributes), p->attrs);
-        tel__otlp_put_time(&e, TEL__OTLP(HistogramDataPoint, startTimeUnixNano), p->start_unix_ns);
-        tel__otlp_put_u64(&e, TEL__OTLP(HistogramDataPoint, timeUnixNano), p->unix_ns);
-        tel__otlp_put_u64(&e, TEL__OTLP(HistogramDataPoint, count), p->count);
-        tel__otlp_put_double(&e, TEL__OTLP(HistogramDataPoint, sum), p->d);
-        if (p->buckets) {
-            tel__otlp_put_u64_list(&e, TEL__OTLP(HistogramDataPoint, bucketCounts), p->buckets, p->bound_count + 1);
-        }
-        if (p->buckets && p->bound_count) {
-            tel__otlp_put_double_list(&e, TEL__OTLP(HistogramDataPoint, explicitBounds), p->bounds, p->bound_count);
-        }
-        if (p->count && p->min <= p->max) {
-            tel__otlp_put_double(&e, TEL__OTLP(HistogramDataPoint, min), p->min);
-            tel__otlp_put_double(&e, TEL__OTLP(HistogramDataPoint, max), p->max);
-        }
-        tel__otlp_end(&e);
-    }
-    tel__otlp_end_list(&e);
-    return e;
-}
-
-/* A metric of a kind that has no case below must be refused by tel__otlp_known: a Metric without data is
-   an error to strict receivers. */
+/* A metric of a kind that has no case below must be refused by tel__otlp_item_scope: a Metric without data
+   is an error to strict receivers. */
 TEL__FN tel__otlp_emitter tel__otlp_put_metric(tel__otlp_emitter e, const tel_metric_view* m) {
     uint32_t temporality = m->cumulative ? 2 : 1;       /* metrics.proto, AggregationTemporality */
     tel__otlp_begin_item(&e, TEL__OTLP(ScopeMetrics, metrics));
     tel__otlp_put_text(&e, TEL__OTLP(Metric, name), m->name);
     tel__otlp_put_text(&e, TEL__OTLP(Metric, description), m->description);
     tel__otlp_put_text(&e, TEL__OTLP(Metric, unit), m->unit);
-    if (m->kind == TEL_GAUGE) {
-        tel__otlp_begin(&e, TEL__OTLP(Metric, gauge));
-        e = tel__otlp_put_numbers(e, TEL__OTLP(Gauge, dataPoints), m);
-    } else if (m->kind == TEL_SUM) {
-        tel__otlp_begin(&e, TEL__OTLP(Metric, sum));
-        e = tel__otlp_put_numbers(e, TEL__OTLP(Sum, dataPoints), m);
-        tel__otlp_put_u32(&e, TEL__OTLP(Sum, aggregationTemporality), temporality);
-        if (m->monotonic) { tel__otlp_put_bool(&e, TEL__OTLP(Sum, isMonotonic), true); }
-    } else {
+    if (m->kind == TEL_HISTOGRAM) {
         tel__otlp_begin(&e, TEL__OTLP(Metric, histogram));
-        e = tel__otlp_put_histograms(e, m);
+        e = tel__otlp_put_points(e, TEL__OTLP(Histogram, dataPoints), TEL__OTLP(HistogramDataPoint, attributes),
+                                 m, true);
         tel__otlp_put_u32(&e, TEL__OTLP(Histogram, aggregationTemporality), temporality);
+    } else {
+        bool sum = m->kind == TEL_SUM;
+        tel__otlp_begin(&e, sum ? TEL__OTLP(Metric, sum) : TEL__OTLP(Metric, gauge));
+        e = tel__otlp_put_points(e, sum ? TEL__OTLP(Sum, dataPoints) : TEL__OTLP(Gauge, dataPoints),
+                                 TEL__OTLP(NumberDataPoint, attributes), m, false);
+        if (sum) { tel__otlp_put_u32(&e, TEL__OTLP(Sum, aggregationTemporality), temporality); }
+        if (sum && m->monotonic) { tel__otlp_put_bool(&e, TEL__OTLP(Sum, isMonotonic), true); }
     }
     tel__otlp_end(&e);
     tel__otlp_end(&e);
     return e;
-}
-
-TEL__INLINE bool tel__otlp_known(const tel_metric_view* m) {
-    return m->point_count && (m->kind == TEL_SUM || m->kind == TEL_GAUGE || m->kind == TEL_HISTOGRAM);
 }
 
 /* ---- Walker: one document -------------------------------------------------------------------------- */
@@ -7242,19 +7218,21 @@ typedef struct tel__otlp_document {
     const tel__otlp_field* names;
 } tel__otlp_document;
 
-/* Items of one scope are found by counting first: so many of them, from here on. Past this many scopes
-   the work would grow with their square, and what is left goes out in runs of one scope. */
+/* Items of one scope are collected over the whole batch for so many scopes. Past them the work would grow
+   with their square, and what is left goes out in runs of neighbours. */
 #define TEL__OTLP_GROUPS 32
-typedef struct tel__otlp_group { const tel_scope_view* scope; size_t first, count; } tel__otlp_group;
-typedef struct tel__otlp_groups { tel__otlp_group list[TEL__OTLP_GROUPS]; size_t count; } tel__otlp_groups;
 
 /* False for an item that has no form in OTLP. */
 TEL__INLINE bool tel__otlp_item_scope(const tel__otlp_document* d, size_t i, const tel_scope_view** scope) {
+    const tel_metric_view* m;
     switch (d->signal) {
     case TEL_SPANS: *scope = d->batch->spans[i].scope; return true;
     case TEL_LOGS:  *scope = d->batch->logs[i].scope; return true;
-    default:        *scope = d->batch->metrics[i].scope; return tel__otlp_known(&d->batch->metrics[i]);
+    default:        break;
     }
+    m = &d->batch->metrics[i];
+    *scope = m->scope;
+    return m->point_count && (m->kind == TEL_SUM || m->kind == TEL_GAUGE || m->kind == TEL_HISTOGRAM);
 }
 
 TEL__INLINE tel__otlp_emitter tel__otlp_put_item(tel__otlp_emitter e, const tel__otlp_document* d, size_t i) {
@@ -7263,34 +7241,6 @@ TEL__INLINE tel__otlp_emitter tel__otlp_put_item(tel__otlp_emitter e, const tel_
     case TEL_LOGS:  return tel__otlp_put_log(e, &d->batch->logs[i]);
     default:        return tel__otlp_put_metric(e, &d->batch->metrics[i]);
     }
-}
-
-TEL__INLINE tel__otlp_group* tel__otlp_group_find(tel__otlp_groups* g, const tel_scope_view* scope) {
-    size_t i;
-    for (i = 0; i < g->count; i++) {
-        if (g->list[i].scope == scope) { return &g->list[i]; }
-    }
-    return NULL;
-}
-
-/* Fills the table in order of first appearance; true when it holds the scope of every item. */
-TEL__FN bool tel__otlp_group_all(const tel__otlp_document* d, tel__otlp_groups* g) {
-    tel__otlp_group* last = NULL;
-    bool whole = true;
-    size_t i;
-    for (i = 0, g->count = 0; i < d->count; i++) {
-        const tel_scope_view* scope;
-        if (!tel__otlp_item_scope(d, i, &scope)) { continue; }
-        if (!last || last->scope != scope) { last = tel__otlp_group_find(g, scope); }
-        if (!last && g->count < TEL__OTLP_GROUPS) {
-            last = &g->list[g->count++];
-            last->scope = scope;
-            last->first = i;
-            last->count = 0;
-        }
-        if (last) { last->count++; } else { whole = false; }
-    }
-    return whole;
 }
 
 TEL__FN tel__otlp_emitter tel__otlp_put_scope(tel__otlp_emitter e, const tel__otlp_field* f, const tel_scope_view* s) {
@@ -7302,52 +7252,54 @@ TEL__FN tel__otlp_emitter tel__otlp_put_scope(tel__otlp_emitter e, const tel__ot
     return e;
 }
 
-/* group->count items of group->scope, looked for from group->first on; items of other scopes may lie between. */
+/* The items of one scope from first on: all of them, or as far as no item of another lies between. */
 TEL__FN tel__otlp_emitter tel__otlp_put_group(tel__otlp_emitter e, const tel__otlp_document* d,
-                                              const tel__otlp_group* group) {
+                                              const tel_scope_view* scope, size_t first, bool all) {
     const tel__otlp_field* names = d->names;
-    size_t i, left = group->count;
+    size_t i;
     tel__otlp_begin_item(&e, &names[TEL__OTLP_SCOPES]);
-    if (group->scope) { e = tel__otlp_put_scope(e, &names[TEL__OTLP_SCOPE], group->scope); }
+    if (scope) { e = tel__otlp_put_scope(e, &names[TEL__OTLP_SCOPE], scope); }
     tel__otlp_begin_list(&e, &names[TEL__OTLP_ITEMS]);
-    for (i = group->first; left && i < d->count && !e.out->lost; i++) {
-        const tel_scope_view* scope;
-        if (!tel__otlp_item_scope(d, i, &scope) || scope != group->scope) { continue; }
-        e = tel__otlp_put_item(e, d, i);
-        left--;
+    for (i = first; i < d->count && !e.out->lost; i++) {
+        const tel_scope_view* other;
+        if (!tel__otlp_item_scope(d, i, &other)) { continue; }
+        if (other == scope) { e = tel__otlp_put_item(e, d, i); }
+        else if (!all) { break; }
     }
     tel__otlp_end_list(&e);
-    if (group->scope) { tel__otlp_put_text(&e, &names[TEL__OTLP_SCHEMA], group->scope->schema_url); }
+    if (scope) { tel__otlp_put_text(&e, &names[TEL__OTLP_SCHEMA], scope->schema_url); }
     tel__otlp_end(&e);
     return e;
 }
 
-/* The items whose scope found no place in the table, as runs of neighbours. */
-TEL__FN tel__otlp_emitter tel__otlp_put_rest(tel__otlp_emitter e, const tel__otlp_document* d, tel__otlp_groups* g) {
-    tel__otlp_group run;
-    size_t i;
-    for (i = 0, run.count = 0; i < d->count; i++) {
-        const tel_scope_view* scope;
+/* The envelope is opened with the first group. The last place of `done` holds, past all others, the scope of
+   the run that went out last. */
+TEL__FN tel__otlp_emitter tel__otlp_put_groups(tel__otlp_emitter e, const tel__otlp_document* d) {
+    const tel_scope_view* done[TEL__OTLP_GROUPS + 1];
+    const tel_scope_view* scope;
+    size_t i, k, count = 0;
+    for (i = 0; i < d->count && !e.out->lost; i++) {
         if (!tel__otlp_item_scope(d, i, &scope)) { continue; }
-        if (run.count && run.scope == scope) { run.count++; continue; }
-        if (run.count) { e = tel__otlp_put_group(e, d, &run); }
-        run.scope = scope;
-        run.first = i;
-        run.count = tel__otlp_group_find(g, scope) ? 0 : 1;
+        for (k = count; k > 0 && done[k - 1] != scope; k--) { }
+        if (k) { continue; }
+        if (!count) {
+            tel__otlp_begin_list(&e, &d->names[TEL__OTLP_RESOURCES]);
+            tel__otlp_begin_item(&e, &d->names[TEL__OTLP_RESOURCES]);
+            tel__otlp_begin(&e, &d->names[TEL__OTLP_RESOURCE]);
+            e = tel__otlp_put_attrs(e, TEL__OTLP(Resource, attributes), d->batch->resource);
+            tel__otlp_end(&e);
+            tel__otlp_begin_list(&e, &d->names[TEL__OTLP_SCOPES]);
+        }
+        if (count <= TEL__OTLP_GROUPS) { count++; }
+        done[count - 1] = scope;
+        e = tel__otlp_put_group(e, d, scope, i, count <= TEL__OTLP_GROUPS);
     }
-    if (run.count) { e = tel__otlp_put_group(e, d, &run); }
+    if (count) {
+        tel__otlp_end_list(&e);
+        tel__otlp_end(&e);
+        tel__otlp_end_list(&e);
+    }
     return e;
-}
-
-TEL__FN bool tel__otlp_open(tel__otlp_document* d, const tel_batch* batch, tel_signal signal) {
-    d->batch = batch;
-    d->signal = signal;
-    switch (signal) {
-    case TEL_SPANS:   d->names = TEL__OTLP(TracesData, resourceSpans);    d->count = batch->span_count;   return true;
-    case TEL_LOGS:    d->names = TEL__OTLP(LogsData, resourceLogs);       d->count = batch->log_count;    return true;
-    case TEL_METRICS: d->names = TEL__OTLP(MetricsData, resourceMetrics); d->count = batch->metric_count; return true;
-    default:          return false;
-    }
 }
 
 /* Appends one whole document for one signal: no newline, no blank between tokens, "{}" when the batch holds
@@ -7357,29 +7309,20 @@ TEL__FN bool tel__otlp_open(tel__otlp_document* d, const tel_batch* batch, tel_s
    one signal. */
 TEL__CALL tel_result tel__otlp_encode(const tel_batch* batch, tel_signal signal, tel__text_out* out) {
     tel__otlp_document d;
-    tel__otlp_groups groups;
     tel__otlp_emitter e;
-    size_t i;
-    bool whole;
-    if (!tel__otlp_open(&d, batch, signal)) { return TEL_ERR_ARGUMENT; }
+    d.batch = batch;
+    d.signal = signal;
+    switch (signal) {
+    case TEL_SPANS:   d.names = TEL__OTLP(TracesData, resourceSpans);    d.count = batch->span_count;   break;
+    case TEL_LOGS:    d.names = TEL__OTLP(LogsData, resourceLogs);       d.count = batch->log_count;    break;
+    case TEL_METRICS: d.names = TEL__OTLP(MetricsData, resourceMetrics); d.count = batch->metric_count; break;
+    default:          return TEL_ERR_ARGUMENT;
+    }
     if (!tel__text_reserve(out, 64)) { return TEL_ERR_MEMORY; }
-    whole = tel__otlp_group_all(&d, &groups);
     e.out = out;
     e.before = '{';
     tel__otlp_load(&e);
-    if (groups.count) {
-        tel__otlp_begin_list(&e, &d.names[TEL__OTLP_RESOURCES]);
-        tel__otlp_begin_item(&e, &d.names[TEL__OTLP_RESOURCES]);
-        tel__otlp_begin(&e, &d.names[TEL__OTLP_RESOURCE]);
-        e = tel__otlp_put_attrs(e, TEL__OTLP(Resource, attributes), batch->resource);
-        tel__otlp_end(&e);
-        tel__otlp_begin_list(&e, &d.names[TEL__OTLP_SCOPES]);
-        for (i = 0; i < groups.count; i++) { e = tel__otlp_put_group(e, &d, &groups.list[i]); }
-        if (!whole) { e = tel__otlp_put_rest(e, &d, &groups); }
-        tel__otlp_end_list(&e);
-        tel__otlp_end(&e);
-        tel__otlp_end_list(&e);
-    }
+    e = tel__otlp_put_groups(e, &d);
     tel__otlp_end(&e);
     tel__otlp_save(&e);
     return out->lost ? TEL_ERR_MEMORY : TEL_OK;
@@ -7387,9 +7330,15 @@ TEL__CALL tel_result tel__otlp_encode(const tel_batch* batch, tel_signal signal,
 
 /* ---- The answer of a receiver ---------------------------------------------------------------------- */
 
-/* A strict JSON scanner (RFC 8259) over bytes that anybody may have sent. Strings stay as they are spelled;
-   the one that matters is decoded when all is read. Every function leaves the cursor behind what it took. */
-typedef struct tel__otlp_reader { const char* at; const char* end; } tel__otlp_reader;
+/* Looks for a few texts in a JSON document that anybody may have sent. Brackets, commas and quotes must be in
+   order; words and escapes are not examined, because nothing hangs on them. The texts found stay as they are
+   spelled; the one that matters is decoded when all is read. */
+typedef struct tel__otlp_reader {
+    const char* at;
+    const char* end;
+    tel_text rejected, why;                 /* of partialSuccess */
+    tel_text status;                        /* the message of a google.rpc.Status */
+} tel__otlp_reader;
 
 /* The first byte of the next token, 0 at the end. */
 TEL__FN char tel__otlp_read_peek(tel__otlp_reader* r) {
@@ -7398,234 +7347,110 @@ TEL__FN char tel__otlp_read_peek(tel__otlp_reader* r) {
 }
 
 TEL__FN bool tel__otlp_read_char(tel__otlp_reader* r, char c) {
-    if (tel__otlp_read_peek(r) != c) { return false; }
+    if (tel__otlp_read_peek(r) != c || r->at == r->end) { return false; }
     r->at++;
     return true;
 }
 
-TEL__FN bool tel__otlp_read_word(tel__otlp_reader* r, const char* word) {
-    size_t size = strlen(word);
-    if ((size_t)(r->end - r->at) < size || memcmp(r->at, word, size) != 0) { return false; }
-    r->at += size;
-    return true;
-}
-
-/* The value of four hexadecimal digits, or -1. */
-TEL__FN int32_t tel__otlp_read_hex4(const char* p, const char* end) {
-    int32_t v = 0;
-    int i, digit;
-    if (end - p < 4) { return -1; }
-    for (i = 0; i < 4; i++, v = v * 16 + digit) {
-        digit = tel__text_hex_value(p[i]);
-        if (digit < 0) { return -1; }
-    }
-    return v;
-}
-
-/* What stands between the quotes, checked but still escaped. */
-TEL__FN bool tel__otlp_read_string(tel__otlp_reader* r, tel_text* raw) {
-    if (!tel__otlp_read_char(r, '"')) { return false; }
-    raw->data = r->at;
+/* A string without its quotes, or a bare word: a number, true, false; null is "". */
+TEL__FN bool tel__otlp_read_scalar(tel__otlp_reader* r, tel_text* text) {
+    bool quoted = tel__otlp_read_char(r, '"');
+    text->data = r->at;
     for (; r->at < r->end && *r->at != '"'; r->at++) {
-        if ((unsigned char)*r->at < 0x20) { return false; }
-        if (*r->at != '\\') { continue; }
-        r->at++;
-        if (r->at == r->end || !*r->at || !strchr("\"\\/bfnrtu", *r->at)) { return false; }
-        if (*r->at == 'u' && tel__otlp_read_hex4(r->at + 1, r->end) < 0) { return false; }
+        if ((unsigned char)*r->at < 0x20 || (!quoted && strchr(" ,:[]{}", *r->at))) { break; }
+        if (*r->at == '\\' && r->end - r->at > 1) { r->at++; }
     }
-    raw->size = (size_t)(r->at - raw->data);
-    return tel__otlp_read_char(r, '"');
+    text->size = (size_t)(r->at - text->data);
+    if (quoted) { return r->at < r->end && *r->at++ == '"'; }
+    if (text->size == 4 && memcmp(text->data, "null", 4) == 0) { text->size = 0; }
+    return r->at > text->data;
 }
 
-TEL__FN bool tel__otlp_read_digits(tel__otlp_reader* r) {
-    const char* start = r->at;
-    while (r->at < r->end && *r->at >= '0' && *r->at <= '9') { r->at++; }
-    return r->at > start;
-}
-
-TEL__FN bool tel__otlp_read_number(tel__otlp_reader* r) {
-    (void)tel__otlp_read_word(r, "-");
-    if (!tel__otlp_read_word(r, "0") && !tel__otlp_read_digits(r)) { return false; }
-    if (tel__otlp_read_word(r, ".") && !tel__otlp_read_digits(r)) { return false; }
-    if (tel__otlp_read_word(r, "e") || tel__otlp_read_word(r, "E")) {
-        if (!tel__otlp_read_word(r, "+")) { (void)tel__otlp_read_word(r, "-"); }
-        return tel__otlp_read_digits(r);
-    }
-    return true;
-}
-
-/* Anything but an object or an array, as it is spelled; a string without its quotes. */
-TEL__FN bool tel__otlp_read_scalar(tel__otlp_reader* r, tel_text* raw) {
-    char first = tel__otlp_read_peek(r);
-    bool well;
-    if (first == '"') { return tel__otlp_read_string(r, raw); }
-    raw->data = r->at;
-    well = first == 'n' ? tel__otlp_read_word(r, "null") :
-           first == 't' ? tel__otlp_read_word(r, "true") :
-           first == 'f' ? tel__otlp_read_word(r, "false") : tel__otlp_read_number(r);
-    raw->size = (size_t)(r->at - raw->data);
-    return well;
-}
-
-TEL__FN bool tel__otlp_read_key(tel__otlp_reader* r, tel_text* key) {
-    return tel__otlp_read_string(r, key) && tel__otlp_read_char(r, ':');
-}
-
-/* Passes over one value of any kind, nested at most 32 deep; bit n of objects tells what encloses it. */
-TEL__FN bool tel__otlp_read_skip(tel__otlp_reader* r) {
-    uint32_t objects = 0, depth = 0;
-    tel_text raw;
-    for (;;) {
-        bool object = tel__otlp_read_char(r, '{');
-        if (object || tel__otlp_read_char(r, '[')) {
-            if (depth++ == 32) { return false; }
-            objects = objects << 1 | (object ? 1u : 0u);
-            if (tel__otlp_read_peek(r) != (object ? '}' : ']')) {
-                if (object && !tel__otlp_read_key(r, &raw)) { return false; }
-                continue;
-            }
-        } else if (!tel__otlp_read_scalar(r, &raw)) {
-            return false;
-        }
-        while (depth && !tel__otlp_read_char(r, ',')) {
-            if (!tel__otlp_read_char(r, objects & 1 ? '}' : ']')) { return false; }
-            objects >>= 1;
-            depth--;
-        }
-        if (!depth) { return true; }
-        if (objects & 1 && !tel__otlp_read_key(r, &raw)) { return false; }
-    }
-}
-
-/* One step through an object: 1 leaves the cursor on the value of key, 0 behind the end, -1 is malformed. */
-TEL__FN int tel__otlp_read_member(tel__otlp_reader* r, bool* first, tel_text* key) {
-    if (*first && !tel__otlp_read_char(r, '{')) { return -1; }
-    if (tel__otlp_read_char(r, '}')) { return 0; }
-    if (!*first && !tel__otlp_read_char(r, ',')) { return -1; }
-    *first = false;
-    return tel__otlp_read_key(r, key) ? 1 : -1;
-}
-
-typedef struct tel__otlp_answer { uint64_t rejected; tel_text message, status; bool partial; } tel__otlp_answer;
-
-/* An int64 may come as a number or as a string, and any field as null (proto3 JSON mapping). */
-TEL__FN bool tel__otlp_read_count(tel__otlp_reader* r, uint64_t* count) {
-    tel_text raw;
-    if (tel__otlp_read_peek(r) == 'n') { return tel__otlp_read_word(r, "null"); }
-    return tel__otlp_read_scalar(r, &raw) && tel__text_parse_u64(raw, INT64_MAX, count) == TEL_OK;
-}
-
-TEL__FN bool tel__otlp_read_partial(tel__otlp_reader* r, tel__otlp_answer* answer) {
-    tel_text key;
-    bool first = true, well = true;
-    int step = 0;
-    if (tel__otlp_read_peek(r) == 'n') { return tel__otlp_read_word(r, "null"); }
-    answer->partial = true;
-    while (well && (step = tel__otlp_read_member(r, &first, &key)) > 0) {
-        if (tel__text_equal(key, tel__text_of("rejectedSpans")) ||
-            tel__text_equal(key, tel__text_of("rejectedDataPoints")) ||
-            tel__text_equal(key, tel__text_of("rejectedLogRecords"))) {
-            well = tel__otlp_read_count(r, &answer->rejected);
-        } else if (tel__text_equal(key, tel__text_of("errorMessage")) && tel__otlp_read_peek(r) != 'n') {
-            well = tel__otlp_read_string(r, &answer->message);
-        } else {
-            well = tel__otlp_read_skip(r);
-        }
-    }
-    return well && step == 0;
-}
-
-TEL__FN bool tel__otlp_read_answer(tel__otlp_reader* r, tel__otlp_answer* answer) {
-    tel_text key;
-    bool first = true, well = true;
-    int step = 0;
-    if (!tel__otlp_read_peek(r) && r->at == r->end) { return true; }
-    while (well && (step = tel__otlp_read_member(r, &first, &key)) > 0) {
-        if (tel__text_equal(key, tel__text_of("partialSuccess"))) {
-            well = tel__otlp_read_partial(r, answer);
-        } else if (tel__text_equal(key, tel__text_of("message")) && tel__otlp_read_peek(r) == '"') {
-            well = tel__otlp_read_string(r, &answer->status);
-        } else {
-            well = tel__otlp_read_skip(r);
-        }
-    }
-    return well && step == 0 && !tel__otlp_read_peek(r) && r->at == r->end;
-}
-
-/* The code point behind "\u", with its second half where it is a surrogate; a lonely half is U+FFFD. */
-TEL__FN uint32_t tel__otlp_unescape_unicode(tel__otlp_reader* r) {
-    uint32_t c = (uint32_t)tel__otlp_read_hex4(r->at, r->end);
-    r->at += 4;
-    if (c < 0xD800 || c > 0xDFFF) { return c; }
-    if (c <= 0xDBFF && r->end - r->at >= 6 && r->at[0] == '\\' && r->at[1] == 'u') {
-        uint32_t low = (uint32_t)tel__otlp_read_hex4(r->at + 2, r->end);
-        if (low >= 0xDC00 && low <= 0xDFFF) {
-            r->at += 6;
-            return 0x10000 + ((c - 0xD800) << 10) + (low - 0xDC00);
-        }
-    }
-    return 0xFFFD;
-}
-
-/* The next character of a checked string as 1 to 4 bytes. Control characters become blanks, because the
-   text goes to a terminal or a log, and what is not UTF-8 a question mark. */
-TEL__FN size_t tel__otlp_unescape(tel__otlp_reader* r, char out[4]) {
-    size_t i, n, bad;
-    uint32_t c = (unsigned char)*r->at;
-    if (c >= 0x80) {
-        n = tel__text_utf8_one(r->at, (size_t)(r->end - r->at), &bad);
-        memcpy(out, n ? r->at : "?", n ? n : 1);
-        r->at += n ? n : bad;
-        return n ? n : 1;
-    }
+/* One value at a depth of 0 to 32; partial: it is that of partialSuccess. *text is what a scalar says. */
+TEL__FN bool tel__otlp_read_value(tel__otlp_reader* r, unsigned depth, bool partial, tel_text* text) {
+    const tel_text rejected = tel__text_of("rejected");
+    char open = tel__otlp_read_peek(r);
+    char close = open == '{' ? '}' : ']';
+    if (open != '{' && open != '[') { return depth > 0 && tel__otlp_read_scalar(r, text); }
     r->at++;
-    if (c == '\\') {
+    if (depth > 32 || (depth == 0 && open == '[')) { return false; }
+    if (tel__otlp_read_char(r, close)) { return true; }
+    do {
+        tel_text key = tel__text_of(""), ignored;
+        tel_text* to = &ignored;
+        bool inner = false;
+        if (open == '{') {
+            if (tel__otlp_read_peek(r) != '"' || !tel__otlp_read_scalar(r, &key)) { return false; }
+            if (!tel__otlp_read_char(r, ':')) { return false; }
+            inner = depth == 0 && tel__text_equal(key, tel__text_of("partialSuccess"));
+            if (depth == 0 && tel__text_equal(key, tel__text_of("message"))) { to = &r->status; }
+            if (partial && tel__text_equal(key, tel__text_of("errorMessage"))) { to = &r->why; }
+            if (partial && key.size > 8 && memcmp(key.data, rejected.data, 8) == 0) { to = &r->rejected; }
+        }
+        if (!tel__otlp_read_value(r, depth + 1, inner, to)) { return false; }
+    } while (tel__otlp_read_char(r, ','));
+    return tel__otlp_read_char(r, close);
+}
+
+/* The next character of a string, decoded, as 1 to 4 bytes. Control characters become blanks, because the text
+   goes to a terminal or a log; what is no character, and a half of a surrogate pair, a question mark. */
+TEL__FN size_t tel__otlp_unescape(tel__otlp_reader* r, char out[4]) {
+    size_t i, bad, n = tel__text_utf8_one(r->at, (size_t)(r->end - r->at), &bad);
+    uint32_t c = (unsigned char)*r->at;
+    memcpy(out, n ? r->at : "?", n ? n : 1);
+    r->at += n ? n : bad;
+    if (c == '\\' && r->at < r->end) {
         c = (unsigned char)*r->at++;
-        c = c == 'u' ? tel__otlp_unescape_unicode(r) : c >= 'a' ? ' ' : c;     /* b f n r t; else itself */
+        if (c == 'u') {
+            for (i = 0, c = 0; i < 4 && r->at < r->end && tel__text_hex_value(*r->at) >= 0; i++) {
+                c = c * 16 + (uint32_t)tel__text_hex_value(*r->at++);
+            }
+            if (c >= 0xD800 && c <= 0xDFFF) { c = '?'; }
+        } else if (c >= 'a') {
+            c = ' ';                        /* b f n r t */
+        }
+        n = c < 0x80 ? 1 : c < 0x800 ? 2 : 3;
+        for (i = n; --i > 0; c >>= 6) { out[i] = (char)(unsigned char)(0x80 | (c & 0x3F)); }
+        out[0] = (char)(unsigned char)(n == 1 ? c : (0xF0u << (4 - n) | c));
     }
-    if (c < 0x20 || (c >= 0x7F && c < 0xA0)) { c = ' '; }
-    n = c < 0x80 ? 1 : c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
-    for (i = n; --i > 0; c >>= 6) { out[i] = (char)(unsigned char)(0x80 | (c & 0x3F)); }
-    out[0] = (char)(unsigned char)(n == 1 ? c : (0xF0u << (4 - n) | c));
-    return n;
+    if ((unsigned char)out[0] >= 0x20 && out[0] != 0x7F
+        && ((unsigned char)out[0] != 0xC2 || (unsigned char)out[1] >= 0xA0)) { return n ? n : 1; }
+    out[0] = ' ';
+    return 1;
 }
 
-/* Fills message with as much of a checked string as fits, cut between characters and ended by NUL. */
-TEL__FN void tel__otlp_decode(tel_text raw, char* message, size_t capacity) {
-    tel__otlp_reader r;
-    char piece[4];
-    size_t size = 0;
-    if (!capacity) { return; }
-    r.at = raw.data;
-    r.end = raw.data + raw.size;
-    while (r.at < r.end) {
-        size_t n = tel__otlp_unescape(&r, piece);
-        if (size + n >= capacity) { break; }
-        memcpy(message + size, piece, n);
-        size += n;
-    }
-    message[size] = '\0';
-}
-
-/* Reads the body of an answer: *rejected items of the request were refused, and why (partialSuccess); when
-   there is no partialSuccess, message is that of a google.rpc.Status, which failures carry. An empty body
-   and {} are a full success. Never fails for what it does not know. On TEL_ERR_FORMAT (not JSON, nested
+/* Reads the body of an answer: *rejected items of the request were refused, and message, cut between
+   characters, says why (partialSuccess) or is that of a google.rpc.Status, which failures carry. An empty body
+   and {} are a full success. Never fails for what it does not know. On TEL_ERR_FORMAT (no JSON object, nested
    deeper than 32, a count that is not a count) *rejected is 0 and message is "". */
 TEL__FN tel_result tel__otlp_read_response(const char* json, size_t size, int64_t* rejected,
                                            char* message, size_t message_capacity) {
     tel__otlp_reader r;
-    tel__otlp_answer answer;
+    tel_text none = tel__text_of(""), text;
+    uint64_t count = 0;
+    size_t n, used = 0;
     bool well;
-    memset(&answer, 0, sizeof answer);
-    answer.message = answer.status = tel__text_of("");
+    r.rejected = r.why = r.status = none;
     r.at = json ? json : "";
     r.end = r.at + (json ? size : 0);
-    well = tel__otlp_read_answer(&r, &answer);
-    if (!well) { answer.rejected = 0; answer.message.size = answer.status.size = 0; }
-    *rejected = (int64_t)answer.rejected;
-    tel__otlp_decode(answer.partial ? answer.message : answer.status, message, message_capacity);
+    well = (!tel__otlp_read_peek(&r) && r.at == r.end)
+        || (tel__otlp_read_value(&r, 0, false, &text) && !tel__otlp_read_peek(&r) && r.at == r.end);
+    if (r.rejected.size && tel__text_parse_u64(r.rejected, INT64_MAX, &count) != TEL_OK) { well = false; }
+    *rejected = well ? (int64_t)count : 0;
+    text = !well ? none : r.why.size ? r.why : r.status;
+    r.at = text.data;
+    r.end = text.data + text.size;
+    while (message_capacity && r.at < r.end) {
+        char piece[4];
+        n = tel__otlp_unescape(&r, piece);
+        if (used + n >= message_capacity) { break; }
+        memcpy(message + used, piece, n);
+        used += n;
+    }
+    if (message_capacity) { message[used] = '\0'; }
     return well ? TEL_OK : TEL_ERR_FORMAT;
 }
+
 /* ==== R17 >>prometheus ================================================================================
    Writes metric views as Prometheus text 0.0.4. One exposition is a stream: begin, any number of batches,
    end. Names follow the OpenTelemetry document "Prometheus and OpenMetrics Compatibility" with its
@@ -10020,7 +9845,7 @@ typedef struct tel__sink_store {
     tel__thread_mutex mutex;
     tel__memory_arena records, metrics;
     tel_attrs         resource;
-    uint64_t          round;            /* deadline_unix_ns of the collection that metrics hold: a test clock may stand still */
+    uint64_t          round;            /* deadline_unix_ns of the collection in metrics */
     tel_span_view*    spans;
     tel_log_view*     logs;
     tel_metric_view*  views;
@@ -10978,8 +10803,9 @@ TEL__FN tel_result tel__config_prometheus_resolve(const tel_prometheus_desc* des
    Uses      all rooms above.                  Used by   R22.
    Threads   enter, acquire: any. start, stop: any, one at a time. Fork hooks: the forking thread.
    Holds     tel__root is the only writable variable beside tel__thread_me. root.mutex guards current, refs
-             taken through it, and start and stop; it is held for moments only, never over a callback. An instance's refs
-             are one for the root, one for each registered thread, one for each call under way; whoever takes
+             taken through it, and start and stop; it is held for moments only, never over a callback. An
+             instance's refs are one for the root, one for each registered thread, one for each call under way;
+             whoever takes
              the last one frees it. After `closed` is set (under gate) nobody drains into the pipeline, and
              cells and tracers of all threads refuse, so a late record misses and comes here.
              Order of locks: root.mutex, gate, pipeline.stage, registry.mutex, metrics.mutex, scopes.mutex. fork
@@ -11750,7 +11576,7 @@ TEL__COLD tel_result tel__lifecycle_finish(tel_instance* inst, uint64_t deadline
         tel__pipeline_close(&inst->pipeline);
         tel__pipeline_leave(&inst->pipeline);
     } else {
-        r = TEL_ERR_TIMEOUT;            /* somebody is inside a sink, and holds a reference: the last one closes the sinks */
+        r = TEL_ERR_TIMEOUT;            /* somebody is inside a sink and holds a reference: the last closes the sinks */
     }
     tel__diag_flush(&inst->diag);
     tel__thread_mutex_lock(&inst->metrics.mutex);       /* no id is drawn from here on: the next instance has them */

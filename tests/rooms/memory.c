@@ -4,6 +4,8 @@
 #include "telemetry.h"
 #include "../check.h"
 
+static __thread bool slot_is_fresh;     /* tested by the span room */
+
 /* An allocator that knows what is out and fails when told to. */
 static struct { tel__atomic_u64 live; int fail_after; } heap;
 static void* heap_alloc(size_t size, void* user_data) {
@@ -146,20 +148,20 @@ static void test_slots(void) {
     memset(out, 0, sizeof out);
     slots_start(&s, next, SLOTS);
     for (i = 0; i < SLOTS; i++) {
-        k = tel__memory_slot_take(&s);
+        k = tel__memory_slot_take(&s, &slot_is_fresh);
         wrong += k >= SLOTS || out[k % SLOTS];
         out[k % SLOTS] = true;
     }
     CHECK_INT(wrong, 0);
-    CHECK(tel__memory_slot_take(&s) == TEL__MEMORY_NO_SLOT);
-    CHECK(tel__memory_slot_take(&s) == TEL__MEMORY_NO_SLOT);
+    CHECK(tel__memory_slot_take(&s, &slot_is_fresh) == TEL__MEMORY_NO_SLOT);
+    CHECK(tel__memory_slot_take(&s, &slot_is_fresh) == TEL__MEMORY_NO_SLOT);
     tel__memory_slot_put(&s, 3);
     tel__memory_slot_put(&s, 0);
     tel__memory_slot_put(&s, SLOTS - 1);
-    CHECK_INT(tel__memory_slot_take(&s), SLOTS - 1);    /* the one put back last */
-    CHECK_INT(tel__memory_slot_take(&s), 0);
-    CHECK_INT(tel__memory_slot_take(&s), 3);
-    CHECK(tel__memory_slot_take(&s) == TEL__MEMORY_NO_SLOT);
+    CHECK_INT(tel__memory_slot_take(&s, &slot_is_fresh), SLOTS - 1);    /* the one put back last */
+    CHECK_INT(tel__memory_slot_take(&s, &slot_is_fresh), 0);
+    CHECK_INT(tel__memory_slot_take(&s, &slot_is_fresh), 3);
+    CHECK(tel__memory_slot_take(&s, &slot_is_fresh) == TEL__MEMORY_NO_SLOT);
     for (n = 0; n < 5; n++) {                           /* the tag changes with every put and take, at its wrap too */
         uint64_t before, put;
         if (n == 2) { tel__atomic_store_u64(&s.head, tel__atomic_load_u64(&s.head) | (uint64_t)0xfffffffeu << 32); }
@@ -167,12 +169,12 @@ static void test_slots(void) {
         tel__memory_slot_put(&s, 7);
         CHECK(tel__atomic_load_u64(&s.head) >> 32 != before >> 32);
         put = tel__atomic_load_u64(&s.head);
-        CHECK_INT(tel__memory_slot_take(&s), 7);
+        CHECK_INT(tel__memory_slot_take(&s, &slot_is_fresh), 7);
         CHECK(tel__atomic_load_u64(&s.head) >> 32 != put >> 32);
         CHECK((uint32_t)tel__atomic_load_u64(&s.head) == (uint32_t)before && tel__atomic_load_u64(&s.head) != before);
     }
     slots_start(&s, next, 0);
-    CHECK(tel__memory_slot_take(&s) == TEL__MEMORY_NO_SLOT);
+    CHECK(tel__memory_slot_take(&s, &slot_is_fresh) == TEL__MEMORY_NO_SLOT);
 }
 
 /* Few slots, many takers: an owner writes plain memory that only the order of put and take protects. */
@@ -189,7 +191,7 @@ static void take_and_put(void* arg) {
     while (!tel__atomic_load_acquire_u32(&race.go)) { tel__platform_pause(); }
     for (i = 0; i < 20000; i++) {
         if (n < 3 && ((i * 7 + (uint32_t)(uintptr_t)arg) % 3 || n == 0)) {
-            uint32_t k = tel__memory_slot_take(&race.slots);
+            uint32_t k = tel__memory_slot_take(&race.slots, &slot_is_fresh);
             if (k == TEL__MEMORY_NO_SLOT) { tel__atomic_add_u32(&race.none, 1); continue; }
             if (k >= 6 || race.owned[k]) { tel__atomic_add_u32(&race.wrong, 1); continue; }
             race.owned[k] = (uint64_t)(uintptr_t)arg + 1;
@@ -216,11 +218,11 @@ static void test_slots_threads(void) {
     for (i = 0; i < THREADS; i++) { tel__thread_join(&h[i]); }
     CHECK_INT(tel__atomic_load_u32(&race.wrong), 0);
     for (i = 0; i < 6; i++) {                           /* all are back, each once */
-        uint32_t k = tel__memory_slot_take(&race.slots);
+        uint32_t k = tel__memory_slot_take(&race.slots, &slot_is_fresh);
         CHECK(k < 6 && !(seen >> k & 1));
         seen |= 1u << (k & 31);
     }
-    CHECK(tel__memory_slot_take(&race.slots) == TEL__MEMORY_NO_SLOT);
+    CHECK(tel__memory_slot_take(&race.slots, &slot_is_fresh) == TEL__MEMORY_NO_SLOT);
 }
 
 /* The account under threads: what each gets is never more than the cap together, and in the end all is back. */
