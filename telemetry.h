@@ -644,7 +644,7 @@ typedef struct tel_sink_stats {
    records itself is ignored. The struct is copied by tel_init; user_data is yours. */
 struct tel_sink {
     const char* name;           /* in diagnostics and self metrics; default "sink" */
-    uint32_t    signals;        /* TEL_METRICS | TEL_SPANS | TEL_LOGS; 0: all; or TEL_PULL */
+    uint32_t    signal_mask;    /* TEL_METRICS | TEL_SPANS | TEL_LOGS; 0: all; or TEL_PULL */
     /* From tel_init; may replace self->user_data. A failure fails tel_init. */
     tel_result (*open_fn)(tel_sink* self, const tel_allocator* a);
     tel_result (*export_fn)(const tel_batch* batch, void* user_data);
@@ -6033,7 +6033,7 @@ TEL__COLD void tel__pipeline_queue_push(tel__pipeline* p, tel__pipeline_sink* k,
 }
 
 TEL__COLD bool tel__pipeline_wants(const tel__pipeline_sink* k, int index) {
-    uint32_t signals = k->sink.signals ? k->sink.signals : (uint32_t)TEL_ALL_SIGNALS;
+    uint32_t signals = k->sink.signal_mask ? k->sink.signal_mask : (uint32_t)TEL_ALL_SIGNALS;
     return (signals >> index & 1u) != 0;
 }
 
@@ -10475,7 +10475,7 @@ TEL__FN const char* tel__config_fault(const tel_desc* d) {
     if (d->sink_count > 16) { return "sink_count is more than 16"; }
     if (d->sink_count && !d->sinks) { return "sinks is NULL"; }
     for (i = 0; i < d->sink_count; i++) {
-        if (!d->sinks[i].export_fn && !d->sinks[i].open_fn && d->sinks[i].signals != TEL_PULL) {
+        if (!d->sinks[i].export_fn && !d->sinks[i].open_fn && d->sinks[i].signal_mask != TEL_PULL) {
             return "a sink in sinks has no export_fn";
         }
     }
@@ -11353,7 +11353,7 @@ TEL__COLD tel_result tel__lifecycle_open_sinks(tel_instance* inst, const tel_des
             tel__diag_report(&inst->diag, TEL__DIAG_SINK_OPEN, "%s: %s", sink->name ? sink->name : "sink",
                              tel__diag_result(r));
         }
-        if (r == TEL_OK && !sink->export_fn && sink->signals != TEL_PULL) {
+        if (r == TEL_OK && !sink->export_fn && sink->signal_mask != TEL_PULL) {
             if (sink->close_fn) { sink->close_fn(sink->user_data); }
             r = TEL_ERR_ARGUMENT;
             tel__diag_report(&inst->diag, TEL__DIAG_SINK_OPEN, "%s has no export_fn", sink->name ? sink->name : "sink");
@@ -12061,7 +12061,7 @@ TEL_API tel_sink tel_sink_prometheus(const tel_prometheus_desc* desc) {
     tel_sink s;
     memset(&s, 0, sizeof s);
     s.name = "prometheus_http_text_exporter";
-    s.signals = TEL_PULL;
+    s.signal_mask = TEL_PULL;
     s.open_fn = tel__lifecycle_open_prometheus;
     s.export_fn = tel__sink_prometheus_export;
 #if !TEL_NO_HTTP
@@ -12263,46 +12263,28 @@ TEL_API void tel_with_scope_end(tel_with_scope* s) {
    0.1.0  2026-11-21  The whole road once: counters, gauges, histograms, spans, logs; OTLP/HTTP JSON, Prometheus text,
                       JSON lines, console, memory and your own sinks; Linux and POSIX.
 
-telemetry.h is available under two licences; choose the one you prefer.
-
-------------------------------------------------------------------------------
-ALTERNATIVE A - MIT No Attribution (MIT-0)
-
-Copyright (c) 2026 The telemetry.h authors
-
-Permission is hereby granted, free of charge, to any person obtaining a copy of
-this software and associated documentation files (the "Software"), to deal in
-the Software without restriction, including without limitation the rights to
-use, copy, modify, merge, publish, distribute, sublicense, and/or sell copies of
-the Software, and to permit persons to whom the Software is furnished to do so.
-
-THE SOFTWARE IS PROVIDED "AS IS", WITHOUT WARRANTY OF ANY KIND, EXPRESS OR
-IMPLIED, INCLUDING BUT NOT LIMITED TO THE WARRANTIES OF MERCHANTABILITY, FITNESS
-FOR A PARTICULAR PURPOSE AND NONINFRINGEMENT. IN NO EVENT SHALL THE AUTHORS OR
-COPYRIGHT HOLDERS BE LIABLE FOR ANY CLAIM, DAMAGES OR OTHER LIABILITY, WHETHER
-IN AN ACTION OF CONTRACT, TORT OR OTHERWISE, ARISING FROM, OUT OF OR IN
-CONNECTION WITH THE SOFTWARE OR THE USE OR OTHER DEALINGS IN THE SOFTWARE.
-
-------------------------------------------------------------------------------
-ALTERNATIVE B - Public Domain (www.unlicense.org)
-
-This is free and unencumbered software released into the public domain.
-
-Anyone is free to copy, modify, publish, use, compile, sell, or distribute this
-software, either in source code form or as a compiled binary, for any purpose,
-commercial or non-commercial, and by any means.
-
-In jurisdictions that recognize copyright laws, the author or authors of this
-software dedicate any and all copyright interest in the software to the public
-domain. We make this dedication for the benefit of the public at large and to
-the detriment of our heirs and successors. We intend this dedication to be an
-overt act of relinquishment in perpetuity of all present and future rights to
-this software under copyright law.
-
-THE SOFTWARE IS PROVIDED "AS IS", WITHOUT WARRANTY OF ANY KIND, EXPRESS OR
-IMPLIED, INCLUDING BUT NOT LIMITED TO THE WARRANTIES OF MERCHANTABILITY, FITNESS
-FOR A PARTICULAR PURPOSE AND NONINFRINGEMENT. IN NO EVENT SHALL THE AUTHORS BE
-LIABLE FOR ANY CLAIM, DAMAGES OR OTHER LIABILITY, WHETHER IN AN ACTION OF
-CONTRACT, TORT OR OTHERWISE, ARISING FROM, OUT OF OR IN CONNECTION WITH THE
-SOFTWARE OR THE USE OR OTHER DEALINGS IN THE SOFTWARE.
+   telemetry.h is available under two licences; choose the one you prefer.
+   ALTERNATIVE A - MIT No Attribution (MIT-0)
+   Copyright (c) 2026 The telemetry.h authors
+   Permission is hereby granted, free of charge, to any person obtaining a copy of this software and associated
+   documentation files (the "Software"), to deal in the Software without restriction, including without limitation
+   the rights to use, copy, modify, merge, publish, distribute, sublicense, and/or sell copies of the Software, and
+   to permit persons to whom the Software is furnished to do so.
+   THE SOFTWARE IS PROVIDED "AS IS", WITHOUT WARRANTY OF ANY KIND, EXPRESS OR IMPLIED, INCLUDING BUT NOT LIMITED TO
+   THE WARRANTIES OF MERCHANTABILITY, FITNESS FOR A PARTICULAR PURPOSE AND NONINFRINGEMENT. IN NO EVENT SHALL THE
+   AUTHORS OR COPYRIGHT HOLDERS BE LIABLE FOR ANY CLAIM, DAMAGES OR OTHER LIABILITY, WHETHER IN AN ACTION OF
+   CONTRACT, TORT OR OTHERWISE, ARISING FROM, OUT OF OR IN CONNECTION WITH THE SOFTWARE OR THE USE OR OTHER DEALINGS
+   IN THE SOFTWARE.
+   ALTERNATIVE B - Public Domain (www.unlicense.org)
+   This is free and unencumbered software released into the public domain.
+   Anyone is free to copy, modify, publish, use, compile, sell, or distribute this software, either in source code
+   form or as a compiled binary, for any purpose, commercial or non-commercial, and by any means.
+   In jurisdictions that recognize copyright laws, the author or authors of this software dedicate any and all
+   copyright interest in the software to the public domain. We make this dedication for the benefit of the public at
+   large and to the detriment of our heirs and successors. We intend this dedication to be an overt act of
+   relinquishment in perpetuity of all present and future rights to this software under copyright law.
+   THE SOFTWARE IS PROVIDED "AS IS", WITHOUT WARRANTY OF ANY KIND, EXPRESS OR IMPLIED, INCLUDING BUT NOT LIMITED TO
+   THE WARRANTIES OF MERCHANTABILITY, FITNESS FOR A PARTICULAR PURPOSE AND NONINFRINGEMENT. IN NO EVENT SHALL THE
+   AUTHORS BE LIABLE FOR ANY CLAIM, DAMAGES OR OTHER LIABILITY, WHETHER IN AN ACTION OF CONTRACT, TORT OR OTHERWISE,
+   ARISING FROM, OUT OF OR IN CONNECTION WITH THE SOFTWARE OR THE USE OR OTHER DEALINGS IN THE SOFTWARE.
 */

@@ -225,7 +225,7 @@ static void group_otlp(void) {
     tel_desc d = ops_desc(&sink);
     int i;
     sink.export_fn = encode_export;
-    sink.signals = TEL_SPANS;
+    sink.signal_mask = TEL_SPANS;
     encode_out = (char*)malloc(ENCODE_BUFFER);
     encode_copy = (char*)malloc(ENCODE_BUFFER);
     if (encode_out == NULL || encode_copy == NULL) { abort(); }

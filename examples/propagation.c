@@ -66,7 +66,7 @@ static void backend(request* in) {
 int main(void) {
     request out = { .count = 0 };
     tel_carrier headers = { .set = set_header, .user_data = &out };
-    tel_sink sink = { .name = "show", .signals = TEL_SPANS, .export_fn = show };
+    tel_sink sink = { .name = "show", .signal_mask = TEL_SPANS, .export_fn = show };
     tel_desc desc = { .service_name = "propagation", .sinks = &sink, .sink_count = 1 };
     tel_context c;
     if (tel_init(&desc) != TEL_OK) { return 1; }

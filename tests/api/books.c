@@ -205,7 +205,7 @@ static void test_receiver(const char* name, const expected* e, bool no_thread) {
     o.endpoint = url;
     o.timeout_ms = 4000;
     sink = tel_sink_otlp(&o);
-    sink.signals = TEL_LOGS;
+    sink.signal_mask = TEL_LOGS;
     d = test_desc(&sink, 1);
     d.allocator = counting_allocator(&memory);
     d.no_thread = no_thread;

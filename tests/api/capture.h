@@ -205,7 +205,7 @@ static inline void check_books(const char* file, int line) {
     int signal;
     char what[200];
     for (i = 0; tel_query_sink(i, &k); i++) {
-        uint32_t wants = d.sinks[i].signals ? d.sinks[i].signals : (uint32_t)TEL_ALL_SIGNALS;
+        uint32_t wants = d.sinks[i].signal_mask ? d.sinks[i].signal_mask : (uint32_t)TEL_ALL_SIGNALS;
         for (signal = 1; signal < 3; signal++) {
             if (!(wants >> signal & 1u)) { continue; }
             uint64_t sum = s.dropped[signal] + s.queued[signal] + k.delivered[signal] + k.dropped_full[signal] +

@@ -361,7 +361,7 @@ static void test_retry(void) {
     capture_init(&good);
     sinks[0] = capture_sink(&c);
     sinks[1] = capture_sink(&good);
-    sinks[0].signals = TEL_SPANS;
+    sinks[0].signal_mask = TEL_SPANS;
     c.fail_times = 2;
     d = test_desc(sinks, 2);
     CHECK_INT(tel_init(&d), TEL_OK);

@@ -23,7 +23,7 @@ static void start_with(double ratio, uint32_t ring_bytes) {
     tel_desc d;
     memset(&memory, 0, sizeof memory);
     sink = tel_sink_memory(&memory);
-    sink.signals = TEL_SPANS | TEL_LOGS;
+    sink.signal_mask = TEL_SPANS | TEL_LOGS;
     memset(&d, 0, sizeof d);
     d.sinks = &sink;
     d.sink_count = 1;
@@ -257,7 +257,7 @@ static void test_terminated(void) {
     memset(&sink, 0, sizeof sink);
     memset(&d, 0, sizeof d);
     sink.export_fn = look;
-    sink.signals = TEL_LOGS;
+    sink.signal_mask = TEL_LOGS;
     sink.user_data = &seen;
     d.sinks = &sink;
     d.sink_count = 1;

@@ -116,7 +116,7 @@ static void start_with(uint32_t max_series, size_t memory_limit) {
     static tel_sink quiet;
     tel_desc d;
     memset(&quiet, 0, sizeof quiet);
-    quiet.signals = TEL_PULL;
+    quiet.signal_mask = TEL_PULL;
     quiet.export_fn = keep_rows;
     memset(said, 0, sizeof said);
     memset(&d, 0, sizeof d);
@@ -890,7 +890,7 @@ static void test_restart(void) {
         static tel_sink quiet;
         tel_desc d;
         memset(&d, 0, sizeof d);
-        quiet.signals = TEL_PULL;
+        quiet.signal_mask = TEL_PULL;
         quiet.export_fn = keep_rows;
         d.sinks = &quiet;
         d.sink_count = 1;

@@ -324,9 +324,9 @@ static void test_signals(void) {
     sinks[0] = taker_sink(&spans, "spans");
     sinks[1] = taker_sink(&logs, "logs");
     sinks[2] = taker_sink(&metrics, "metrics");
-    sinks[0].signals = TEL_SPANS;
-    sinks[1].signals = TEL_LOGS;
-    sinks[2].signals = TEL_METRICS;
+    sinks[0].signal_mask = TEL_SPANS;
+    sinks[1].signal_mask = TEL_LOGS;
+    sinks[2].signal_mask = TEL_METRICS;
     p = begin(sinks, 3);
     put(3);
     TEL_SPAN(s, "one") { (void)s; }

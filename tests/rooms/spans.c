@@ -29,7 +29,7 @@ static void start_env(double ratio, uint32_t ring_bytes, uint32_t live, bool env
     memset(&d, 0, sizeof d);
     memset(&store, 0, sizeof store);
     sink = tel_sink_memory(&store);
-    sink.signals = TEL_SPANS;
+    sink.signal_mask = TEL_SPANS;
     now = T0;
     detach_items = pool_items = 0;
     d.sinks = &sink;
