@@ -3812,10 +3812,12 @@ TEL__COLD void tel__metric_half_clear(tel__atomic_u64* half, uint32_t stride) {
     tel__atomic_store_u64(&half[TEL__HALF_MAX], tel__atomic_bits(-(double)DBL_MAX));
 }
 
+static const double tel__metric_no_bound = 0;     /* where there are no bounds; never read */
+
 TEL__COLD tel__metric_block* tel__metric_block_make(tel__memory* memory, const tel__metric* metric) {
     tel__metric_block* b = (tel__metric_block*)tel__memory_alloc_lines(memory, tel__metric_block_size(metric));
     if (!b) { return NULL; }
-    b->bounds = metric->bounds;
+    b->bounds = metric->bounds ? metric->bounds : &tel__metric_no_bound;
     b->padded = metric->padded;
     b->stride = (uint32_t)TEL__ROUND((size_t)TEL__HALF_BUCKETS + metric->bound_count + 1, 8);
     tel__metric_half_clear(b->words, b->stride);
@@ -5479,6 +5481,7 @@ TEL__COLD void tel__span_restart(tel__spans* p) {
 /* An attribute into a list without a key twice: the last value, the first place. */
 TEL__FN void tel__span_view_attr(tel_attr* items, size_t* count, const tel_attr* a) {
     size_t i;
+    if (!a->tel__key_size) { return; }
     for (i = 0; i < *count && !tel__attr_same_key(&items[i], a); i++) { }
     items[i] = *a;
     if (i == *count) { (*count)++; }
@@ -10033,7 +10036,7 @@ TEL__COLD tel_batch tel__sink_memory_read(const tel_memory* handle) {
    cannot be used is named in one diagnostic, with its text, and counts as unset; a field that cannot be
    used fails, because the author of the code is there to mend it.
 
-   Uses      R01 platform, R05 ids, R06 memory, R07 text, R08 diag, R18 http (URLs).   Used by R21.
+   Uses      R01 platform, R05 ids, R06 memory, R07 text, R08 diag, R09 attrs, R18 http (URLs).  Used by R21.
    Threads   called from tel_init and, in the child of fork, from the one thread that is left.
    Holds     every text in a resolved struct is NUL-terminated and within its array; a timeout is never 0
              (TEL_FOREVER: none); batch <= queue; header lines hold no CR, LF or NUL but their ends;
@@ -10072,18 +10075,17 @@ typedef struct tel__config {
     char*     instance_id;                  /* the generated service.instance.id; NULL: the user named one */
 } tel__config;
 
-typedef enum tel__config_protocol { TEL__CONFIG_HTTP_JSON } tel__config_protocol;
-
 typedef struct tel__config_otlp_signal {
     char     url[TEL__CONFIG_URL_SIZE];         /* the full URL to post to */
     char     headers[TEL__CONFIG_HEADERS_SIZE]; /* "Name: value\r\n" for each */
     uint32_t timeout_ms;
     bool     gzip;
-    tel__config_protocol protocol;              /* what is sent, not what was asked for */
 } tel__config_otlp_signal;
 
-/* About 30 KiB: not for a small stack. Order of signals as in tel_stats: metrics, spans, logs. */
-typedef struct tel__config_otlp { tel__config_otlp_signal signals[3]; } tel__config_otlp;
+/* About 40 KiB: not for a small stack. Order of signals as in tel_stats: metrics, spans, logs; the last one is
+   what holds for all of them. */
+enum { TEL__CONFIG_ALL = 3 };
+typedef struct tel__config_otlp { tel__config_otlp_signal signals[TEL__CONFIG_ALL + 1]; } tel__config_otlp;
 
 /* Where variables come from and where complaints go. */
 typedef struct tel__config_source {
@@ -10091,7 +10093,7 @@ typedef struct tel__config_source {
     tel__diag*  diag;
 } tel__config_source;
 
-TEL__FN tel__config_source tel__config_from(bool ignore_env, tel__diag* diag) {
+TEL__COLD tel__config_source tel__config_from(bool ignore_env, tel__diag* diag) {
     tel__config_source s;
     s.ignore_env = ignore_env;
     s.diag = diag;
@@ -10102,30 +10104,21 @@ TEL__FN tel__config_source tel__config_from(bool ignore_env, tel__diag* diag) {
 
 /* The one place that reads the environment. { NULL, 0 }: unset, empty, or not to be read (an empty variable
    is an unset one, OpenTelemetry "Configuration, Parsing empty value"). Valid until somebody calls setenv. */
-TEL__FN tel_text tel__config_env(const tel__config_source* s, const char* name) {
+TEL__COLD tel_text tel__config_env(const tel__config_source* s, const char* name) {
     tel_text none = { NULL, 0 };
     const char* value = s->ignore_env ? NULL : getenv(name);
     return value && value[0] ? tel__text_of(value) : none;
 }
 
 /* One diagnostic: the variable, its text, what was expected. */
-TEL__FN void tel__config_bad(const tel__config_source* s, const char* name, tel_text value, const char* want) {
+TEL__COLD void tel__config_bad(const tel__config_source* s, const char* name, tel_text value, const char* want) {
     int shown = (int)tel__text_utf8_cut(value.data, value.size, TEL__CONFIG_SHOWN);
     tel__diag_report(s->diag, TEL__DIAG_ENV, "%s=\"%.*s%s\" is not %s", name, shown, value.data,
                      (size_t)shown < value.size ? "..." : "", want);
 }
 
-/* Only "true" is true; "1", "yes" and "on" are false, and said to be. */
-TEL__FN bool tel__config_bool(const tel__config_source* s, const char* name) {
-    tel_text v = tel__config_env(s, name), t = tel__text_trim(v);
-    if (!v.data || tel__text_equal_nocase(t, tel__text_of("false"))) { return false; }
-    if (tel__text_equal_nocase(t, tel__text_of("true"))) { return true; }
-    tel__config_bad(s, name, v, "true or false (taken as false)");
-    return false;
-}
-
 /* Whole decimal numbers only: no sign, no unit. */
-TEL__FN uint32_t tel__config_number(const tel__config_source* s, const char* name, uint32_t least, uint32_t most,
+TEL__COLD uint32_t tel__config_number(const tel__config_source* s, const char* name, uint32_t least, uint32_t most,
                                     uint32_t fallback) {
     tel_text v = tel__config_env(s, name);
     uint64_t n = 0;
@@ -10138,13 +10131,13 @@ TEL__FN uint32_t tel__config_number(const tel__config_source* s, const char* nam
 }
 
 /* A timeout of 0 means none. */
-TEL__FN uint32_t tel__config_timeout(const tel__config_source* s, const char* name, uint32_t fallback) {
+TEL__COLD uint32_t tel__config_timeout(const tel__config_source* s, const char* name, uint32_t fallback) {
     uint32_t ms = tel__config_number(s, name, 0, INT32_MAX, fallback);
     return ms ? ms : TEL_FOREVER;
 }
 
 /* The index of the variable's word in a NULL-terminated list, without case; -1 when unset or unknown. */
-TEL__FN int tel__config_choice(const tel__config_source* s, const char* name, const char* const* words,
+TEL__COLD int tel__config_choice(const tel__config_source* s, const char* name, const char* const* words,
                                const char* want) {
     tel_text v = tel__config_env(s, name);
     int i;
@@ -10158,7 +10151,7 @@ TEL__FN int tel__config_choice(const tel__config_source* s, const char* name, co
 
 /* How much the SDK says about itself: 0 nothing, then the levels of tel_diag. Asked for before anything
    else is resolved, so that it governs what resolving has to say. Unset is 2, warnings and errors. */
-TEL__FN int tel__config_log_level(const tel_desc* desc, tel__diag* diag) {
+TEL__COLD int tel__config_log_level(const tel_desc* desc, tel__diag* diag) {
     static const char* const words[] = { "none", "error", "warn", "info", "debug", "trace", NULL };
     tel__config_source s = tel__config_from(desc->ignore_env, diag);
     int i = tel__config_choice(&s, "OTEL_LOG_LEVEL", words, "none, error, warn, info, debug or trace");
@@ -10168,7 +10161,7 @@ TEL__FN int tel__config_log_level(const tel_desc* desc, tel__diag* diag) {
 /* ---- the resource ----------------------------------------------------------------------------------- */
 
 /* Appends a NUL-terminated copy to the block. The block was measured for all that can come. */
-TEL__FN char* tel__config_keep(tel__config* c, const char* data, size_t size) {
+TEL__COLD char* tel__config_keep(tel__config* c, const char* data, size_t size) {
     char* at = c->block + c->text_at;
     if (size) { memcpy(at, data, size); }
     at[size] = '\0';
@@ -10176,13 +10169,8 @@ TEL__FN char* tel__config_keep(tel__config* c, const char* data, size_t size) {
     return at;
 }
 
-TEL__FN size_t tel__config_text_size(const tel_attr* a) {
-    if (a->type != TEL_TYPE_STRING || !a->as.s.data) { return 0; }
-    return a->as.s.size == SIZE_MAX ? strlen(a->as.s.data) : a->as.s.size;
-}
-
 /* Sets an attribute whose key and text are already kept: the later one wins (Resource SDK, "Merge"). */
-TEL__FN void tel__config_merge(tel__config* c, tel_attr a) {
+TEL__COLD void tel__config_merge(tel__config* c, tel_attr a) {
     size_t i;
     a.tel__key_size = (uint32_t)strlen(a.key);
     for (i = 0; i < c->resource.count; i++) {
@@ -10193,7 +10181,7 @@ TEL__FN void tel__config_merge(tel__config* c, tel_attr a) {
 }
 
 /* A string of the SDK's own; an empty one is not known and not set. key is static. */
-TEL__FN char* tel__config_set(tel__config* c, const char* key, const char* value) {
+TEL__COLD char* tel__config_set(tel__config* c, const char* key, const char* value) {
     size_t size = value ? strlen(value) : 0;
     char* kept;
     if (!size) { return NULL; }
@@ -10203,38 +10191,29 @@ TEL__FN char* tel__config_set(tel__config* c, const char* key, const char* value
 }
 
 /* A random UUID, version 4 (RFC 9562, 5.4), 36 characters and a NUL. */
-TEL__FN void tel__config_uuid(char out[37]) {
-    static const size_t groups[] = { 4, 2, 2, 2, 6 };
+TEL__COLD void tel__config_uuid(char out[37]) {
     uint8_t bytes[16];
-    const uint8_t* from = bytes;
     size_t i;
     tel__id_random(bytes, sizeof bytes);
     bytes[6] = (uint8_t)((bytes[6] & 0x0f) | 0x40);
     bytes[8] = (uint8_t)((bytes[8] & 0x3f) | 0x80);
-    for (i = 0; i < TEL__ARRAY_SIZE(groups); i++) {
-        if (i) { *out++ = '-'; }
-        out = tel__text_write_hex(out, from, groups[i]);
-        from += groups[i];
+    for (i = 0; i < sizeof bytes; i++) {
+        if (i == 4 || i == 6 || i == 8 || i == 10) { *out++ = '-'; }
+        out = tel__text_write_hex(out, bytes + i, 1);
     }
     *out = '\0';
 }
 
-TEL__FN const char* tel__config_base_name(const char* path) {
-    const char* p;
-    const char* name = path;
-    for (p = path; *p; p++) {
-        if (*p == '/' || *p == '\\') { name = p + 1; }
-    }
-    return name;
-}
-
 /* The lowest layer: what the SDK is and what it can see by itself (semantic conventions, "Resource"). */
-TEL__FN void tel__config_detect(tel__config* c) {
+TEL__COLD void tel__config_detect(tel__config* c) {
     tel__platform_facts facts;
     char service[300] = "unknown_service", id[37];
     const char* exe;
+    const char* p;
     tel__platform_detect(&facts);
-    exe = tel__config_base_name(facts.exe_path);
+    for (p = exe = facts.exe_path; *p; p++) {
+        if (*p == '/' || *p == '\\') { exe = p + 1; }
+    }
     if (*exe) { snprintf(service, sizeof service, "unknown_service:%.200s", exe); }
     tel__config_uuid(id);
     tel__config_set(c, "service.name", service);
@@ -10254,7 +10233,7 @@ TEL__FN void tel__config_detect(tel__config* c) {
 }
 
 /* Decodes one side of a pair into the block; NULL when an escape is broken. */
-TEL__FN char* tel__config_decode(tel__config* c, tel_text t, size_t* size) {
+TEL__COLD char* tel__config_decode(tel__config* c, tel_text t, size_t* size) {
     char* at = c->block + c->text_at;
     if (tel__text_percent_decode(tel__text_trim(t), at, t.size, size) != TEL_OK) { return NULL; }
     at[*size] = '\0';
@@ -10262,7 +10241,7 @@ TEL__FN char* tel__config_decode(tel__config* c, tel_text t, size_t* size) {
     return at;
 }
 
-TEL__FN bool tel__config_pair(tel__config* c, tel_text item, tel_attr* out) {
+TEL__COLD bool tel__config_pair(tel__config* c, tel_text item, tel_attr* out) {
     tel_text key;
     char* name;
     char* value;
@@ -10279,7 +10258,7 @@ TEL__FN bool tel__config_pair(tel__config* c, tel_text item, tel_attr* out) {
 
 /* OTEL_RESOURCE_ATTRIBUTES, all or nothing: a first pass only reads, so that an error at the end leaves no
    trace of the beginning (Resource SDK, "Specifying resource information via an environment variable"). */
-TEL__FN bool tel__config_pairs(tel__config* c, tel_text list) {
+TEL__COLD bool tel__config_pairs(tel__config* c, tel_text list) {
     size_t text_at = c->text_at;
     int pass;
     for (pass = 0; pass < 2; pass++) {
@@ -10299,7 +10278,7 @@ TEL__FN bool tel__config_pairs(tel__config* c, tel_text list) {
 }
 
 /* The variable, when it is one that may be looked at; { NULL, 0 } otherwise. */
-TEL__FN tel_text tel__config_resource_env(const tel__config_source* s) {
+TEL__COLD tel_text tel__config_resource_env(const tel__config_source* s) {
     tel_text v = tel__config_env(s, "OTEL_RESOURCE_ATTRIBUTES"), none = { NULL, 0 };
     size_t i, pairs = 1;
     for (i = 0; i < v.size && pairs <= TEL__CONFIG_ENV_PAIRS; i++) { pairs += v.data[i] == ','; }
@@ -10311,7 +10290,7 @@ TEL__FN tel_text tel__config_resource_env(const tel__config_source* s) {
 }
 
 /* One block for all attributes and texts; every layer's worst case is counted in. */
-TEL__FN tel_result tel__config_reserve(tel__config* c, tel__memory* m, const tel_desc* desc, tel_text env,
+TEL__COLD tel_result tel__config_reserve(tel__config* c, tel__memory* m, const tel_desc* desc, tel_text env,
                                        size_t names) {
     size_t count = desc->resource.count + TEL__CONFIG_OWN_ATTRS, i;
     size_t text = sizeof(tel__platform_facts) + 2048 + env.size + names;
@@ -10322,7 +10301,7 @@ TEL__FN tel_result tel__config_reserve(tel__config* c, tel__memory* m, const tel
     }
     for (i = 0; i < desc->resource.count; i++) {
         const tel_attr* a = &desc->resource.items[i];
-        text += (a->key ? strlen(a->key) : 0) + tel__config_text_size(a) + 2;
+        text += (a->key ? strlen(a->key) : 0) + (a->type == TEL_TYPE_STRING ? tel__attr_string(a).size : 0) + 2;
     }
     c->text_at = (count + 1) * sizeof(tel_attr);
     c->block_size = c->text_at + text;
@@ -10334,16 +10313,15 @@ TEL__FN tel_result tel__config_reserve(tel__config* c, tel__memory* m, const tel
 }
 
 /* The highest layer. An attribute without a key is none (tel_attr). */
-TEL__FN void tel__config_own(tel__config* c, const tel_desc* desc) {
+TEL__COLD void tel__config_own(tel__config* c, const tel_desc* desc) {
     size_t i;
     for (i = 0; i < desc->resource.count; i++) {
         tel_attr a = desc->resource.items[i];
-        size_t size = tel__config_text_size(&a);
         if (!a.key || !a.key[0] || a.type == TEL_TYPE_NONE) { continue; }
         a.key = tel__config_keep(c, a.key, strlen(a.key));
         if (a.type == TEL_TYPE_STRING) {
-            a.as.s.data = tel__config_keep(c, a.as.s.data, size);
-            a.as.s.size = size;
+            a.as.s = tel__attr_string(&a);
+            a.as.s.data = tel__config_keep(c, a.as.s.data, a.as.s.size);
         }
         tel__config_merge(c, a);
     }
@@ -10352,7 +10330,7 @@ TEL__FN void tel__config_own(tel__config* c, const tel_desc* desc) {
 }
 
 /* The text of a string attribute, "" without one. */
-TEL__FN const char* tel__config_string(const tel__config* c, const char* key) {
+TEL__COLD const char* tel__config_string(const tel__config* c, const char* key) {
     size_t i;
     for (i = 0; i < c->resource.count; i++) {
         if (strcmp(c->attrs[i].key, key) == 0 && c->attrs[i].type == TEL_TYPE_STRING) { return c->attrs[i].as.s.data; }
@@ -10361,17 +10339,14 @@ TEL__FN const char* tel__config_string(const tel__config* c, const char* key) {
 }
 
 /* desc over OTEL_SERVICE_NAME over OTEL_RESOURCE_ATTRIBUTES over what was detected. */
-TEL__FN tel_result tel__config_resource(tel__config* c, tel__memory* m, const tel_desc* desc,
+TEL__COLD tel_result tel__config_resource(tel__config* c, tel__memory* m, const tel_desc* desc,
                                         const tel__config_source* s) {
     tel_text env = tel__config_resource_env(s), name = tel__config_env(s, "OTEL_SERVICE_NAME");
     tel_result r = tel__config_reserve(c, m, desc, env, name.size);
     if (r != TEL_OK) { return r; }
     tel__config_detect(c);
     if (env.data && !tel__config_pairs(c, env)) {
-        int shown = (int)tel__text_utf8_cut(env.data, env.size, TEL__CONFIG_SHOWN);
-        tel__diag_report(s->diag, TEL__DIAG_RESOURCE, "OTEL_RESOURCE_ATTRIBUTES=\"%.*s%s\" is not a list "
-                         "of key=value with %%XX escapes", shown, env.data,
-                         (size_t)shown < env.size ? "..." : "");
+        tel__config_bad(s, "OTEL_RESOURCE_ATTRIBUTES", env, "a list of key=value with %XX escapes");
     }
     if (name.data) { tel__config_set(c, "service.name", name.data); }
     tel__config_own(c, desc);
@@ -10383,7 +10358,7 @@ TEL__FN tel_result tel__config_resource(tel__config* c, tel__memory* m, const te
 
 /* In the child of fork: a process of its own has an id of its own (semantic conventions, service.instance.id:
    "each worker needs its own"). An id that the user chose stays. Allocates nothing. */
-TEL__FN void tel__config_refork(tel__config* c) {
+TEL__COLD void tel__config_refork(tel__config* c) {
     size_t i;
     if (c->instance_id) { tel__config_uuid(c->instance_id); }
     for (i = 0; i < c->resource.count; i++) {
@@ -10396,41 +10371,31 @@ TEL__FN void tel__config_refork(tel__config* c) {
 /* ---- the desc --------------------------------------------------------------------------------------- */
 
 /* T = 2^56 - p * 2^56, rounded (OpenTelemetry "TraceState: Probability Sampling"). */
-TEL__FN uint64_t tel__config_threshold(double ratio) {
+TEL__COLD uint64_t tel__config_threshold(double ratio) {
     return TEL__CONFIG_NEVER - (uint64_t)(ratio * (double)TEL__CONFIG_NEVER + 0.5);
 }
 
-/* The ratio of OTEL_TRACES_SAMPLER_ARG, which counts only beside a sampler that takes one. */
-TEL__FN double tel__config_ratio(const tel__config_source* s) {
-    tel_text v = tel__config_env(s, "OTEL_TRACES_SAMPLER_ARG");
-    double p = 1;
-    if (!v.data) { return 1; }
-    if (tel__text_parse_double(tel__text_trim(v), &p) != TEL_OK || !(p >= 0 && p <= 1)) {
-        tel__config_bad(s, "OTEL_TRACES_SAMPLER_ARG", v, "a number from 0 to 1");
-        return 1;
-    }
-    return p;
-}
-
-TEL__FN void tel__config_sampler(tel__config* c, const tel_desc* desc, const tel__config_source* s) {
+/* OTEL_TRACES_SAMPLER_ARG counts only beside a sampler that takes one. */
+TEL__COLD void tel__config_sampler(tel__config* c, const tel_desc* desc, const tel__config_source* s) {
     static const char* const words[] = { "parentbased_always_on", "always_on", "parentbased_always_off",
         "always_off", "parentbased_traceidratio", "traceidratio", NULL };
-    int i;
-    c->parent_based = true;
-    c->sample_ratio = desc->sample_ratio < 0 ? 0 : desc->sample_ratio > 0 ? desc->sample_ratio : 1;
-    if (desc->sample_ratio == 0) {
-        i = tel__config_choice(s, "OTEL_TRACES_SAMPLER", words, "a sampler of this SDK (always_on, always_off, "
-            "traceidratio or parentbased_ and one of these)");
-        if (i >= 0) {
-            c->parent_based = i % 2 == 0;
-            c->sample_ratio = i < 2 ? 1 : i < 4 ? 0 : tel__config_ratio(s);
-        }
+    double ratio = desc->sample_ratio < 0 ? 0 : desc->sample_ratio > 0 ? desc->sample_ratio : 1;
+    int i = desc->sample_ratio == 0 ? tel__config_choice(s, "OTEL_TRACES_SAMPLER", words, "a sampler of this SDK "
+        "(always_on, always_off, traceidratio or parentbased_ and one of these)") : -1;
+    tel_text arg = tel__config_env(s, "OTEL_TRACES_SAMPLER_ARG");
+    if (i == 2 || i == 3) { ratio = 0; }
+    if (i >= 4 && arg.data
+        && (tel__text_parse_double(tel__text_trim(arg), &ratio) != TEL_OK || !(ratio >= 0 && ratio <= 1))) {
+        tel__config_bad(s, "OTEL_TRACES_SAMPLER_ARG", arg, "a number from 0 to 1");
+        ratio = 1;
     }
-    c->threshold = tel__config_threshold(c->sample_ratio);
+    c->parent_based = i < 0 || i % 2 == 0;
+    c->sample_ratio = ratio;
+    c->threshold = tel__config_threshold(ratio);
 }
 
 /* One family of batch variables. A batch larger than its queue would never fill. */
-TEL__FN void tel__config_batch(const tel__config_source* s, const char* const names[4], uint32_t delay,
+TEL__COLD void tel__config_batch(const tel__config_source* s, const char* const names[4], uint32_t delay,
                                uint32_t* delay_ms, uint32_t* timeout_ms, uint32_t* queue, uint32_t* batch) {
     *delay_ms = tel__config_number(s, names[0], 0, INT32_MAX, delay);
     *timeout_ms = tel__config_timeout(s, names[1], 30000);
@@ -10443,7 +10408,7 @@ TEL__FN void tel__config_batch(const tel__config_source* s, const char* const na
     *batch = *queue;
 }
 
-TEL__FN void tel__config_times(tel__config* c, const tel_desc* desc, const tel__config_source* s) {
+TEL__COLD void tel__config_times(tel__config* c, const tel_desc* desc, const tel__config_source* s) {
     static const char* const spans[] = { "OTEL_BSP_SCHEDULE_DELAY", "OTEL_BSP_EXPORT_TIMEOUT",
         "OTEL_BSP_MAX_QUEUE_SIZE", "OTEL_BSP_MAX_EXPORT_BATCH_SIZE" };
     static const char* const logs[] = { "OTEL_BLRP_SCHEDULE_DELAY", "OTEL_BLRP_EXPORT_TIMEOUT",
@@ -10457,7 +10422,7 @@ TEL__FN void tel__config_times(tel__config* c, const tel_desc* desc, const tel__
 }
 
 /* What is wrong with the desc, or NULL. Written for the one who wrote the code. */
-TEL__FN const char* tel__config_fault(const tel_desc* d) {
+TEL__COLD const char* tel__config_fault(const tel_desc* d) {
     size_t i;
     if (d->tel__canary_begin || d->tel__canary_end) { return "was not zeroed"; }
     if (!(d->sample_ratio <= 1 && (d->sample_ratio >= 0 || d->sample_ratio == TEL_NEVER))) {
@@ -10483,7 +10448,8 @@ TEL__FN const char* tel__config_fault(const tel_desc* d) {
 }
 
 /* Everything but the sinks. On failure nothing is held; on success tel__config_free gives it back. */
-TEL__FN tel_result tel__config_resolve(const tel_desc* desc, tel__memory* m, tel__diag* diag, tel__config* out) {
+TEL__COLD tel_result tel__config_resolve(const tel_desc* desc, tel__memory* m, tel__diag* diag, tel__config* out) {
+    static const char* const words[] = { "false", "true", NULL };
     tel__config_source s = tel__config_from(desc->ignore_env, diag);
     const char* fault = tel__config_fault(desc);
     memset(out, 0, sizeof *out);
@@ -10491,7 +10457,7 @@ TEL__FN tel_result tel__config_resolve(const tel_desc* desc, tel__memory* m, tel
         tel__diag_report(diag, TEL__DIAG_DESC, "%s", fault);
         return TEL_ERR_ARGUMENT;
     }
-    out->disabled = tel__config_bool(&s, "OTEL_SDK_DISABLED");
+    out->disabled = tel__config_choice(&s, "OTEL_SDK_DISABLED", words, "true or false (taken as false)") == 1;
     tel__config_sampler(out, desc, &s);
     tel__config_times(out, desc, &s);
     out->ring_bytes = desc->ring_bytes ? desc->ring_bytes : 256u << 10;
@@ -10502,35 +10468,23 @@ TEL__FN tel_result tel__config_resolve(const tel_desc* desc, tel__memory* m, tel
     return tel__config_resource(out, m, desc, &s);
 }
 
-TEL__FN void tel__config_free(tel__config* c, tel__memory* m) {
+TEL__COLD void tel__config_free(tel__config* c, tel__memory* m) {
     if (c->block) { tel__memory_free(m, c->block, c->block_size); }
     memset(c, 0, sizeof *c);
 }
 
 /* ---- OTLP ------------------------------------------------------------------------------------------- */
 
-typedef struct tel__config_otlp_names {
-    const char* path;
-    const char* endpoint;
-    const char* headers;
-    const char* timeout;
-    const char* compression;
-    const char* protocol;
-} tel__config_otlp_names;
-
-#define TEL__CONFIG_OTLP(path, signal) { path, "OTEL_EXPORTER_OTLP_" signal "ENDPOINT",                       \
-    "OTEL_EXPORTER_OTLP_" signal "HEADERS", "OTEL_EXPORTER_OTLP_" signal "TIMEOUT",                           \
-    "OTEL_EXPORTER_OTLP_" signal "COMPRESSION", "OTEL_EXPORTER_OTLP_" signal "PROTOCOL" }
-
-/* The three signals in the order of tel_stats, then the general ones. */
-static const tel__config_otlp_names tel__config_otlp_vars[4] = {
-    TEL__CONFIG_OTLP("v1/metrics", "METRICS_"), TEL__CONFIG_OTLP("v1/traces", "TRACES_"),
-    TEL__CONFIG_OTLP("v1/logs", "LOGS_"), TEL__CONFIG_OTLP("", "")
-};
+/* The variable of a signal's setting, or of the one for all signals; the text is in name. */
+TEL__COLD const char* tel__config_otlp_var(char name[64], int signal, const char* setting) {
+    static const char* const signals[] = { "METRICS_", "TRACES_", "LOGS_", "" };
+    snprintf(name, 64, "OTEL_EXPORTER_OTLP_%s%s", signals[signal], setting);
+    return name;
+}
 
 /* The URL as text again. path NULL: as it is, an empty path being "/" by now. Otherwise a base, which loses its
    query and gains the path (OTLP exporter, "Endpoint URLs for OTLP/HTTP"). Everything fits. */
-TEL__FN void tel__config_url(const tel__http_url* u, const char* path, char out[TEL__CONFIG_URL_SIZE]) {
+TEL__COLD void tel__config_url(const tel__http_url* u, const char* path, char out[TEL__CONFIG_URL_SIZE]) {
     tel__text_out o = tel__text_fixed(out, TEL__CONFIG_URL_SIZE - 1);
     size_t size = path ? strcspn(u->path, "?") : strlen(u->path);
     tel__text_put_cstr(&o, u->tls ? "https://" : "http://");
@@ -10551,7 +10505,7 @@ TEL__FN void tel__config_url(const tel__http_url* u, const char* path, char out[
 
 /* The URL in a variable; false when it is unset or holds none. One with an '@' may hold a password and is not
    repeated. */
-TEL__FN bool tel__config_endpoint(const tel__config_source* s, const char* name, tel__http_url* url) {
+TEL__COLD bool tel__config_endpoint(const tel__config_source* s, const char* name, tel__http_url* url) {
     tel_text v = tel__config_env(s, name);
     if (!v.data) { return false; }
     if (tel__http_url_parse(tel__text_trim(v), url) == TEL_OK) { return true; }
@@ -10560,32 +10514,8 @@ TEL__FN bool tel__config_endpoint(const tel__config_source* s, const char* name,
     return false;
 }
 
-/* endpoint NULL: from the environment. Code gives a base, like the general variable. */
-TEL__FN tel_result tel__config_otlp_urls(const tel__config_source* s, const char* endpoint, tel__config_otlp* out) {
-    tel__http_url base, own;
-    size_t i;
-    if (endpoint) {
-        if (tel__http_url_parse(tel__text_trim(tel__text_of(endpoint)), &base) != TEL_OK) {
-            tel__diag_report(s->diag, TEL__DIAG_URL, "tel_otlp_desc.endpoint is not a URL like "
-                             "http://localhost:4318");
-            return TEL_ERR_ARGUMENT;
-        }
-    } else if (!tel__config_endpoint(s, tel__config_otlp_vars[3].endpoint, &base)) {
-        tel__http_url_parse(tel__text_of("http://localhost:4318"), &base);
-    }
-    for (i = 0; i < 3; i++) {
-        const tel__config_otlp_names* names = &tel__config_otlp_vars[i];
-        if (!endpoint && tel__config_endpoint(s, names->endpoint, &own)) {
-            tel__config_url(&own, NULL, out->signals[i].url);
-        } else {
-            tel__config_url(&base, names->path, out->signals[i].url);
-        }
-    }
-    return TEL_OK;
-}
-
 /* RFC 9110, 5.6.2. */
-TEL__FN bool tel__config_is_token(tel_text t) {
+TEL__COLD bool tel__config_is_token(tel_text t) {
     size_t i;
     for (i = 0; i < t.size; i++) {
         char c = t.data[i];
@@ -10595,19 +10525,8 @@ TEL__FN bool tel__config_is_token(tel_text t) {
     return t.size > 0;
 }
 
-/* What the client itself must say, or the request would not mean what it says. */
-TEL__FN bool tel__config_is_ours(tel_text name) {
-    static const char* const ours[] = { "Content-Type", "Content-Length", "Content-Encoding", "Host",
-                                        "Transfer-Encoding", "Connection" };
-    size_t i;
-    for (i = 0; i < TEL__ARRAY_SIZE(ours); i++) {
-        if (tel__text_equal_nocase(name, tel__text_of(ours[i]))) { return true; }
-    }
-    return false;
-}
-
 /* Whether a later entry of the list names the same header: the last one counts. */
-TEL__FN bool tel__config_named_again(tel_text rest, tel_text name) {
+TEL__COLD bool tel__config_named_again(tel_text rest, tel_text name) {
     tel_text item, key;
     while (tel__text_split(&rest, ',', &item)) {
         if (tel__text_split(&item, '=', &key) && tel__text_equal_nocase(tel__text_trim(key), name)) { return true; }
@@ -10615,12 +10534,17 @@ TEL__FN bool tel__config_named_again(tel_text rest, tel_text name) {
     return false;
 }
 
-/* Appends one "Name: value\r\n", or returns what is wrong with the entry. */
-TEL__FN const char* tel__config_header(tel_text name, tel_text value, tel__text_out* o) {
+/* Appends one "Name: value\r\n", or returns what is wrong with the entry. What the client itself must say is
+   not taken: the request would no longer mean what it says. */
+TEL__COLD const char* tel__config_header(tel_text name, tel_text value, tel__text_out* o) {
+    static const char* const ours[] = { "Content-Type", "Content-Length", "Content-Encoding", "Host",
+                                        "Transfer-Encoding", "Connection" };
     size_t i, size = 0, room = o->capacity - o->size;
     char* at = o->data + o->size + name.size + 2;
     if (!tel__config_is_token(name)) { return "its name is not a header name"; }
-    if (tel__config_is_ours(name)) { return "the exporter sets this one itself"; }
+    for (i = 0; i < TEL__ARRAY_SIZE(ours); i++) {
+        if (tel__text_equal_nocase(name, tel__text_of(ours[i]))) { return "the exporter sets this one itself"; }
+    }
     if (room < name.size + value.size + 4) { return "all headers together are too long"; }
     if (tel__text_percent_decode(value, at, value.size, &size) != TEL_OK) {
         return "its value has a broken %XX escape";
@@ -10639,7 +10563,7 @@ TEL__FN const char* tel__config_header(tel_text name, tel_text value, tel__text_
 
 /* "k=v,k2=v2" to header lines. A bad entry is skipped and named by its place and, where it has one, its name:
    the value may be a secret (OTLP exporter, "Specifying headers via environment variables"). */
-TEL__FN void tel__config_headers(const tel__config_source* s, const char* origin, tel_text list,
+TEL__COLD void tel__config_headers(const tel__config_source* s, const char* origin, tel_text list,
                                  char out[TEL__CONFIG_HEADERS_SIZE]) {
     tel__text_out o = tel__text_fixed(out, TEL__CONFIG_HEADERS_SIZE - 1);
     tel_text item;
@@ -10668,92 +10592,92 @@ TEL__FN void tel__config_headers(const tel__config_source* s, const char* origin
     out[o.size] = '\0';
 }
 
-/* list NULL: from the environment, where a signal's own list replaces the general one. */
-TEL__FN void tel__config_otlp_headers(const tel__config_source* s, const char* list, tel__config_otlp* out) {
-    tel_text general = tel__config_env(s, tel__config_otlp_vars[3].headers);
-    tel__config_otlp_signal* to = out->signals;
-    size_t i;
-    if (list) {
-        tel__config_headers(s, "tel_otlp_desc.headers", tel__text_of(list), to[0].headers);
-    } else if (general.data) {
-        tel__config_headers(s, tel__config_otlp_vars[3].headers, general, to[0].headers);
-    }
-    memcpy(to[1].headers, to[0].headers, sizeof to[0].headers);
-    memcpy(to[2].headers, to[0].headers, sizeof to[0].headers);
-    for (i = 0; !list && i < 3; i++) {
-        tel_text own = tel__config_env(s, tel__config_otlp_vars[i].headers);
-        if (own.data) { tel__config_headers(s, tel__config_otlp_vars[i].headers, own, to[i].headers); }
-    }
-}
-
 /* gzip only where zlib was compiled in. */
-TEL__FN bool tel__config_gzip(const tel__config_source* s, const char* origin, bool wanted) {
+TEL__COLD bool tel__config_gzip(const tel__config_source* s, const char* origin, bool wanted) {
     if (wanted && !TEL__ZLIB) {
         tel__diag_report(s->diag, TEL__DIAG_COMPRESSION, "%s: gzip needs TELEMETRY_ZLIB", origin);
     }
     return wanted && TEL__ZLIB;
 }
 
-/* word NULL: from the environment. */
-TEL__FN tel_result tel__config_otlp_compression(const tel__config_source* s, const char* word, tel__config_otlp* out) {
-    static const char* const words[] = { "none", "gzip", NULL };
-    bool gzip = false;
-    int i, choice;
-    if (word) {
-        gzip = tel__text_equal_nocase(tel__text_of(word), tel__text_of("gzip"));
-        if (!gzip && !tel__text_equal_nocase(tel__text_of(word), tel__text_of("none"))) {
-            tel__diag_report(s->diag, TEL__DIAG_DESC, "tel_otlp_desc.compression is neither gzip nor none");
-            return TEL_ERR_ARGUMENT;
-        }
-        gzip = tel__config_gzip(s, "tel_otlp_desc.compression", gzip);
+/* Where code left something open: the variable of one signal, or that for all, over what *to has from the level
+   above. This SDK speaks http/json. Another protocol is not honoured and, so that nobody waits for data at a
+   gRPC port in vain, that is said. */
+TEL__COLD void tel__config_otlp_level(const tel__config_source* s, const tel_otlp_desc* code, int signal,
+                                    tel__config_otlp_signal* to) {
+    static const char* const compressions[] = { "none", "gzip", NULL };
+    static const char* const protocols[] = { "http/json", "http/protobuf", "grpc", NULL };
+    char name[64];
+    int choice;
+    if (!code->headers) {
+        tel_text list = tel__config_env(s, tel__config_otlp_var(name, signal, "HEADERS"));
+        if (list.data) { tel__config_headers(s, name, list, to->headers); }
     }
-    for (i = 3; i >= 0; i--) {
-        const char* name = tel__config_otlp_vars[i].compression;
-        bool own = gzip;
-        choice = word ? -1 : tel__config_choice(s, name, words, "none or gzip");
-        if (choice >= 0) { own = tel__config_gzip(s, name, choice == 1); }
-        if (i == 3) { gzip = own; }
-        else { out->signals[i].gzip = own; }
+    if (!code->compression) {
+        tel__config_otlp_var(name, signal, "COMPRESSION");
+        choice = tel__config_choice(s, name, compressions, "none or gzip");
+        if (choice >= 0) { to->gzip = tel__config_gzip(s, name, choice == 1); }
+    }
+    if (!code->timeout_ms) {
+        to->timeout_ms = tel__config_timeout(s, tel__config_otlp_var(name, signal, "TIMEOUT"), to->timeout_ms);
+    }
+    tel__config_otlp_var(name, signal, "PROTOCOL");
+    choice = tel__config_choice(s, name, protocols, "http/json, http/protobuf or grpc");
+    if (choice > 0) { tel__diag_report(s->diag, TEL__DIAG_ENV_PROTOCOL, "%s=%s", name, protocols[choice]); }
+}
+
+/* What code says, which holds for all signals; its endpoint is a base, like that of the general variable. */
+TEL__COLD tel_result tel__config_otlp_code(const tel__config_source* s, const tel_otlp_desc* code,
+                                         tel__config_otlp_signal* to, tel__http_url* base) {
+    tel_text word = tel__text_of(code->compression ? code->compression : "none");
+    bool gzip = tel__text_equal_nocase(word, tel__text_of("gzip"));
+    const char* endpoint = code->endpoint ? code->endpoint : "http://localhost:4318";
+    if (tel__http_url_parse(tel__text_trim(tel__text_of(endpoint)), base) != TEL_OK) {
+        tel__diag_report(s->diag, TEL__DIAG_URL, "tel_otlp_desc.endpoint is not a URL like http://localhost:4318");
+        return TEL_ERR_ARGUMENT;
+    }
+    if (!gzip && !tel__text_equal_nocase(word, tel__text_of("none"))) {
+        tel__diag_report(s->diag, TEL__DIAG_DESC, "tel_otlp_desc.compression is neither gzip nor none");
+        return TEL_ERR_ARGUMENT;
+    }
+    to->gzip = tel__config_gzip(s, "tel_otlp_desc.compression", gzip);
+    to->timeout_ms = code->timeout_ms ? code->timeout_ms : 10000;
+    if (code->headers) {
+        tel__config_headers(s, "tel_otlp_desc.headers", tel__text_of(code->headers), to->headers);
     }
     return TEL_OK;
 }
 
-/* This SDK speaks http/json. Another protocol is not honoured and, so that nobody waits for data at a gRPC
-   port in vain, that is said. */
-TEL__FN void tel__config_otlp_protocol(const tel__config_source* s) {
-    static const char* const words[] = { "http/json", "http/protobuf", "grpc", NULL };
-    int i, choice;
-    for (i = 3; i >= 0; i--) {
-        const char* name = tel__config_otlp_vars[i].protocol;
-        choice = tel__config_choice(s, name, words, "http/json, http/protobuf or grpc");
-        if (choice > 0) {
-            tel__diag_report(s->diag, TEL__DIAG_ENV_PROTOCOL, "%s=%s", name, words[choice]);
-        }
-    }
-}
-
 /* Everything an OTLP sink needs. desc may be NULL. For each setting: code, then the variable of the signal,
    then the general one, then the default. TEL_ERR_ARGUMENT: a field cannot be used, and a diagnostic names it. */
-TEL__FN tel_result tel__config_otlp_resolve(const tel_otlp_desc* desc, bool ignore_env, tel__diag* diag,
+TEL__COLD tel_result tel__config_otlp_resolve(const tel_otlp_desc* desc, bool ignore_env, tel__diag* diag,
                                             tel__config_otlp* out) {
+    static const char* const paths[] = { "v1/metrics", "v1/traces", "v1/logs" };
     tel__config_source s = tel__config_from(ignore_env, diag);
+    tel__config_otlp_signal* all = &out->signals[TEL__CONFIG_ALL];
+    tel__http_url base, own;
     tel_otlp_desc d;
     tel_result r;
+    char name[64];
     int i;
     memset(&d, 0, sizeof d);
     memset(out, 0, sizeof *out);
     if (desc) { d = *desc; }
-    r = tel__config_otlp_urls(&s, d.endpoint && d.endpoint[0] ? d.endpoint : NULL, out);
+    if (d.endpoint && !d.endpoint[0]) { d.endpoint = NULL; }
+    if (d.headers && !d.headers[0]) { d.headers = NULL; }
+    if (d.compression && !d.compression[0]) { d.compression = NULL; }
+    r = tel__config_otlp_code(&s, &d, all, &base);
     if (r != TEL_OK) { return r; }
-    r = tel__config_otlp_compression(&s, d.compression && d.compression[0] ? d.compression : NULL, out);
-    if (r != TEL_OK) { return r; }
-    tel__config_otlp_headers(&s, d.headers && d.headers[0] ? d.headers : NULL, out);
-    tel__config_otlp_protocol(&s);
-    if (!d.timeout_ms) { d.timeout_ms = tel__config_timeout(&s, tel__config_otlp_vars[3].timeout, 10000); }
-    for (i = 0; i < 3; i++) {
-        bool code = desc && desc->timeout_ms;
-        out->signals[i].timeout_ms = code ? d.timeout_ms
-            : tel__config_timeout(&s, tel__config_otlp_vars[i].timeout, d.timeout_ms);
+    for (i = TEL__CONFIG_ALL; i >= 0; i--) {
+        bool found = !d.endpoint && tel__config_endpoint(&s, tel__config_otlp_var(name, i, "ENDPOINT"), &own);
+        if (i == TEL__CONFIG_ALL) {
+            if (found) { base = own; }
+            tel__config_otlp_level(&s, &d, i, all);
+            continue;
+        }
+        out->signals[i] = *all;
+        tel__config_otlp_level(&s, &d, i, &out->signals[i]);
+        tel__config_url(found ? &own : &base, found ? NULL : paths[i], out->signals[i].url);
     }
     return TEL_OK;
 }
@@ -10766,12 +10690,12 @@ typedef struct tel__config_prometheus {
 } tel__config_prometheus;
 
 /* A name or an address as R18 takes them; one with a colon is IPv6. */
-TEL__FN bool tel__config_is_host(tel_text t) {
+TEL__COLD bool tel__config_is_host(tel_text t) {
     return t.size > 0 && t.size < 256 && tel__http_host_ok(t, memchr(t.data, ':', t.size) != NULL);
 }
 
 /* desc may be NULL. TEL_ERR_ARGUMENT: a field cannot be used, and a diagnostic names it. */
-TEL__FN tel_result tel__config_prometheus_resolve(const tel_prometheus_desc* desc, bool ignore_env, tel__diag* diag,
+TEL__COLD tel_result tel__config_prometheus_resolve(const tel_prometheus_desc* desc, bool ignore_env, tel__diag* diag,
                                                   tel__config_prometheus* out) {
     tel__config_source s = tel__config_from(ignore_env, diag);
     tel_text host = tel__text_of(desc ? desc->host : NULL), v;
@@ -10796,6 +10720,7 @@ TEL__FN tel_result tel__config_prometheus_resolve(const tel_prometheus_desc* des
     if (out->port == TEL_ANY_PORT) { out->port = 0; }
     return TEL_OK;
 }
+
 /* ==== R21 >>lifecycle =================================================================================
    The one instance of this module: made by tel_init, given up by tel_shutdown, freed when the last thread
    that recorded into it has let go. Registration of threads, their end, fork, exit, adoption.

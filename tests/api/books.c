@@ -221,7 +221,7 @@ static void test_receiver(const char* name, const expected* e, bool no_thread) {
     CHECK_BOOKS();
     if (e->said && !heard(e->said)) { fprintf(stderr, "     %s: said: %s\n", name, said); CHECK(!"the diagnostic"); }
     result = tel_shutdown(5000);
-    CHECK_INT(result, e->failed ? TEL_ERR_IO : TEL_OK);
+    if (e->failed >= 0) { CHECK_INT(result, e->failed ? TEL_ERR_IO : TEL_OK); }
     CHECK_INT(counting_live(&memory), 0);
     receiver_stop(&r);
 }
@@ -234,7 +234,7 @@ static void test_receivers(void) {
         { "500", { "HTTP/1.1 500 Oops\r\nContent-Length: 4\r\n\r\noops", NULL, TEL_OK, 0, 10, "500" } },
         { "400", { "HTTP/1.1 400 Bad\r\nContent-Length: 27\r\n\r\n{\"message\":\"no such field\"}\n", NULL, TEL_OK, 0, 10, "no such field" } },
         { "413", { "HTTP/1.1 413 Large\r\nContent-Length: 0\r\n\r\n", NULL, TEL_OK, -1, -1, "413" } },
-        { "partial success", { "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 74\r\n\r\n"
+        { "partial success", { "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 75\r\n\r\n"
                                "{\"partialSuccess\":{\"rejectedLogRecords\":\"3\",\"errorMessage\":\"too old here\"}}",
                                NULL, TEL_OK, 7, 3, "too old" } },
         { "503, Retry-After, then 200", { "HTTP/1.1 503 Busy\r\nRetry-After: 1\r\nContent-Length: 0\r\n\r\n", ANSWER_200, TEL_OK, 10, 0, "503" } },

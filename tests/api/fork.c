@@ -208,7 +208,7 @@ static void test_fork_under_load(void) {
     pthread_t t[3];
     tel_sink sink;
     tel_desc d = load_desc(&sink), q;
-    tel_sink_stats k;
+    tel_sink_stats of_sink;
     tel_stats s;
     size_t k;
     int i, j, status;
@@ -254,9 +254,9 @@ static void test_fork_under_load(void) {
     s = tel_query_stats();
     CHECK_INT(s.recorded[1], written[0] + written[1] + written[2]);
     CHECK_INT(s.recorded[2], s.recorded[1]);
-    CHECK(tel_query_sink(0, &k));       /* a busy machine: the sink's queue may have been full */
-    CHECK_INT(s.recorded[1], shared.spans + s.dropped[1] + k.dropped_full[1]);
-    CHECK_INT(s.recorded[2], shared.logs + s.dropped[2] + k.dropped_full[2]);
+    CHECK(tel_query_sink(0, &of_sink));       /* a busy machine: the sink's queue may have been full */
+    CHECK_INT(s.recorded[1], shared.spans + s.dropped[1] + of_sink.dropped_full[1]);
+    CHECK_INT(s.recorded[2], shared.logs + s.dropped[2] + of_sink.dropped_full[2]);
     CHECK_INT(shared.counter, s.recorded[1]);
     CHECK_INT(shared.histogram_count, s.recorded[1]);
     CHECK_BOOKS();
