@@ -811,6 +811,7 @@ inline tel_span   tel_span_start_ex(const tel_span_desc& desc) { return tel_span
 inline void       tel_log_ex(const tel_log_desc& desc) { tel_log_ex(&desc); }
 inline tel_result tel_observer_add(const tel_observer_desc& desc) { return tel_observer_add(&desc); }
 #endif
+
 /* ==== P12 >>off ======================================================================================= */
 
 /* TELEMETRY_OFF: the same surface as empty inline functions, so types are still checked and nothing is left of the
@@ -5987,6 +5988,7 @@ typedef struct tel__pipeline {
     bool               in_round, closed;    /* the export thread is at work; the sinks are closed */
     uint32_t           sealed;          /* stages in this drain: the sinks are served before there are too many */
     bool               starved;         /* the last drain left something for want of memory */
+    uint64_t           until;           /* the time of the one who works */
     tel__thread_mutex  stats;           /* held over stats_fn, and while a sink's last books are taken */
 } tel__pipeline;
 
@@ -6139,7 +6141,9 @@ TEL__COLD tel_result tel__pipeline_call(const tel_sink* sink, const tel_batch* b
     return r;
 }
 
-TEL__COLD void tel__pipeline_frame(const tel__pipeline* p, tel_batch* batch, uint32_t timeout_ms) {
+TEL__COLD void tel__pipeline_frame(const tel__pipeline* p, tel_batch* batch, uint32_t timeout_ms, uint64_t until) {
+    uint32_t left = tel__clock_left_ms(until);
+    if (left < timeout_ms) { timeout_ms = left; }
     memset(batch, 0, sizeof *batch);
     batch->resource = p->resource;
     batch->deadline_unix_ns = tel__clock_unix_ns() + (uint64_t)timeout_ms * 1000000u;
@@ -6200,10 +6204,12 @@ TEL__COLD tel__pipeline_stage* tel__pipeline_oldest(tel__pipeline* p, tel__pipel
 /* Offers the oldest pending stage of a signal. true: it is off the list, one way or the other. */
 TEL__COLD bool tel__pipeline_offer(tel__pipeline* p, tel__pipeline_sink* k, int signal, tel__pipeline_stage* s) {
     uint64_t now = tel__clock_mono_ns();
+    uint32_t forks = tel__thread_me.forks;
     tel_batch batch;
     tel_result r;
-    tel__pipeline_frame(p, &batch, p->limits[signal].timeout_ms);
+    tel__pipeline_frame(p, &batch, p->limits[signal].timeout_ms, p->until);
     r = tel__pipeline_views(p, s, &batch) ? tel__pipeline_call(&k->sink, &batch) : TEL_ERR_MEMORY;
+    if (forks != tel__thread_me.forks) { return false; }       /* the sink forked: the child forgot the stage */
     if (!k->give_up_at[signal]) { k->give_up_at[signal] = now + (uint64_t)p->limits[signal].timeout_ms * 1000000u; }
     if ((r == TEL_ERR_IO || r == TEL_ERR_TIMEOUT) && now < k->give_up_at[signal]) {
         uint64_t backoff = k->backoff_ns[signal] ? k->backoff_ns[signal] * 2 : 5000000u;
@@ -6266,7 +6272,7 @@ TEL__COLD void tel__pipeline_metrics(tel__pipeline* p, bool force) {
     if (!force && now < p->next_collect) { return; }
     p->next_collect = now + interval;
     if (!tel__pipeline_pushes_metrics(p)) { return; }
-    tel__pipeline_frame(p, &frame, p->metric_timeout_ms);
+    tel__pipeline_frame(p, &frame, p->metric_timeout_ms, p->until);
     if (tel__metric_collect(p->metrics, &frame, tel__pipeline_emit, p) != TEL_OK) {
         tel__diag_report(p->diag, TEL__DIAG_MEMORY, "metrics were not collected");
     }
@@ -6306,10 +6312,11 @@ TEL__COLD void tel__pipeline_say_drops(tel__pipeline* p) {
 }
 
 /* One round by the one who works. */
-TEL__CALL void tel__pipeline_round(tel__pipeline* p, bool force) {
+TEL__CALL void tel__pipeline_round(tel__pipeline* p, bool force, uint64_t until) {
     uint32_t i, turns = 0;
     bool more = true;
     if (p->closed) { return; }
+    p->until = until;
     tel__clock_sync(p->clock);
     tel__atomic_store_u32(&p->fill, 0);
     for (; more && turns < 256; turns++) {      /* bounded: producers may be as quick as we are */
@@ -6342,7 +6349,7 @@ TEL__COLD void tel__pipeline_run(void* arg) {
         if (p->stop || p->busy) { continue; }
         p->busy = p->in_round = true;
         tel__thread_mutex_unlock(&p->mutex);
-        tel__pipeline_round(p, false);
+        tel__pipeline_round(p, false, UINT64_MAX);
         tel__thread_mutex_lock(&p->mutex);
         p->busy = p->in_round = false;
         tel__thread_cond_broadcast(&p->cond);
@@ -6411,7 +6418,7 @@ TEL__CALL tel_result tel__pipeline_flush(tel__pipeline* p, uint64_t deadline) {
     tel_result r;
     if (!tel__pipeline_enter(p, deadline)) { return TEL_ERR_TIMEOUT; }
     if (p->closed) { tel__pipeline_leave(p); return TEL_ERR_STATE; }
-    tel__pipeline_round(p, true);
+    tel__pipeline_round(p, true, deadline);
     for (;;) {
         uint64_t now = tel__clock_mono_ns();
         uint32_t i;
@@ -6535,6 +6542,7 @@ typedef struct tel__pipeline_payload {
     size_t   size, capacity, charged;   /* charged: what the queue counts for it, whatever becomes of data */
     char*    data;
     bool     packed;                    /* data is compressed */
+    uint64_t give_up_at, retry_at, pause_ns;    /* set by the first attempt */
 } tel__pipeline_payload;
 
 /* What one attempt to send came to. */
@@ -6550,6 +6558,7 @@ typedef struct tel__pipeline_delivery {
     tel__thread_cond   cond;
     tel__pipeline_payload *first, *last;
     bool               flying, worker, abandoned, no_thread;
+    uint64_t           until;           /* no_thread: the time of the caller that we send in; 0: any */
     tel__atomic_u32    stop;
     tel__thread_handle thread;
     size_t             bytes, max_bytes;
@@ -6573,29 +6582,33 @@ TEL__COLD bool tel__pipeline_delivery_sleep(tel__pipeline_delivery* d, uint64_t 
     return !tel__atomic_load_u32(&d->stop);
 }
 
-/* Sends one payload until it is delivered, refused, or out of time: exponential backoff with jitter, or what
-   the receiver asked for (OTLP specification, "Failures"). Without d->mutex. Returns the items lost. */
-TEL__COLD uint64_t tel__pipeline_deliver(tel__pipeline_delivery* d, tel__pipeline_payload* payload) {
+/* One attempt to send. true: settled, and *lost of its items did not arrive. false: again from retry_at on, with
+   exponential backoff and jitter or when the receiver asked for it (OTLP specification, "Failures"). `until` cuts
+   the attempt short, not the payload's own time. Without d->mutex. */
+TEL__COLD bool tel__pipeline_attempt(tel__pipeline_delivery* d, tel__pipeline_payload* payload, uint64_t until, uint64_t* lost) {
     uint32_t timeout = d->timeout_ms[payload->signal];
-    uint64_t deadline = tel__clock_deadline(timeout ? timeout : TEL_FOREVER);
-    uint64_t pause = 1000000000u;
-    for (;;) {
-        tel__pipeline_sent sent = d->send_fn(d, payload, deadline);
-        uint64_t now = tel__clock_mono_ns(), wait;
-        bool awake;
-        if (sent.result == TEL_OK) { return sent.rejected < payload->items ? sent.rejected : payload->items; }
-        if (sent.result != TEL_ERR_IO && sent.result != TEL_ERR_TIMEOUT) { return payload->items; }
-        wait = pause * (80 + tel__id_next(&d->jitter) % 41) / 100;
-        if (sent.retry_after_ms != UINT64_MAX) {
-            wait = sent.retry_after_ms < 3600000u ? sent.retry_after_ms * 1000000u : deadline;
-        }
-        if (now >= deadline || wait >= deadline - now || tel__atomic_load_u32(&d->stop)) { return payload->items; }
-        pause = pause * 3 / 2 < (uint64_t)5 * 1000000000u ? pause * 3 / 2 : (uint64_t)5 * 1000000000u;
-        tel__thread_mutex_lock(&d->mutex);
-        awake = tel__pipeline_delivery_sleep(d, now + wait);
-        tel__thread_mutex_unlock(&d->mutex);
-        if (!awake) { return payload->items; }
+    tel__pipeline_sent sent;
+    uint64_t now, wait;
+    if (!payload->give_up_at) {
+        payload->give_up_at = tel__clock_deadline(timeout ? timeout : TEL_FOREVER);
+        payload->pause_ns = 1000000000u;
     }
+    sent = d->send_fn(d, payload, payload->give_up_at < until ? payload->give_up_at : until);
+    now = tel__clock_mono_ns();
+    *lost = payload->items;
+    if (sent.result == TEL_OK) {
+        if (sent.rejected < *lost) { *lost = sent.rejected; }
+        return true;
+    }
+    if (sent.result != TEL_ERR_IO && sent.result != TEL_ERR_TIMEOUT) { return true; }
+    wait = payload->pause_ns * (80 + tel__id_next(&d->jitter) % 41) / 100;
+    if (sent.retry_after_ms != UINT64_MAX) {
+        wait = sent.retry_after_ms < 3600000u ? sent.retry_after_ms * 1000000u : payload->give_up_at;
+    }
+    if (now >= payload->give_up_at || wait >= payload->give_up_at - now) { return true; }
+    payload->retry_at = now + wait;
+    payload->pause_ns = payload->pause_ns < (uint64_t)3333333333u ? payload->pause_ns * 3 / 2 : (uint64_t)5000000000u;
+    return false;
 }
 
 TEL__COLD void tel__pipeline_payload_free(tel__memory* memory, tel__pipeline_payload* payload) {
@@ -6603,17 +6616,11 @@ TEL__COLD void tel__pipeline_payload_free(tel__memory* memory, tel__pipeline_pay
     tel__memory_free(memory, payload, sizeof *payload);
 }
 
-/* Takes the oldest payload, delivers it, and settles its books. Under d->mutex, which it gives up meanwhile. */
-TEL__COLD void tel__pipeline_delivery_next(tel__pipeline_delivery* d) {
+/* Takes the oldest payload off the list and settles its books. */
+TEL__COLD void tel__pipeline_delivery_settle(tel__pipeline_delivery* d, uint64_t lost) {
     tel__pipeline_payload* payload = d->first;
-    uint64_t lost;
     d->first = payload->next;
     if (!d->first) { d->last = NULL; }
-    d->flying = true;
-    tel__thread_mutex_unlock(&d->mutex);
-    lost = tel__pipeline_deliver(d, payload);
-    tel__thread_mutex_lock(&d->mutex);
-    d->flying = false;
     d->bytes -= payload->charged;
     d->queued[payload->signal] -= payload->items;
     d->dropped[payload->signal] += lost;
@@ -6621,14 +6628,57 @@ TEL__COLD void tel__pipeline_delivery_next(tel__pipeline_delivery* d) {
     tel__thread_cond_broadcast(&d->cond);
 }
 
+/* Drops what is queued, but not the payload that is in flight: whoever flies it settles it. */
+TEL__COLD void tel__pipeline_delivery_discard(tel__pipeline_delivery* d) {
+    tel__pipeline_payload* flying = d->flying ? d->first : NULL;
+    tel__pipeline_payload* payload = flying ? flying->next : d->first;
+    while (payload) {
+        tel__pipeline_payload* next = payload->next;
+        d->bytes -= payload->charged;
+        d->queued[payload->signal] -= payload->items;
+        d->dropped[payload->signal] += payload->items;
+        tel__pipeline_payload_free(d->memory, payload);
+        payload = next;
+    }
+    d->first = d->last = flying;
+    if (flying) { flying->next = NULL; }
+}
+
+/* Sends the oldest payload, which stays first until it is settled. Under d->mutex, which it gives up meanwhile; a
+   close in between takes the list over and leaves this one to us. */
+TEL__COLD bool tel__pipeline_delivery_next(tel__pipeline_delivery* d, uint64_t until) {
+    tel__pipeline_payload* payload = d->first;
+    uint64_t lost;
+    bool settled;
+    d->flying = true;
+    tel__thread_mutex_unlock(&d->mutex);
+    settled = tel__pipeline_attempt(d, payload, until, &lost);
+    tel__thread_mutex_lock(&d->mutex);
+    d->flying = false;
+    if (!settled && tel__atomic_load_u32(&d->stop)) { settled = true; }
+    if (settled) { tel__pipeline_delivery_settle(d, lost); }
+    return settled;
+}
+
+/* Without a worker: sends what is due, here and now, while there is time. Under d->mutex. */
+TEL__COLD void tel__pipeline_delivery_turn(tel__pipeline_delivery* d, uint64_t until) {
+    while (d->first) {
+        uint64_t now = tel__clock_mono_ns();
+        if (now >= until || d->first->retry_at > now) { return; }
+        tel__pipeline_delivery_next(d, until);
+    }
+}
+
 TEL__COLD void tel__pipeline_delivery_run(void* arg) {
     tel__pipeline_delivery* d = (tel__pipeline_delivery*)arg;
     bool orphan;
     tel__thread_mutex_lock(&d->mutex);
     while (!tel__atomic_load_u32(&d->stop)) {
-        if (d->first) { tel__pipeline_delivery_next(d); }
-        else { tel__thread_cond_wait(&d->cond, &d->mutex, UINT64_MAX); }
+        if (d->first) {
+            if (!tel__pipeline_delivery_next(d, UINT64_MAX)) { tel__pipeline_delivery_sleep(d, d->first->retry_at); }
+        } else { tel__thread_cond_wait(&d->cond, &d->mutex, UINT64_MAX); }
     }
+    tel__pipeline_delivery_discard(d);
     d->worker = false;
     orphan = d->abandoned;
     tel__thread_cond_broadcast(&d->cond);
@@ -6664,7 +6714,7 @@ TEL__COLD void tel__pipeline_delivery_push(tel__pipeline_delivery* d, tel__pipel
         d->worker = tel__thread_start(&d->thread, tel__pipeline_delivery_run, d);
     }
     if (d->worker) { tel__thread_cond_broadcast(&d->cond); }
-    else { while (d->first) { tel__pipeline_delivery_next(d); } }
+    else { tel__pipeline_delivery_turn(d, d->until ? d->until : UINT64_MAX); }
     tel__thread_mutex_unlock(&d->mutex);
 }
 
@@ -6679,24 +6729,14 @@ TEL__COLD tel_result tel__pipeline_delivery_flush(tel__pipeline_delivery* d, uin
     uint64_t deadline = tel__clock_deadline(timeout_ms);
     bool left;
     tel__thread_mutex_lock(&d->mutex);
-    while ((d->first || d->flying) && tel__clock_mono_ns() < deadline) {
-        tel__thread_cond_wait(&d->cond, &d->mutex, deadline);
+    while (d->first && tel__clock_mono_ns() < deadline) {
+        uint64_t until = tel__clock_deadline(2);
+        if (!d->worker) { tel__pipeline_delivery_turn(d, deadline); }
+        if (d->first) { tel__thread_cond_wait(&d->cond, &d->mutex, until < deadline ? until : deadline); }
     }
-    left = d->first || d->flying;
+    left = d->first != NULL;
     tel__thread_mutex_unlock(&d->mutex);
     return left ? TEL_ERR_TIMEOUT : TEL_OK;
-}
-
-TEL__COLD void tel__pipeline_delivery_discard(tel__pipeline_delivery* d) {
-    while (d->first) {
-        tel__pipeline_payload* payload = d->first;
-        d->first = payload->next;
-        d->bytes -= payload->charged;
-        d->queued[payload->signal] -= payload->items;
-        d->dropped[payload->signal] += payload->items;
-        tel__pipeline_payload_free(d->memory, payload);
-    }
-    d->last = NULL;
 }
 
 TEL__COLD void tel__pipeline_delivery_free(tel__pipeline_delivery* d) {
@@ -6742,6 +6782,7 @@ TEL__COLD void tel__pipeline_delivery_fork(tel__pipeline_delivery* d) {
     tel__thread_mutex_init(&d->mutex);
     tel__thread_cond_init(&d->cond);
     tel__pipeline_delivery_discard(d);
+    d->first = d->last = NULL;
     memset(d->queued, 0, sizeof d->queued);
     memset(d->dropped, 0, sizeof d->dropped);
     d->bytes = 0;
@@ -9441,6 +9482,11 @@ TEL__COLD tel_result tel__sink_otlp_export(const tel_batch* batch, void* user_da
     size_t counts[3];
     int signal;
     if (!o) { return TEL_ERR_STATE; }
+    if (o->delivery.no_thread && batch->deadline_unix_ns) {
+        uint64_t now = tel__clock_unix_ns();
+        uint64_t left = batch->deadline_unix_ns > now ? batch->deadline_unix_ns - now : 0;
+        o->delivery.until = tel__clock_mono_ns() + left;
+    }
     if (!tel__pipeline_delivery_room(&o->delivery)) { return TEL_ERR_TIMEOUT; }
     counts[0] = batch->metric_count;
     counts[1] = batch->span_count;
@@ -11626,13 +11672,14 @@ TEL_API tel_result tel_shutdown(uint32_t timeout_ms) {
 }
 
 TEL_API tel_result tel_pump(uint32_t timeout_ms) {
+    uint64_t deadline = tel__clock_deadline(timeout_ms);
     tel_instance* inst;
     tel_result r = TEL_ERR_TIMEOUT;
     if (tel__thread_me.quiet) { return TEL_ERR_STATE; }
     inst = tel__lifecycle_acquire();
     if (!inst) { return TEL_ERR_STATE; }
-    if (tel__pipeline_enter(&inst->pipeline, tel__clock_deadline(timeout_ms))) {
-        tel__pipeline_round(&inst->pipeline, false);
+    if (tel__pipeline_enter(&inst->pipeline, deadline)) {
+        tel__pipeline_round(&inst->pipeline, false, deadline);
         tel__pipeline_leave(&inst->pipeline);
         r = TEL_OK;
     }
@@ -12042,7 +12089,7 @@ TEL_API tel_result tel_collect(const tel_sink* into) {
     inst = tel__thread_me.quiet ? NULL : tel__lifecycle_acquire();
     if (!inst) { return TEL_ERR_STATE; }
     u.in = into;
-    tel__pipeline_frame(&inst->pipeline, &frame, inst->pipeline.metric_timeout_ms);
+    tel__pipeline_frame(&inst->pipeline, &frame, inst->pipeline.metric_timeout_ms, UINT64_MAX);
     r = tel__metric_collect(&inst->metrics, &frame, tel__api_emit, u.out);
     tel__lifecycle_release(inst);
     return r;

@@ -676,12 +676,14 @@ static void test_otlp_post(void) {
     tel__sink_otlp* o = otlp_open(&box);
     tel_batch b = log_batch();
     where = "otlp_post";
+    b.deadline_unix_ns = 0;             /* made-up times are long past; none: no limit */
     CHECK_INT(tel__sink_otlp_export(&b, o), TEL_OK);
     CHECK_STR(box.url, "https://h/v1/logs");
     CHECK_STR(box.headers, "Content-Type: application/json\r\nUser-Agent: OTel-OTLP-Exporter-C/" TEL_VERSION_STRING "\r\na: b\r\n");
     CHECK(box.calls == 1 && box.sound && box.items == 3);
     pieces_spoil();
     b = metric_batch(1700000000000000000u, "m");
+    b.deadline_unix_ns = 0;
     CHECK_INT(tel__sink_otlp_export(&b, o), TEL_OK);
     CHECK(box.calls == 2 && box.sound && box.items >= 6);
     CHECK_STR(box.url, "https://h/x");
@@ -689,6 +691,7 @@ static void test_otlp_post(void) {
     box.statuses = 1;
     box.status[0] = 400;                                /* final: dropped, counted in points */
     b = metric_batch(1700000000000000000u, "m");
+    b.deadline_unix_ns = 0;
     CHECK_INT(tel__sink_otlp_export(&b, o), TEL_OK);
     CHECK_INT(otlp_stats(o).dropped_failed[0], 3);
     pieces_spoil();
@@ -696,6 +699,7 @@ static void test_otlp_post(void) {
     box.status[0] = -1;                                 /* I/O: the next try would be after the deadline */
     b = log_batch();
     o->delivery.timeout_ms[2] = 100;
+    b.deadline_unix_ns = 0;
     CHECK_INT(tel__sink_otlp_export(&b, o), TEL_OK);
     CHECK(box.calls == 1 && otlp_stats(o).dropped_failed[2] == 3 && otlp_stats(o).queued[2] == 0);
     pieces_spoil();
@@ -714,6 +718,7 @@ static void test_otlp_split(void) {
     where = "otlp_split";
     memset(large, 'x', sizeof large);
     b = many_logs(logs, 300, large, sizeof large);      /* 19 MiB */
+    b.deadline_unix_ns = 0;
     CHECK_INT(tel__sink_otlp_export(&b, o), TEL_OK);
     CHECK(box.items == 300 && box.bodies_over == 0 && box.sound && box.calls >= 5 && box.calls <= 16);
     CHECK_INT(otlp_stats(o).dropped_failed[2] + otlp_stats(o).queued[2], 0);
@@ -723,6 +728,7 @@ static void test_otlp_split(void) {
     b = many_logs(logs, 3, huge, size);                 /* one record that is too large goes alone */
     box.calls = 0;
     box.items = box.most = 0;
+    b.deadline_unix_ns = 0;
     CHECK_INT(tel__sink_otlp_export(&b, o), TEL_OK);
     CHECK(box.calls == 3 && box.items == 3 && box.most == 1 && box.bodies_over == 3);
     free(huge);
@@ -739,9 +745,11 @@ static void test_otlp_413(void) {
     box.statuses = 3;
     box.status[0] = box.status[1] = 413;
     box.status[2] = 200;
+    b.deadline_unix_ns = 0;
     CHECK_INT(tel__sink_otlp_export(&b, o), TEL_OK);
     CHECK(box.calls == 1 && box.items == 0 && otlp_stats(o).dropped_failed[2] == 100);
     CHECK_INT(tel__atomic_load_u32(&o->most[2]), 50);
+    b.deadline_unix_ns = 0;
     CHECK_INT(tel__sink_otlp_export(&b, o), TEL_OK);    /* 50 refused, then 25 and 25 */
     CHECK(box.calls == 4 && box.items == 50 && otlp_stats(o).dropped_failed[2] == 150);
     CHECK(tel__atomic_load_u32(&o->most[2]) == 25 && tel__atomic_load_u32(&o->most[1]) == UINT32_MAX);
@@ -820,6 +828,7 @@ static void test_otlp_full(void) {
     CHECK(box.calls == 0 && otlp_stats(o).queued[2] == 0 && otlp_stats(o).dropped_failed[2] == 0);
     o->delivery.max_bytes = 1;
     memory.limit = tel__atomic_load_u64(&memory.used) + 100;    /* no memory for the body: accepted, and lost */
+    b.deadline_unix_ns = 0;
     CHECK_INT(tel__sink_otlp_export(&b, o), TEL_OK);
     CHECK(box.calls == 0 && otlp_stats(o).dropped_failed[2] == 3);
     memory.limit = (uint64_t)1 << 30;
