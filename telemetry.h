@@ -1213,10 +1213,9 @@ typedef struct tel__platform_facts {
 TEL__FN void tel__platform_first_line(const char* path, char* out, size_t size) {
     FILE* f = fopen(path, "r");
     out[0] = '\0';
-    if (!f) { return; }
-    if (!fgets(out, (int)size, f)) { out[0] = '\0'; }
+    if (f && !fgets(out, (int)size, f)) { out[0] = '\0'; }
     out[strcspn(out, "\r\n")] = '\0';
-    fclose(f);
+    if (f) { fclose(f); }
 }
 
 /* The right side of the { from, to } pair whose left side is a, else a itself; in lowercase. */
@@ -1262,34 +1261,28 @@ TEL__FN uint64_t tel__platform_pid(void) { return (uint64_t)getpid(); }
 
 /* The value of PRETTY_NAME in /etc/os-release, without its quotes (freedesktop.org os-release(5)). */
 TEL__FN void tel__platform_pretty_name(char* out, size_t size) {
-    static const char name[] = "PRETTY_NAME=";
     char line[512];
     FILE* f = fopen("/etc/os-release", "r");
     out[0] = '\0';
-    if (!f) { return; }
-    while (fgets(line, (int)sizeof line, f)) {
-        char* p = line + sizeof name - 1;
-        if (strncmp(line, name, sizeof name - 1) != 0) { continue; }
-        if (*p == '"' || *p == '\'') { p++; }
+    while (f && !out[0] && fgets(line, (int)sizeof line, f)) {
+        char* p = line + 12;
+        if (strncmp(line, "PRETTY_NAME=", 12) != 0) { continue; }
+        p += *p == '"' || *p == '\'';
         p[strcspn(p, "\"'\r\n")] = '\0';
         snprintf(out, size, "%.*s", (int)size - 1, p);
-        break;
     }
-    fclose(f);
+    if (f) { fclose(f); }
 }
 
-/* The path of the running program, also when its file was replaced since. Empty where only a guess were
-   possible (argv[0] is not ours to see). */
+/* The path of the running program, also when its file was replaced since; empty where it would be a guess. */
 TEL__FN void tel__platform_exe_path(char* out, size_t size) {
     static const char gone[] = " (deleted)";
-    ssize_t n = readlink("/proc/self/exe", out, size - 1);
-    size_t used = n > 0 ? (size_t)n : 0;
-#if !TEL__LINUX
-    if (used == 0) {
-        n = readlink("/proc/curproc/file", out, size - 1);
+    static const char* const links[] = { "/proc/self/exe", "/proc/curproc/file" };
+    size_t i, used = 0;
+    for (i = 0; i < TEL__ARRAY_SIZE(links) && !used; i++) {
+        ssize_t n = readlink(links[i], out, size - 1);
         used = n > 0 ? (size_t)n : 0;
     }
-#endif
     if (used >= sizeof gone && memcmp(out + used - (sizeof gone - 1), gone, sizeof gone - 1) == 0) {
         used -= sizeof gone - 1;
     }
@@ -1331,6 +1324,7 @@ TEL__FN void tel__platform_detect(tel__platform_facts* out) {
 }
 
 #endif
+
 /* ==== R02 >>atomics ===================================================================================
    Atomic 32-bit, 64-bit and pointer cells as struct types, so that a plain assignment does not compile.
    Two back ends: compiler builtins, and a spin lock that every operation takes (TEL_FORCE_LOCKED_ATOMICS;
@@ -2939,9 +2933,7 @@ TEL__INLINE uint64_t tel__attr_unlike16(const char* a, const char* b) {
 TEL__INLINE bool tel__attr_same_bytes(const char* a, const char* b, size_t n) {
     uint64_t d = 0;
     if (n >= 8) {
-        for (; n > 32; n -= 16, a += 16, b += 16) {
-            d |= tel__attr_unlike16(a, b);
-        }
+        for (; n > 32; n -= 16, a += 16, b += 16) { d |= tel__attr_unlike16(a, b); }
         if (n > 16) { return (d | tel__attr_unlike16(a, b) | tel__attr_unlike16(a + n - 16, b + n - 16)) == 0; }
         return (d | tel__attr_unlike8(a, b) | tel__attr_unlike8(a + n - 8, b + n - 8)) == 0;
     }
@@ -6585,7 +6577,8 @@ TEL__COLD bool tel__pipeline_delivery_sleep(tel__pipeline_delivery* d, uint64_t 
 /* One attempt to send. true: settled, and *lost of its items did not arrive. false: again from retry_at on, with
    exponential backoff and jitter or when the receiver asked for it (OTLP specification, "Failures"). `until` cuts
    the attempt short, not the payload's own time. Without d->mutex. */
-TEL__COLD bool tel__pipeline_attempt(tel__pipeline_delivery* d, tel__pipeline_payload* payload, uint64_t until, uint64_t* lost) {
+TEL__COLD bool tel__pipeline_attempt(tel__pipeline_delivery* d, tel__pipeline_payload* payload, uint64_t until,
+                                     uint64_t* lost) {
     uint32_t timeout = d->timeout_ms[payload->signal];
     tel__pipeline_sent sent;
     uint64_t now, wait;
@@ -6808,45 +6801,40 @@ TEL__COLD void tel__pipeline_delivery_fork(tel__pipeline_delivery* d) {
 /* X(message, JSON name, protobuf number, protobuf wire type). JSON has no use for the last two: they stand
    here so that a protobuf emitter needs no second walker and no second table, and a test compares all four
    columns with the .proto files. The envelopes of the three signals come first, six rows each. */
-#define TEL__OTLP_FIELDS(X)                                                                               \
-    X(TracesData, resourceSpans, 1, 2) X(ResourceSpans, resource, 1, 2)                                   \
-    X(ResourceSpans, scopeSpans, 2, 2) X(ScopeSpans, scope, 1, 2) X(ScopeSpans, spans, 2, 2)              \
-    X(ScopeSpans, schemaUrl, 3, 2)                                                                        \
-    X(MetricsData, resourceMetrics, 1, 2) X(ResourceMetrics, resource, 1, 2)                              \
-    X(ResourceMetrics, scopeMetrics, 2, 2) X(ScopeMetrics, scope, 1, 2) X(ScopeMetrics, metrics, 2, 2)    \
-    X(ScopeMetrics, schemaUrl, 3, 2)                                                                      \
-    X(LogsData, resourceLogs, 1, 2) X(ResourceLogs, resource, 1, 2) X(ResourceLogs, scopeLogs, 2, 2)      \
-    X(ScopeLogs, scope, 1, 2) X(ScopeLogs, logRecords, 2, 2) X(ScopeLogs, schemaUrl, 3, 2)                \
-    X(Resource, attributes, 1, 2)                                                                         \
-    X(InstrumentationScope, name, 1, 2) X(InstrumentationScope, version, 2, 2)                            \
-    X(InstrumentationScope, attributes, 3, 2) X(KeyValue, key, 1, 2) X(KeyValue, value, 2, 2)             \
-    X(AnyValue, stringValue, 1, 2) X(AnyValue, boolValue, 2, 0) X(AnyValue, intValue, 3, 0)               \
-    X(AnyValue, doubleValue, 4, 1)                                                                        \
-    X(Span, traceId, 1, 2) X(Span, spanId, 2, 2) X(Span, parentSpanId, 4, 2) X(Span, name, 5, 2)          \
-    X(Span, kind, 6, 0) X(Span, startTimeUnixNano, 7, 1) X(Span, endTimeUnixNano, 8, 1)                   \
-    X(Span, attributes, 9, 2) X(Span, droppedAttributesCount, 10, 0) X(Span, events, 11, 2)               \
-    X(Span, droppedEventsCount, 12, 0) X(Span, links, 13, 2) X(Span, droppedLinksCount, 14, 0)            \
-    X(Span, status, 15, 2) X(Span, flags, 16, 5)                                                          \
-    X(Event, timeUnixNano, 1, 1) X(Event, name, 2, 2) X(Event, attributes, 3, 2)                          \
-    X(Event, droppedAttributesCount, 4, 0)                                                                \
-    X(Link, traceId, 1, 2) X(Link, spanId, 2, 2) X(Link, attributes, 4, 2) X(Link, flags, 6, 5)           \
-    X(Status, message, 2, 2) X(Status, code, 3, 0)                                                        \
-    X(Metric, name, 1, 2) X(Metric, description, 2, 2) X(Metric, unit, 3, 2) X(Metric, gauge, 5, 2)       \
-    X(Metric, sum, 7, 2) X(Metric, histogram, 9, 2) X(Gauge, dataPoints, 1, 2)                            \
-    X(Sum, dataPoints, 1, 2) X(Sum, aggregationTemporality, 2, 0) X(Sum, isMonotonic, 3, 0)               \
-    X(Histogram, dataPoints, 1, 2) X(Histogram, aggregationTemporality, 2, 0)                             \
-    X(NumberDataPoint, attributes, 7, 2) X(NumberDataPoint, startTimeUnixNano, 2, 1)                      \
-    X(NumberDataPoint, timeUnixNano, 3, 1) X(NumberDataPoint, asDouble, 4, 1)                             \
-    X(NumberDataPoint, asInt, 6, 1)                                                                       \
-    X(HistogramDataPoint, attributes, 9, 2) X(HistogramDataPoint, startTimeUnixNano, 2, 1)                \
-    X(HistogramDataPoint, timeUnixNano, 3, 1) X(HistogramDataPoint, count, 4, 1)                          \
-    X(HistogramDataPoint, sum, 5, 1) X(HistogramDataPoint, bucketCounts, 6, 2)                            \
-    X(HistogramDataPoint, explicitBounds, 7, 2) X(HistogramDataPoint, min, 11, 1)                         \
-    X(HistogramDataPoint, max, 12, 1)                                                                     \
-    X(LogRecord, timeUnixNano, 1, 1) X(LogRecord, severityNumber, 2, 0) X(LogRecord, severityText, 3, 2)  \
-    X(LogRecord, body, 5, 2) X(LogRecord, attributes, 6, 2) X(LogRecord, droppedAttributesCount, 7, 0)    \
-    X(LogRecord, flags, 8, 5) X(LogRecord, traceId, 9, 2) X(LogRecord, spanId, 10, 2)                     \
-    X(LogRecord, observedTimeUnixNano, 11, 1) X(LogRecord, eventName, 12, 2)
+#define TEL__OTLP_FIELDS(X)                                                                              \
+    X(TracesData, resourceSpans, 1, 2) X(ResourceSpans, resource, 1, 2)                                  \
+    X(ResourceSpans, scopeSpans, 2, 2) X(ScopeSpans, scope, 1, 2) X(ScopeSpans, spans, 2, 2)             \
+    X(ScopeSpans, schemaUrl, 3, 2) X(MetricsData, resourceMetrics, 1, 2)                                 \
+    X(ResourceMetrics, resource, 1, 2) X(ResourceMetrics, scopeMetrics, 2, 2)                            \
+    X(ScopeMetrics, scope, 1, 2) X(ScopeMetrics, metrics, 2, 2) X(ScopeMetrics, schemaUrl, 3, 2)         \
+    X(LogsData, resourceLogs, 1, 2) X(ResourceLogs, resource, 1, 2) X(ResourceLogs, scopeLogs, 2, 2)     \
+    X(ScopeLogs, scope, 1, 2) X(ScopeLogs, logRecords, 2, 2) X(ScopeLogs, schemaUrl, 3, 2)               \
+    X(Resource, attributes, 1, 2) X(InstrumentationScope, name, 1, 2)                                    \
+    X(InstrumentationScope, version, 2, 2) X(InstrumentationScope, attributes, 3, 2)                     \
+    X(KeyValue, key, 1, 2) X(KeyValue, value, 2, 2) X(AnyValue, stringValue, 1, 2)                       \
+    X(AnyValue, boolValue, 2, 0) X(AnyValue, intValue, 3, 0) X(AnyValue, doubleValue, 4, 1)              \
+    X(Span, traceId, 1, 2) X(Span, spanId, 2, 2) X(Span, parentSpanId, 4, 2) X(Span, name, 5, 2)         \
+    X(Span, kind, 6, 0) X(Span, startTimeUnixNano, 7, 1) X(Span, endTimeUnixNano, 8, 1)                  \
+    X(Span, attributes, 9, 2) X(Span, droppedAttributesCount, 10, 0) X(Span, events, 11, 2)              \
+    X(Span, droppedEventsCount, 12, 0) X(Span, links, 13, 2) X(Span, droppedLinksCount, 14, 0)           \
+    X(Span, status, 15, 2) X(Span, flags, 16, 5) X(Event, timeUnixNano, 1, 1) X(Event, name, 2, 2)       \
+    X(Event, attributes, 3, 2) X(Event, droppedAttributesCount, 4, 0) X(Link, traceId, 1, 2)             \
+    X(Link, spanId, 2, 2) X(Link, attributes, 4, 2) X(Link, flags, 6, 5) X(Status, message, 2, 2)        \
+    X(Status, code, 3, 0) X(Metric, name, 1, 2) X(Metric, description, 2, 2) X(Metric, unit, 3, 2)       \
+    X(Metric, gauge, 5, 2) X(Metric, sum, 7, 2) X(Metric, histogram, 9, 2) X(Gauge, dataPoints, 1, 2)    \
+    X(Sum, dataPoints, 1, 2) X(Sum, aggregationTemporality, 2, 0) X(Sum, isMonotonic, 3, 0)              \
+    X(Histogram, dataPoints, 1, 2) X(Histogram, aggregationTemporality, 2, 0)                            \
+    X(NumberDataPoint, attributes, 7, 2) X(NumberDataPoint, startTimeUnixNano, 2, 1)                     \
+    X(NumberDataPoint, timeUnixNano, 3, 1) X(NumberDataPoint, asDouble, 4, 1)                            \
+    X(NumberDataPoint, asInt, 6, 1) X(HistogramDataPoint, attributes, 9, 2)                              \
+    X(HistogramDataPoint, startTimeUnixNano, 2, 1) X(HistogramDataPoint, timeUnixNano, 3, 1)             \
+    X(HistogramDataPoint, count, 4, 1) X(HistogramDataPoint, sum, 5, 1)                                  \
+    X(HistogramDataPoint, bucketCounts, 6, 2) X(HistogramDataPoint, explicitBounds, 7, 2)                \
+    X(HistogramDataPoint, min, 11, 1) X(HistogramDataPoint, max, 12, 1) X(LogRecord, timeUnixNano, 1, 1) \
+    X(LogRecord, severityNumber, 2, 0) X(LogRecord, severityText, 3, 2) X(LogRecord, body, 5, 2)         \
+    X(LogRecord, attributes, 6, 2) X(LogRecord, droppedAttributesCount, 7, 0) X(LogRecord, flags, 8, 5)  \
+    X(LogRecord, traceId, 9, 2) X(LogRecord, spanId, 10, 2) X(LogRecord, observedTimeUnixNano, 11, 1)    \
+    X(LogRecord, eventName, 12, 2)
 
 #define TEL__OTLP_ENUM(message, name, number, wire) TEL__OTLP_##message##_##name,
 #define TEL__OTLP_ROW(message, name, number, wire) { "\"" #name "\":", (uint8_t)(sizeof #name + 2), number, wire },
@@ -6989,7 +6977,7 @@ TEL__INLINE void tel__otlp_put_list(tel__otlp_emitter* e, const tel__otlp_field*
                                     const double* d, size_t n) {
     size_t i;
     tel__otlp_begin_list(e, f);
-    for (i = 0; i < n && tel__otlp_room(e, 23); i++) {
+    for (i = 0; i < n && tel__otlp_room(e, v ? 23 : 1); i++) {
         *e->at++ = e->before;
         if (v) {
             *e->at++ = '"';
@@ -7028,14 +7016,11 @@ TEL__INLINE void tel__otlp_put_time(tel__otlp_emitter* e, const tel__otlp_field*
 }
 
 TEL__INLINE bool tel__otlp_any_set(const uint8_t* id, size_t size) {
-    size_t i;
-    uint8_t all = 0;
-    for (i = 0; i < size; i++) { all = (uint8_t)(all | id[i]); }
-    return all != 0;
+    static const uint8_t none[16] = { 0 };
+    return memcmp(id, none, size) != 0;
 }
 
-/* A member of a oneof is written even at its default: without it the value would be empty. An attribute
-   without a type is the empty value of the specification. */
+/* A member of a oneof is written even at its default. An attribute without a type is the empty value. */
 TEL__CALL void tel__otlp_put_value(tel__otlp_emitter* e, const tel_attr* a) {
     switch (a->type) {
     case TEL_TYPE_BOOL:   tel__otlp_put_bool(e, TEL__OTLP(AnyValue, boolValue), a->as.b); break;
@@ -7180,21 +7165,19 @@ TEL__FN tel__otlp_emitter tel__otlp_put_log(tel__otlp_emitter e, const tel_log_v
 
 /* ---- Walker: metrics ------------------------------------------------------------------------------- */
 
-/* What a histogram's point has of its own. Extremes of nothing, or unknown ones (NaN), are left out: min and
-   max are optional fields. */
-TEL__INLINE tel__otlp_emitter tel__otlp_put_histogram(tel__otlp_emitter e, const tel_point* p) {
+/* What a histogram's point has of its own. Extremes of nothing, or unknown ones (NaN), are left out. */
+TEL__INLINE void tel__otlp_put_histogram(tel__otlp_emitter* e, const tel_point* p) {
     size_t n = p->bound_count;
-    tel__otlp_put_u64(&e, TEL__OTLP(HistogramDataPoint, count), p->count);
-    tel__otlp_put_double(&e, TEL__OTLP(HistogramDataPoint, sum), p->d);
+    tel__otlp_put_u64(e, TEL__OTLP(HistogramDataPoint, count), p->count);
+    tel__otlp_put_double(e, TEL__OTLP(HistogramDataPoint, sum), p->d);
     if (p->buckets) {
-        tel__otlp_put_list(&e, TEL__OTLP(HistogramDataPoint, bucketCounts), p->buckets, NULL, n + 1);
-        if (n) { tel__otlp_put_list(&e, TEL__OTLP(HistogramDataPoint, explicitBounds), NULL, p->bounds, n); }
+        tel__otlp_put_list(e, TEL__OTLP(HistogramDataPoint, bucketCounts), p->buckets, NULL, n + 1);
+        if (n) { tel__otlp_put_list(e, TEL__OTLP(HistogramDataPoint, explicitBounds), NULL, p->bounds, n); }
     }
     if (p->count && p->min <= p->max) {
-        tel__otlp_put_double(&e, TEL__OTLP(HistogramDataPoint, min), p->min);
-        tel__otlp_put_double(&e, TEL__OTLP(HistogramDataPoint, max), p->max);
+        tel__otlp_put_double(e, TEL__OTLP(HistogramDataPoint, min), p->min);
+        tel__otlp_put_double(e, TEL__OTLP(HistogramDataPoint, max), p->max);
     }
-    return e;
 }
 
 /* `first` are the fields that number and histogram points have in common, three rows of the table. */
@@ -7210,7 +7193,7 @@ TEL__INLINE tel__otlp_emitter tel__otlp_put_points(tel__otlp_emitter e, const te
         tel__otlp_put_time(&e, &first[1], p->start_unix_ns);
         tel__otlp_put_u64(&e, &first[2], p->unix_ns);
         if (histogram) {
-            e = tel__otlp_put_histogram(e, p);
+            tel__otlp_put_histogram(&e, p);
         } else if (m->integer) {
             tel__otlp_put_i64(&e, TEL__OTLP(NumberDataPoint, asInt), p->i);
         } else {
@@ -7222,8 +7205,7 @@ TEL__INLINE tel__otlp_emitter tel__otlp_put_points(tel__otlp_emitter e, const te
     return e;
 }
 
-/* A metric of a kind that has no case below must be refused by tel__otlp_item_scope: a Metric without data
-   is an error to strict receivers. */
+/* Kinds without a case here are refused by tel__otlp_item_scope: a Metric must have data. */
 TEL__FN tel__otlp_emitter tel__otlp_put_metric(tel__otlp_emitter e, const tel_metric_view* m) {
     uint32_t temporality = m->cumulative ? 2 : 1;       /* metrics.proto, AggregationTemporality */
     tel__otlp_begin_item(&e, TEL__OTLP(ScopeMetrics, metrics));
@@ -7269,31 +7251,13 @@ typedef struct tel__otlp_document {
 /* False for an item that has no form in OTLP. */
 TEL__INLINE bool tel__otlp_item_scope(const tel__otlp_document* d, size_t i, const tel_scope_view** scope) {
     const tel_metric_view* m;
-    switch (d->signal) {
-    case TEL_SPANS: *scope = d->batch->spans[i].scope; return true;
-    case TEL_LOGS:  *scope = d->batch->logs[i].scope; return true;
-    default:        break;
+    if (d->signal != TEL_METRICS) {
+        *scope = d->signal == TEL_SPANS ? d->batch->spans[i].scope : d->batch->logs[i].scope;
+        return true;
     }
     m = &d->batch->metrics[i];
     *scope = m->scope;
     return m->point_count && (m->kind == TEL_SUM || m->kind == TEL_GAUGE || m->kind == TEL_HISTOGRAM);
-}
-
-TEL__INLINE tel__otlp_emitter tel__otlp_put_item(tel__otlp_emitter e, const tel__otlp_document* d, size_t i) {
-    switch (d->signal) {
-    case TEL_SPANS: return tel__otlp_put_span(e, &d->batch->spans[i]);
-    case TEL_LOGS:  return tel__otlp_put_log(e, &d->batch->logs[i]);
-    default:        return tel__otlp_put_metric(e, &d->batch->metrics[i]);
-    }
-}
-
-TEL__FN tel__otlp_emitter tel__otlp_put_scope(tel__otlp_emitter e, const tel__otlp_field* f, const tel_scope_view* s) {
-    tel__otlp_begin(&e, f);
-    tel__otlp_put_text(&e, TEL__OTLP(InstrumentationScope, name), s->name);
-    tel__otlp_put_text(&e, TEL__OTLP(InstrumentationScope, version), s->version);
-    e = tel__otlp_put_attrs(e, TEL__OTLP(InstrumentationScope, attributes), s->attrs);
-    tel__otlp_end(&e);
-    return e;
 }
 
 /* The items of one scope from first on: all of them, or as far as no item of another lies between. */
@@ -7302,13 +7266,22 @@ TEL__FN tel__otlp_emitter tel__otlp_put_group(tel__otlp_emitter e, const tel__ot
     const tel__otlp_field* names = d->names;
     size_t i;
     tel__otlp_begin_item(&e, &names[TEL__OTLP_SCOPES]);
-    if (scope) { e = tel__otlp_put_scope(e, &names[TEL__OTLP_SCOPE], scope); }
+    if (scope) {
+        tel__otlp_begin(&e, &names[TEL__OTLP_SCOPE]);
+        tel__otlp_put_text(&e, TEL__OTLP(InstrumentationScope, name), scope->name);
+        tel__otlp_put_text(&e, TEL__OTLP(InstrumentationScope, version), scope->version);
+        e = tel__otlp_put_attrs(e, TEL__OTLP(InstrumentationScope, attributes), scope->attrs);
+        tel__otlp_end(&e);
+    }
     tel__otlp_begin_list(&e, &names[TEL__OTLP_ITEMS]);
     for (i = first; i < d->count && !e.out->lost; i++) {
         const tel_scope_view* other;
         if (!tel__otlp_item_scope(d, i, &other)) { continue; }
-        if (other == scope) { e = tel__otlp_put_item(e, d, i); }
-        else if (!all) { break; }
+        if (other != scope && !all) { break; }
+        if (other != scope) { continue; }
+        if (d->signal == TEL_SPANS) { e = tel__otlp_put_span(e, &d->batch->spans[i]); }
+        else if (d->signal == TEL_LOGS) { e = tel__otlp_put_log(e, &d->batch->logs[i]); }
+        else { e = tel__otlp_put_metric(e, &d->batch->metrics[i]); }
     }
     tel__otlp_end_list(&e);
     if (scope) { tel__otlp_put_text(&e, &names[TEL__OTLP_SCHEMA], scope->schema_url); }
@@ -7316,8 +7289,7 @@ TEL__FN tel__otlp_emitter tel__otlp_put_group(tel__otlp_emitter e, const tel__ot
     return e;
 }
 
-/* The envelope is opened with the first group. The last place of `done` holds, past all others, the scope of
-   the run that went out last. */
+/* The envelope is opened with the first group. The last place of `done` holds the scope of the last run. */
 TEL__FN tel__otlp_emitter tel__otlp_put_groups(tel__otlp_emitter e, const tel__otlp_document* d) {
     const tel_scope_view* done[TEL__OTLP_GROUPS + 1];
     const tel_scope_view* scope;
@@ -7349,8 +7321,7 @@ TEL__FN tel__otlp_emitter tel__otlp_put_groups(tel__otlp_emitter e, const tel__o
 /* Appends one whole document for one signal: no newline, no blank between tokens, "{}" when the batch holds
    nothing of it. Items of one scope share one scope object, wherever they lie in the batch. TEL_ERR_MEMORY
    when the text is not whole, also because it was not before; a fixed buffer may be found full up to 64
-   bytes before its end, and one that hands its text on needs as many. TEL_ERR_ARGUMENT when signal is not
-   one signal. */
+   bytes before its end, and one that hands its text on needs as many. Not one signal: TEL_ERR_ARGUMENT. */
 TEL__CALL tel_result tel__otlp_encode(const tel_batch* batch, tel_signal signal, tel__text_out* out) {
     tel__otlp_document d;
     tel__otlp_emitter e;
@@ -7511,8 +7482,7 @@ enum {
     TEL__PROMETHEUS_NAME_MAX  = 512,        /* a family name with its suffixes; a longer one is dropped */
     TEL__PROMETHEUS_UNIT_MAX  = 128,
     TEL__PROMETHEUS_LABEL_MAX = 160,        /* labels of one series, those of its scope included */
-    TEL__PROMETHEUS_CLAIM_MAX = 1 << 17,    /* places for names and scopes in one exposition: 2 MiB */
-    TEL__PROMETHEUS_SHOWN     = 120         /* bytes of a foreign text in a diagnostic */
+    TEL__PROMETHEUS_CLAIM_MAX = 1 << 17     /* places for names and scopes in one exposition: 2 MiB */
 };
 
 typedef enum tel__prometheus_type {
@@ -7520,8 +7490,7 @@ typedef enum tel__prometheus_type {
 } tel__prometheus_type;
 
 /* What was said once and must not be said otherwise: a sample name belongs to one family; a family has one
-   metric from each scope. 64-bit hashes stand for the texts: when two clash a metric is dropped and reported,
-   and the exposition stays valid. */
+   metric from each scope. 64-bit hashes stand for the texts: when two clash a metric is dropped and reported. */
 typedef struct tel__prometheus_claim { uint64_t key, value; } tel__prometheus_claim;
 
 /* One label before it is written. rank 0: one of the three otel_scope_ names, which yield to nobody. */
@@ -7566,8 +7535,6 @@ TEL__FN void tel__prometheus_begin(tel__prometheus_render* r, tel__text_out* out
 
 TEL__FN void tel__prometheus_end(tel__prometheus_render* r) {
     if (r->claims) { tel__memory_free(r->memory, r->claims, r->claim_capacity * sizeof *r->claims); }
-    r->claims = NULL;
-    r->claim_capacity = r->claim_count = 0;
     tel__text_heap_free(&r->keys);
     tel__text_heap_free(&r->labels);
     tel__text_heap_free(&r->le);
@@ -7584,9 +7551,12 @@ TEL__INLINE tel_text tel__prometheus_open_name(const tel__prometheus_render* r) 
     return tel__prometheus_text(r->name, r->name_size);
 }
 
-/* How much of a foreign text a diagnostic shows. */
-TEL__FN int tel__prometheus_shown(tel_text t) {
-    return t.size < TEL__PROMETHEUS_SHOWN ? (int)t.size : (int)TEL__PROMETHEUS_SHOWN;
+/* What is left out, or not as the program said it. Of foreign text 120 bytes are shown. */
+TEL__FN void tel__prometheus_say(const tel__prometheus_render* r, tel__diag_item item, tel_text what,
+                                 const char* why, tel_text who) {
+    tel__diag_report(r->diag, item, "\"%.*s\" %s%s%.*s", what.size < 120 ? (int)what.size : 120,
+                     what.size ? what.data : "", why,
+                     who.size ? " " : "", who.size < 120 ? (int)who.size : 120, who.data);
 }
 
 /* ---- names ------------------------------------------------------------------------------------------ */
@@ -7628,22 +7598,15 @@ TEL__FN bool tel__prometheus_clean(tel__text_out* o, tel_text t, bool colon) {
     return any;
 }
 
-/* Whether the text is the word or ends with '_' and the word. */
-TEL__FN bool tel__prometheus_ends(const tel__text_out* o, tel_text word) {
-    if (!word.size || o->size < word.size) { return false; }
-    if (memcmp(o->data + o->size - word.size, word.data, word.size) != 0) { return false; }
-    return o->size == word.size || o->data[o->size - word.size - 1] == '_';
-}
-
-TEL__FN void tel__prometheus_cut(tel__text_out* o, tel_text word) {
-    if (!tel__prometheus_ends(o, word)) { return; }
-    o->size -= word.size;
-    if (o->size) { o->size--; }
+/* How much shorter the text is without the word that it is or, behind a '_', ends with. */
+TEL__FN size_t tel__prometheus_ends(const tel__text_out* o, tel_text word) {
+    size_t rest = o->size - word.size;
+    if (!word.size || o->size < word.size || memcmp(o->data + rest, word.data, word.size) != 0) { return 0; }
+    return rest == 0 ? word.size : o->data[rest - 1] == '_' ? word.size + 1 : 0;
 }
 
 TEL__FN void tel__prometheus_append(tel__text_out* o, tel_text word) {
-    if (!word.size) { return; }
-    if (o->size && o->data[o->size - 1] != '_') { tel__text_put_char(o, '_'); }
+    if (word.size && o->size && o->data[o->size - 1] != '_') { tel__text_put_char(o, '_'); }
     tel__text_put(o, word.data, word.size);
 }
 
@@ -7666,27 +7629,27 @@ TEL__FN void tel__prometheus_unit_word(tel__text_out* o, tel_text unit, const te
 TEL__FN void tel__prometheus_unit(tel_text unit, tel__text_out* whole, tel__text_out* per) {
     char data[TEL__PROMETHEUS_UNIT_MAX];
     tel__text_out plain = tel__text_fixed(data, sizeof data);
-    size_t i, slash;
+    tel_text rest, side;
+    size_t i;
     bool inside = false;
     for (i = 0; i < unit.size; i++) {
         inside = inside || unit.data[i] == '{';
         if (!inside) { tel__text_put_char(&plain, unit.data[i]); }
         inside = inside && unit.data[i] != '}';
     }
-    for (slash = 0; slash < plain.size && data[slash] != '/'; slash++) { }
-    tel__prometheus_unit_word(whole, tel__prometheus_text(data, slash), tel__prometheus_units);
+    rest = tel__prometheus_text(data, plain.size);
+    tel__text_split(&rest, '/', &side);
+    tel__prometheus_unit_word(whole, side, tel__prometheus_units);
     whole->lost += plain.lost;
-    if (slash == plain.size) { return; }
+    if (!rest.data) { return; }
     TEL__TEXT_LIT(per, "per_");
-    slash++;
-    tel__prometheus_unit_word(per, tel__prometheus_text(data + slash, plain.size - slash), tel__prometheus_per_units);
+    tel__prometheus_unit_word(per, rest, tel__prometheus_per_units);
     if (per->size == 4) { per->size = 0; }
 }
 
-/* The family name, suffixes included; false when the metric has none or it is too long. The order is name,
-   unit, per-unit, type, and a suffix the name already ends with is not repeated: "foo_total" in By becomes
-   foo_bytes_total. _ratio is not in the specification, but what its reference translator and the
-   Collector make of a gauge in "1". */
+/* The family name; false when the metric has none or it is too long. The order is name, unit, per-unit, type;
+   no suffix is repeated: "foo_total" in By becomes foo_bytes_total. _ratio is not in the specification, but
+   what its reference translator and the Collector make of a gauge in "1". */
 TEL__FN bool tel__prometheus_name(const tel_metric_view* m, tel__prometheus_type type, tel__text_out* out) {
     char whole_data[TEL__PROMETHEUS_UNIT_MAX], per_data[TEL__PROMETHEUS_UNIT_MAX];
     tel__text_out whole = tel__text_fixed(whole_data, sizeof whole_data);
@@ -7697,8 +7660,8 @@ TEL__FN bool tel__prometheus_name(const tel_metric_view* m, tel__prometheus_type
     tel__prometheus_unit(m->unit, &whole, &per);
     unit = tel__prometheus_text(whole_data, whole.size);
     rate = tel__prometheus_text(per_data, per.size);
-    tel__prometheus_cut(out, kind);
-    tel__prometheus_cut(out, rate);
+    out->size -= tel__prometheus_ends(out, kind);
+    out->size -= tel__prometheus_ends(out, rate);
     if (!tel__prometheus_ends(out, unit)) { tel__prometheus_append(out, unit); }
     tel__prometheus_append(out, rate);
     tel__prometheus_append(out, kind);
@@ -7736,19 +7699,19 @@ TEL__FN void tel__prometheus_value(tel__text_out* o, const tel_attr* a) {
     else if (a->type == TEL_TYPE_DOUBLE) { tel__text_put_double(o, d); }
 }
 
-TEL__FN bool tel__prometheus_same(const tel__prometheus_render* r, const tel__prometheus_label* a,
-                                  const tel__prometheus_label* b) {
-    return a->key_size == b->key_size && memcmp(r->keys.data + a->key, r->keys.data + b->key, a->key_size) == 0;
+/* The order of label names. */
+TEL__FN int tel__prometheus_compare(const tel__prometheus_render* r, const tel__prometheus_label* a,
+                                    const tel__prometheus_label* b) {
+    int c = memcmp(r->keys.data + a->key, r->keys.data + b->key, a->key_size < b->key_size ? a->key_size : b->key_size);
+    return c ? c : a->key_size < b->key_size ? -1 : a->key_size > b->key_size;
 }
 
 /* The order of writing: by label name, then so that a collision joins in the order of the original keys. */
 TEL__FN bool tel__prometheus_before(const tel__prometheus_render* r, const tel__prometheus_label* a,
                                     const tel__prometheus_label* b) {
-    size_t least = a->key_size < b->key_size ? a->key_size : b->key_size;
-    int c = memcmp(r->keys.data + a->key, r->keys.data + b->key, least);
-    if (c != 0) { return c < 0; }
-    if (a->key_size != b->key_size) { return a->key_size < b->key_size; }
-    return a->rank != b->rank ? a->rank < b->rank : tel__attr_order(&a->attr, &b->attr) < 0;
+    int c = tel__prometheus_compare(r, a, b);
+    if (c == 0 && a->rank == b->rank) { c = tel__attr_order(&a->attr, &b->attr); }
+    return c < 0 || (c == 0 && a->rank < b->rank);
 }
 
 /* Sanitises the key into r->keys; false when nothing legal is in it. A digit in front gets "key_", as the
@@ -7782,10 +7745,8 @@ TEL__FN void tel__prometheus_label_add(tel__prometheus_render* r, tel__prometheu
         l->rank = rank;
     }
     if (full || !attr->key || !tel__prometheus_key(r, l, prefix, set->histogram)) {
-        tel_text key = attr->key ? tel__prometheus_text(attr->key, tel__attr_key_size(attr)) : tel__text_of("");
-        tel__diag_report(r->diag, TEL__DIAG_PROMETHEUS, "an attribute of %.*s makes no label: \"%.*s\"",
-                         tel__prometheus_shown(tel__prometheus_open_name(r)), r->name,
-                         tel__prometheus_shown(key), key.data);
+        tel__prometheus_say(r, TEL__DIAG_PROMETHEUS, tel__prometheus_text(attr->key, tel__attr_key_size(attr)),
+                            "makes no label of", tel__prometheus_open_name(r));
         return;
     }
     if (r->keys.lost) { return; }
@@ -7796,20 +7757,16 @@ TEL__FN void tel__prometheus_label_add(tel__prometheus_render* r, tel__prometheu
     }
 }
 
-/* Who recorded. The program's own scope has no name and gives no label; an empty version is an absent one.
-   "Instrumentation Scope" of the compatibility document. */
+/* Who recorded ("Instrumentation Scope"). The program's own scope has no name and gives no label. */
 TEL__FN void tel__prometheus_scope(tel__prometheus_render* r, tel__prometheus_labels* set,
                                    const tel_scope_view* s) {
     static const char* const keys[] = { "otel_scope_name", "otel_scope_version", "otel_scope_schema_url" };
-    tel_text values[3];
     size_t i;
     if (!s || !s->name.size) { return; }
-    values[0] = s->name;
-    values[1] = s->version;
-    values[2] = s->schema_url;
     for (i = 0; i < 3; i++) {
-        tel_attr a = tel_strn(keys[i], values[i].data, values[i].size);
-        if (values[i].size) { tel__prometheus_label_add(r, set, "", &a, 0); }
+        tel_text value = i == 0 ? s->name : i == 1 ? s->version : s->schema_url;
+        tel_attr a = tel_strn(keys[i], value.data, value.size);
+        if (value.size) { tel__prometheus_label_add(r, set, "", &a, 0); }
     }
     for (i = 0; i < s->attrs.count; i++) { tel__prometheus_label_add(r, set, "otel_scope_", &s->attrs.items[i], 1); }
 }
@@ -7829,7 +7786,7 @@ TEL__FN bool tel__prometheus_label_text(tel__prometheus_render* r, const tel_sco
     tel__text_put_char(o, '{');
     for (i = 0; i < set.count; i++) {
         const tel__prometheus_label* l = &set.items[i];
-        bool same = i > 0 && tel__prometheus_same(r, l, l - 1);
+        bool same = i > 0 && tel__prometheus_compare(r, l, l - 1) == 0;
         if (same && set.items[i - 1].rank == 0) {
             set.items[i].rank = 0;
             continue;
@@ -7880,7 +7837,7 @@ TEL__FN bool tel__prometheus_point_labels(tel__prometheus_render* r, const tel_m
 
 /* ---- families --------------------------------------------------------------------------------------- */
 
-/* FNV-1a, continued from `hash`. */
+/* FNV-1a, continued from `hash`, so that a name and a suffix hash like the whole. */
 TEL__FN uint64_t tel__prometheus_hash(uint64_t hash, tel_text t) {
     size_t i;
     if (!hash) { hash = UINT64_C(0xcbf29ce484222325); }
@@ -7895,28 +7852,22 @@ TEL__FN tel__prometheus_claim* tel__prometheus_slot(tel__prometheus_claim* claim
     return &claims[at];
 }
 
-TEL__FN bool tel__prometheus_claims_grow(tel__prometheus_render* r) {
-    size_t capacity = r->claim_capacity ? 2 * r->claim_capacity : 64, i;
-    tel__prometheus_claim* claims;
-    if (capacity > TEL__PROMETHEUS_CLAIM_MAX) { return false; }
-    claims = (tel__prometheus_claim*)tel__memory_alloc(r->memory, capacity * sizeof *claims);
-    if (!claims) { return false; }
-    for (i = 0; i < r->claim_capacity; i++) {
-        if (r->claims[i].key) { *tel__prometheus_slot(claims, capacity, r->claims[i].key) = r->claims[i]; }
-    }
-    if (r->claims) { tel__memory_free(r->memory, r->claims, r->claim_capacity * sizeof *claims); }
-    r->claims = claims;
-    r->claim_capacity = capacity;
-    return true;
-}
-
 /* Says that key stands for value, if it is free. Returns what it stands for; 0: no memory to remember it. */
 TEL__FN uint64_t tel__prometheus_claim_take(tel__prometheus_render* r, uint64_t key, uint64_t value) {
     tel__prometheus_claim* slot = r->claims ? tel__prometheus_slot(r->claims, r->claim_capacity, key) : NULL;
     if (slot && slot->key) { return slot->value; }
     if (r->claim_count >= r->claim_capacity - r->claim_capacity / 4) {
-        if (!tel__prometheus_claims_grow(r)) { return 0; }
-        slot = tel__prometheus_slot(r->claims, r->claim_capacity, key);
+        size_t capacity = r->claim_capacity ? 2 * r->claim_capacity : 64, size = capacity * sizeof *slot, i;
+        tel__prometheus_claim* claims = capacity > TEL__PROMETHEUS_CLAIM_MAX ? NULL
+                                      : (tel__prometheus_claim*)tel__memory_alloc(r->memory, size);
+        if (!claims) { return 0; }
+        for (i = 0; i < r->claim_capacity; i++) {
+            if (r->claims[i].key) { *tel__prometheus_slot(claims, capacity, r->claims[i].key) = r->claims[i]; }
+        }
+        if (r->claims) { tel__memory_free(r->memory, r->claims, size / 2); }
+        r->claims = claims;
+        r->claim_capacity = capacity;
+        slot = tel__prometheus_slot(claims, capacity, key);
     }
     slot->key = key;
     slot->value = value;
@@ -7934,10 +7885,7 @@ TEL__FN tel__prometheus_type tel__prometheus_type_of(const tel_metric_view* m) {
     return m->monotonic ? TEL__PROMETHEUS_COUNTER : TEL__PROMETHEUS_GAUGE;
 }
 
-TEL__FN const char* tel__prometheus_type_word(tel__prometheus_type type) {
-    static const char* const words[] = { "untyped", "counter", "gauge", "histogram" };
-    return words[type];
-}
+static const char* const tel__prometheus_types[] = { "no memory", "counter", "gauge", "histogram" };
 
 TEL__FN void tel__prometheus_comment(tel__prometheus_render* r, const char* what, tel_text text) {
     tel__text_put_cstr(r->out, what);
@@ -7957,10 +7905,8 @@ TEL__FN bool tel__prometheus_open(tel__prometheus_render* r, tel_text name, tel_
         was = tel__prometheus_claim_take(r, tel__prometheus_hash(base, tel__text_of(parts[i])), self);
     }
     if (was != self) {
-        tel__diag_report(r->diag, was ? TEL__DIAG_FAMILY : TEL__DIAG_MEMORY, "%.*s, a %s%s%s",
-                         tel__prometheus_shown(name), name.data, tel__prometheus_type_word(type),
-                         was ? "; the name went to a " : "",
-                         was ? tel__prometheus_type_word((tel__prometheus_type)(was & 3)) : "");
+        tel__prometheus_say(r, was ? TEL__DIAG_FAMILY : TEL__DIAG_MEMORY, name, "is taken:",
+                            tel__text_of(tel__prometheus_types[was & 3]));
         return false;
     }
     memcpy(r->name, name.data, name.size);
@@ -7968,29 +7914,26 @@ TEL__FN bool tel__prometheus_open(tel__prometheus_render* r, tel_text name, tel_
     r->type = type;
     r->help = tel__prometheus_hash(0, help);
     if (help.size) { tel__prometheus_comment(r, "# HELP ", help); }
-    tel__prometheus_comment(r, "# TYPE ", tel__text_of(tel__prometheus_type_word(type)));
+    tel__prometheus_comment(r, "# TYPE ", tel__text_of(tel__prometheus_types[type]));
     return true;
 }
 
 /* Whether a metric may join the open family: of the same type, and from a scope that did not put another
-   metric there ("a.b" and "a_b"), whose samples could not be told apart. "Metric Metadata": a metric goes
-   because of its TYPE, never because of its HELP. */
+   metric there ("a.b" and "a_b"). "Metric Metadata": a metric goes for its TYPE, never for its HELP. */
 TEL__FN bool tel__prometheus_join(tel__prometheus_render* r, const tel_metric_view* m, tel__prometheus_type type) {
-    uint64_t key = tel__prometheus_hash(0, tel__prometheus_open_name(r)), was = 1;
+    tel_text name = tel__prometheus_open_name(r);
+    uint64_t key = tel__prometheus_hash(0, name), was = 1;
     uint64_t self = tel__prometheus_hash(0, m->name) + (uint64_t)m->kind;
     if (r->type == type) {
         if (m->description.size && tel__prometheus_hash(0, m->description) != r->help) {
-            tel__diag_report(r->diag, TEL__DIAG_PROMETHEUS, "%.*s has two descriptions, the first stays",
-                             tel__prometheus_shown(tel__prometheus_open_name(r)), r->name);
+            tel__prometheus_say(r, TEL__DIAG_PROMETHEUS, m->name, "has another description than", name);
         }
         if (!tel__prometheus_label_text(r, m->scope, tel__attrs(NULL, 0), false)) { return false; }
         key = tel__prometheus_hash(key, tel__prometheus_text(r->labels.data, r->labels.size));
         was = tel__prometheus_claim_take(r, key, self);
         if (was == self) { return true; }
     }
-    tel__diag_report(r->diag, was ? TEL__DIAG_FAMILY : TEL__DIAG_MEMORY, "\"%.*s\" would join the %s %.*s",
-                     tel__prometheus_shown(m->name), m->name.data, tel__prometheus_type_word(r->type),
-                     tel__prometheus_shown(tel__prometheus_open_name(r)), r->name);
+    tel__prometheus_say(r, was ? TEL__DIAG_FAMILY : TEL__DIAG_MEMORY, m->name, "cannot join the family", name);
     return false;
 }
 
@@ -8001,8 +7944,8 @@ TEL__FN bool tel__prometheus_enter(tel__prometheus_render* r, const tel_metric_v
     tel__prometheus_type type = tel__prometheus_type_of(m);
     tel_text full;
     if (type == TEL__PROMETHEUS_NONE || !tel__prometheus_name(m, type, &name)) {
-        tel__diag_report(r->diag, TEL__DIAG_FAMILY, "\"%.*s\" %s", tel__prometheus_shown(m->name), m->name.data,
-                         type == TEL__PROMETHEUS_NONE ? "is delta or exponential" : "makes no Prometheus name");
+        tel__prometheus_say(r, TEL__DIAG_FAMILY, m->name, type == TEL__PROMETHEUS_NONE
+                            ? "is delta or exponential" : "makes no Prometheus name", tel__text_of(""));
         return false;
     }
     full = tel__prometheus_text(data, name.size);
@@ -8108,7 +8051,7 @@ TEL__FN void tel__prometheus_points(tel__prometheus_render* r, const tel_metric_
         char* end;
         if ((histogram && !tel__prometheus_bounds(r, p)) || !tel__prometheus_point_labels(r, m, p, &labels)) {
             r->dropped++;
-            tel__diag_report(r->diag, TEL__DIAG_MEMORY, "a sample of %.*s", tel__prometheus_shown(name), name.data);
+            tel__prometheus_say(r, TEL__DIAG_MEMORY, name, "lost a sample", none);
             continue;
         }
         r->written++;
@@ -8150,6 +8093,7 @@ TEL__CALL void tel__prometheus_batch(tel__prometheus_render* r, const tel_batch*
         else { r->dropped += m->point_count; }
     }
 }
+
 /* ==== R18 >>http ======================================================================================
    As much HTTP/1.1 as telemetry needs: a client that POSTs over one kept connection, and a listener that
    answers GET and HEAD for a scraper. No TLS, no proxy, no redirect. Whoever is at the other end is taken
@@ -10128,8 +10072,7 @@ typedef struct tel__config_otlp_signal {
     bool     gzip;
 } tel__config_otlp_signal;
 
-/* About 40 KiB: not for a small stack. Order of signals as in tel_stats: metrics, spans, logs; the last one is
-   what holds for all of them. */
+/* About 40 KiB: not for a small stack. In the order of tel_stats: metrics, spans, logs; then all of them. */
 enum { TEL__CONFIG_ALL = 3 };
 typedef struct tel__config_otlp { tel__config_otlp_signal signals[TEL__CONFIG_ALL + 1]; } tel__config_otlp;
 
@@ -10287,38 +10230,28 @@ TEL__COLD char* tel__config_decode(tel__config* c, tel_text t, size_t* size) {
     return at;
 }
 
-TEL__COLD bool tel__config_pair(tel__config* c, tel_text item, tel_attr* out) {
-    tel_text key;
-    char* name;
-    char* value;
-    size_t key_size = 0, size = 0;
-    if (!memchr(item.data, '=', item.size)) { return false; }
-    tel__text_split(&item, '=', &key);
-    if (!item.data) { item = tel__text_of(""); }
-    name = tel__config_decode(c, key, &key_size);
-    value = name ? tel__config_decode(c, item, &size) : NULL;
-    if (!value || key_size == 0 || strlen(name) != key_size) { return false; }
-    *out = tel_strn(name, value, size);
-    return true;
-}
-
-/* OTEL_RESOURCE_ATTRIBUTES, all or nothing: a first pass only reads, so that an error at the end leaves no
-   trace of the beginning (Resource SDK, "Specifying resource information via an environment variable"). */
+/* OTEL_RESOURCE_ATTRIBUTES, all or nothing: an error at the end leaves no trace of the beginning (Resource SDK,
+   "Specifying resource information via an environment variable"). Only what was detected is there before. */
 TEL__COLD bool tel__config_pairs(tel__config* c, tel_text list) {
-    size_t text_at = c->text_at;
-    int pass;
-    for (pass = 0; pass < 2; pass++) {
-        tel_text rest = list, item;
-        while (tel__text_split(&rest, ',', &item)) {
-            tel_attr a;
-            if (tel__text_trim(item).size == 0) { continue; }
-            if (!tel__config_pair(c, item, &a)) {
-                c->text_at = text_at;
-                return false;
-            }
-            if (pass) { tel__config_merge(c, a); }
+    tel_attr before[TEL__CONFIG_OWN_ATTRS];
+    size_t count = c->resource.count, text_at = c->text_at;
+    tel_text item, key;
+    memcpy(before, c->attrs, count * sizeof before[0]);
+    while (tel__text_split(&list, ',', &item)) {
+        bool pair = memchr(item.data, '=', item.size) != NULL;
+        size_t key_size = 0, size = 0;
+        char* name = NULL;
+        char* value;
+        if (tel__text_trim(item).size == 0) { continue; }
+        if (pair && tel__text_split(&item, '=', &key)) { name = tel__config_decode(c, key, &key_size); }
+        value = name ? tel__config_decode(c, item, &size) : NULL;
+        if (!value || key_size == 0 || strlen(name) != key_size) {
+            memcpy(c->attrs, before, count * sizeof before[0]);
+            c->resource.count = count;
+            c->text_at = text_at;
+            return false;
         }
-        if (!pass) { c->text_at = text_at; }
+        tel__config_merge(c, tel_strn(name, value, size));
     }
     return true;
 }
@@ -10478,9 +10411,7 @@ TEL__COLD const char* tel__config_fault(const tel_desc* d) {
                           || (d->ring_bytes & (d->ring_bytes - 1)))) {
         return "ring_bytes is no power of two from 4 KiB to 64 MiB";
     }
-    if (!d->allocator.alloc_fn != !d->allocator.free_fn) {
-        return "allocator needs both functions or neither";
-    }
+    if (!d->allocator.alloc_fn != !d->allocator.free_fn) { return "allocator needs both functions or neither"; }
     if (d->resource.count > TEL__CONFIG_DESC_ATTRS) { return "resource has more than 1024 attributes"; }
     if (d->resource.count && !d->resource.items) { return "resource.items is NULL"; }
     if (d->sink_count > 16) { return "sink_count is more than 16"; }
@@ -10531,26 +10462,15 @@ TEL__COLD const char* tel__config_otlp_var(char name[64], int signal, const char
 /* The URL as text again. path NULL: as it is, an empty path being "/" by now. Otherwise a base, which loses its
    query and gains the path (OTLP exporter, "Endpoint URLs for OTLP/HTTP"). Everything fits. */
 TEL__COLD void tel__config_url(const tel__http_url* u, const char* path, char out[TEL__CONFIG_URL_SIZE]) {
-    tel__text_out o = tel__text_fixed(out, TEL__CONFIG_URL_SIZE - 1);
     size_t size = path ? strcspn(u->path, "?") : strlen(u->path);
-    tel__text_put_cstr(&o, u->tls ? "https://" : "http://");
-    if (u->ipv6) { tel__text_put_char(&o, '['); }
-    tel__text_put_cstr(&o, u->host);
-    if (u->ipv6) { tel__text_put_char(&o, ']'); }
-    if (u->port != (u->tls ? 443 : 80)) {
-        tel__text_put_char(&o, ':');
-        tel__text_put_u64(&o, u->port);
-    }
-    tel__text_put(&o, u->path, size);
-    if (path) {
-        if (u->path[size - 1] != '/') { tel__text_put_char(&o, '/'); }
-        tel__text_put_cstr(&o, path);
-    }
-    out[o.size] = '\0';
+    char port[8] = "";
+    if (u->port != (u->tls ? 443 : 80)) { snprintf(port, sizeof port, ":%u", (unsigned)u->port); }
+    snprintf(out, TEL__CONFIG_URL_SIZE, "%s%s%s%s%s%.*s%s%s", u->tls ? "https://" : "http://", u->ipv6 ? "[" : "",
+             u->host, u->ipv6 ? "]" : "", port, (int)size, u->path, path && u->path[size - 1] != '/' ? "/" : "",
+             path ? path : "");
 }
 
-/* The URL in a variable; false when it is unset or holds none. One with an '@' may hold a password and is not
-   repeated. */
+/* False when the variable is unset or holds no URL. One with an '@' may hold a password: it is not repeated. */
 TEL__COLD bool tel__config_endpoint(const tel__config_source* s, const char* name, tel__http_url* url) {
     tel_text v = tel__config_env(s, name);
     if (!v.data) { return false; }
@@ -10562,13 +10482,9 @@ TEL__COLD bool tel__config_endpoint(const tel__config_source* s, const char* nam
 
 /* RFC 9110, 5.6.2. */
 TEL__COLD bool tel__config_is_token(tel_text t) {
-    size_t i;
-    for (i = 0; i < t.size; i++) {
-        char c = t.data[i];
-        bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-        if (!letter && (c == '\0' || !strchr("!#$%&'*+-.^_`|~", c))) { return false; }
-    }
-    return t.size > 0;
+    size_t i = 0;
+    while (i < t.size && (tel__http_is_alnum(t.data[i]) || memchr("!#$%&'*+-.^_`|~", t.data[i], 15))) { i++; }
+    return i > 0 && i == t.size;
 }
 
 /* Whether a later entry of the list names the same header: the last one counts. */
@@ -10621,17 +10537,18 @@ TEL__COLD void tel__config_headers(const tel__config_source* s, const char* orig
         return;
     }
     while (tel__text_split(&list, ',', &item)) {
-        tel_text name, value = item;
         const char* fault = "it has no '='";
-        bool pair = memchr(item.data, '=', item.size) != NULL;
+        tel_text name = tel__text_of("");
         place++;
         if (tel__text_trim(item).size == 0) { continue; }
-        tel__text_split(&value, '=', &name);
-        name = tel__text_trim(name);
-        if (pair && tel__config_named_again(list, name)) { continue; }
-        if (pair) { fault = tel__config_header(name, value.data ? tel__text_trim(value) : tel__text_of(""), &o); }
+        if (memchr(item.data, '=', item.size)) {
+            tel__text_split(&item, '=', &name);
+            name = tel__text_trim(name);
+            if (tel__config_named_again(list, name)) { continue; }
+            fault = tel__config_header(name, tel__text_trim(item), &o);
+        }
         if (!fault) { continue; }
-        if (!pair || !tel__config_is_token(name)) { name.size = 0; }
+        if (!tel__config_is_token(name)) { name.size = 0; }
         tel__diag_report(s->diag, TEL__DIAG_HEADERS, "%s, entry %u%s%.*s: %s", origin, place,
                          name.size ? " " : "", name.size > 64 ? 64 : (int)name.size, name.data, fault);
     }
@@ -10640,15 +10557,13 @@ TEL__COLD void tel__config_headers(const tel__config_source* s, const char* orig
 
 /* gzip only where zlib was compiled in. */
 TEL__COLD bool tel__config_gzip(const tel__config_source* s, const char* origin, bool wanted) {
-    if (wanted && !TEL__ZLIB) {
-        tel__diag_report(s->diag, TEL__DIAG_COMPRESSION, "%s: gzip needs TELEMETRY_ZLIB", origin);
-    }
-    return wanted && TEL__ZLIB;
+    if (!wanted || TEL__ZLIB) { return wanted; }
+    tel__diag_report(s->diag, TEL__DIAG_COMPRESSION, "%s: gzip needs TELEMETRY_ZLIB", origin);
+    return false;
 }
 
 /* Where code left something open: the variable of one signal, or that for all, over what *to has from the level
-   above. This SDK speaks http/json. Another protocol is not honoured and, so that nobody waits for data at a
-   gRPC port in vain, that is said. */
+   above. Protocols but http/json are not honoured; so that nobody waits at a gRPC port in vain, that is said. */
 TEL__COLD void tel__config_otlp_level(const tel__config_source* s, const tel_otlp_desc* code, int signal,
                                     tel__config_otlp_signal* to) {
     static const char* const compressions[] = { "none", "gzip", NULL };

@@ -219,7 +219,7 @@ static void test_receiver(const char* name, const expected* e, bool no_thread) {
     if (e->failed >= 0) { CHECK_INT(k.dropped_failed[2], e->failed); }
     CHECK_INT(k.delivered[2] + k.dropped_failed[2] + k.queued[2], 10);
     CHECK_BOOKS();
-    if (e->said && !heard(e->said)) { fprintf(stderr, "     %s: said: %s\n", name, said); CHECK(!"the diagnostic"); }
+    if (e->said && !heard(e->said)) { fprintf(stderr, "     %s: said: %s\n", name, said); FAIL("the diagnostic"); }
     result = tel_shutdown(5000);
     if (e->failed >= 0) { CHECK_INT(result, e->failed ? TEL_ERR_IO : TEL_OK); }
     CHECK_INT(counting_live(&memory), 0);

@@ -16,6 +16,9 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 
+/* What must not be reached. */
+#define FAIL(what) check__note(0, __FILE__, __LINE__, what)
+
 /* ---- a watchdog: what hangs ends, and says where ---- */
 
 static const char* volatile where = "start";

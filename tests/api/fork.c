@@ -235,8 +235,8 @@ static void test_fork_under_load(void) {
         pthread_mutex_unlock(&said_mutex);
         if (pid == 0) { in_child(i); }
         if (RESTING) { tel_pump(1000); }
-        if (pid < 0) { CHECK(!"fork"); break; }
-        if (!read_report(&reports[i])) { CHECK(!"the child hangs or died"); kill(pid, SIGKILL); waitpid(pid, &status, 0); break; }
+        if (pid < 0) { FAIL("fork"); break; }
+        if (!read_report(&reports[i])) { FAIL("the child hangs or died"); kill(pid, SIGKILL); waitpid(pid, &status, 0); break; }
         waitpid(pid, &status, 0);
         CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
         check_child(&reports[i], parent_instance);
@@ -247,7 +247,7 @@ static void test_fork_under_load(void) {
     for (i = 1; i < FORKS && !check__failed; i++) {
         for (j = 0; j < i; j++) {
             if (strcmp(reports[i].instance, reports[j].instance) == 0 || memcmp(reports[i].trace_id, reports[j].trace_id, 16) == 0 ||
-                memcmp(reports[i].span_id, reports[j].span_id, 8) == 0) { CHECK(!"two children share an id"); i = j = FORKS; }
+                memcmp(reports[i].span_id, reports[j].span_id, 8) == 0) { FAIL("two children share an id"); i = j = FORKS; }
         }
     }
     CHECK_INT(tel_flush(20000), TEL_OK);

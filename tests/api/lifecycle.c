@@ -107,9 +107,9 @@ static void test_cycles(void) {
         sink = capture_sink(&c);
         d = test_desc(&sink, 1);
         d.allocator = counting_allocator(&memory);
-        if (tel_init(&d) != TEL_OK) { CHECK(!"tel_init"); return; }
+        if (tel_init(&d) != TEL_OK) { FAIL("tel_init"); return; }
         record_everything();
-        if (tel_shutdown(5000) != TEL_OK || c.spans != 1 || c.logs != 1 || c.closed != 1) { CHECK(!"cycle"); return; }
+        if (tel_shutdown(5000) != TEL_OK || c.spans != 1 || c.logs != 1 || c.closed != 1) { FAIL("cycle"); return; }
         if (counting_live(&memory) != 0) { CHECK_INT(counting_live(&memory), 0); return; }
     }
     CHECK(memory.calls > 100);
