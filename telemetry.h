@@ -419,7 +419,8 @@ TEL_API tel_histogram* tel_histogram_bind (tel_histogram* h, tel_attrs attrs);
 
 /* Observed at collection time, on the collecting thread, once per collection and never twice at once. func
    calls tel_observe for each attribute set it has now; sets it does not mention are not exported. It may
-   record on other instruments but not add or remove observers. Counter and updown report totals. */
+   record on other instruments; setup, flush, pump, shutdown, collect, render and observer calls answer
+   TEL_ERR_STATE in it. Counter and updown report totals. */
 typedef struct tel_observation tel_observation;
 typedef enum tel_observer_kind { TEL_OBSERVE_GAUGE, TEL_OBSERVE_COUNTER, TEL_OBSERVE_UPDOWN } tel_observer_kind;
 typedef struct tel_observer_desc {
@@ -1472,6 +1473,7 @@ typedef struct tel__thread_local {
     struct tel__ring_thread*  ring;     /* R10: registration, ring, books */
     uint64_t                  idle;     /* records made while nothing was initialised */
     uint32_t                  quiet;    /* calls of sinks this thread is inside of */
+    uint32_t                  observing;    /* observers this thread is inside of: they hold the collection */
     uint32_t                  forks;    /* how often this thread became the child of fork */
 } tel__thread_local;
 static TEL__TLS tel__thread_local tel__thread_me;
@@ -4696,7 +4698,10 @@ TEL__COLD void tel__metric_observe_all(tel__metrics* m) {
         tel_observation o;
         o.m = m;
         o.metric = (tel__metric*)tel__metric_list_at(&m->metric_by_id, i);
-        if (o.metric->observe) { o.metric->observe(&o, o.metric->observe_user_data); }
+        if (!o.metric->observe) { continue; }
+        tel__thread_me.observing++;
+        o.metric->observe(&o, o.metric->observe_user_data);
+        tel__thread_me.observing--;
     }
 }
 
@@ -11173,7 +11178,8 @@ TEL__NOINLINE void tel__lifecycle_fork_child(void) {
     tel__thread_mutex_unlock(&tel__root.mutex);
     tel__root.changing = false;
     tel__thread_me.forks++;
-    if (tel__root.adopted && tel__thread_me.ring) {     /* the owner's hook frees what they point at */
+    if (tel__thread_me.ring && (tel__root.adopted || !inst || tel__thread_me.ring->registry != &inst->registry)) {
+        /* The owner's hook frees it, or its instance was being shut down and nobody does. */
         tel__thread_exit_arm(&tel__root.hook, NULL);
         tel__lifecycle_forget_me();
     }
@@ -11550,6 +11556,9 @@ TEL__NOINLINE tel_result tel__lifecycle_adopt(tel_instance* other) {
 */
 TEL_API const char* tel_result_string(tel_result r) { return tel__diag_result(r); }
 
+/* Inside a sink or an observer, where waiting for a round or a collection would be waiting for oneself. */
+TEL__INLINE bool tel__api_called_back(void) { return tel__thread_me.quiet || tel__thread_me.observing; }
+
 /* ---- setup ---- */
 
 TEL_API tel_result tel__init(const tel_desc* desc, uint32_t build_tag) {
@@ -11566,7 +11575,7 @@ TEL_API tel_result tel__init(const tel_desc* desc, uint32_t build_tag) {
         tel__diag_report(&diag, TEL__DIAG_DESC, "was not zeroed");
         return TEL_ERR_ARGUMENT;
     }
-    if (tel__thread_me.quiet) { return TEL_ERR_STATE; }
+    if (tel__api_called_back()) { return TEL_ERR_STATE; }
     return tel__lifecycle_start(desc ? desc : &zero);
 }
 
@@ -11574,7 +11583,7 @@ TEL_API tel_result tel_flush(uint32_t timeout_ms) {
     uint64_t deadline = tel__clock_deadline(timeout_ms);
     tel_instance* inst;
     tel_result r;
-    if (tel__thread_me.quiet) { return TEL_ERR_STATE; }
+    if (tel__api_called_back()) { return TEL_ERR_STATE; }
     inst = tel__lifecycle_acquire();
     if (!inst) { return TEL_ERR_STATE; }
     r = tel__pipeline_flush(&inst->pipeline, deadline);
@@ -11583,14 +11592,14 @@ TEL_API tel_result tel_flush(uint32_t timeout_ms) {
 }
 
 TEL_API tel_result tel_shutdown(uint32_t timeout_ms) {
-    return tel__thread_me.quiet ? TEL_ERR_STATE : tel__lifecycle_stop(timeout_ms);
+    return tel__api_called_back() ? TEL_ERR_STATE : tel__lifecycle_stop(timeout_ms);
 }
 
 TEL_API tel_result tel_pump(uint32_t timeout_ms) {
     uint64_t deadline = tel__clock_deadline(timeout_ms);
     tel_instance* inst;
     tel_result r = TEL_ERR_TIMEOUT;
-    if (tel__thread_me.quiet) { return TEL_ERR_STATE; }
+    if (tel__api_called_back()) { return TEL_ERR_STATE; }
     inst = tel__lifecycle_acquire();
     if (!inst) { return TEL_ERR_STATE; }
     if (tel__pipeline_enter(&inst->pipeline, deadline)) {
@@ -11761,7 +11770,7 @@ TEL_API tel_histogram* tel_histogram_bind(tel_histogram* h, tel_attrs attrs) {
 }
 
 TEL_API tel_result tel_observer_add(const tel_observer_desc* desc) {
-    tel_instance* inst = tel__thread_me.quiet ? NULL : tel__lifecycle_acquire();
+    tel_instance* inst = tel__api_called_back() ? NULL : tel__lifecycle_acquire();
     tel_result r;
     if (!inst) { return TEL_ERR_STATE; }
     r = tel__metric_observer_add(&inst->metrics, desc, true);
@@ -11770,7 +11779,7 @@ TEL_API tel_result tel_observer_add(const tel_observer_desc* desc) {
 }
 
 TEL_API tel_result tel_observer_remove(const char* name) {
-    tel_instance* inst = tel__thread_me.quiet ? NULL : tel__lifecycle_acquire();
+    tel_instance* inst = tel__api_called_back() ? NULL : tel__lifecycle_acquire();
     tel_result r;
     if (!inst) { return TEL_ERR_STATE; }
     r = tel__metric_observer_remove(&inst->metrics, name);
@@ -12001,7 +12010,7 @@ TEL_API tel_result tel_collect(const tel_sink* into) {
     tel_result r;
     union { const tel_sink* in; void* out; } u;
     if (!into || !into->export_fn) { return TEL_ERR_ARGUMENT; }
-    inst = tel__thread_me.quiet ? NULL : tel__lifecycle_acquire();
+    inst = tel__api_called_back() ? NULL : tel__lifecycle_acquire();
     if (!inst) { return TEL_ERR_STATE; }
     u.in = into;
     tel__pipeline_frame(&inst->pipeline, &frame, inst->pipeline.metric_timeout_ms, UINT64_MAX);
@@ -12011,7 +12020,7 @@ TEL_API tel_result tel_collect(const tel_sink* into) {
 }
 
 TEL__COLD tel_result tel__api_render(tel__text_out* out) {
-    tel_instance* inst = tel__thread_me.quiet ? NULL : tel__lifecycle_acquire();
+    tel_instance* inst = tel__api_called_back() ? NULL : tel__lifecycle_acquire();
     tel__sink_source source;
     tel_result r;
     if (!inst) { return TEL_ERR_STATE; }

@@ -752,6 +752,55 @@ static void test_exit(void) {
     CHECK_INT(run_child_shutdown(), 11);            /* by a handler of the program's own */
 }
 
+/* ---- an observer that calls back ---- */
+
+static int observed, unrefused;
+
+static bool no_write(const void* data, size_t size, void* user_data) {
+    (void)data; (void)size; (void)user_data;
+    return true;
+}
+
+static void observe_and_call(tel_observation* o, void* user_data) {
+    tel_observer_desc more = *(const tel_observer_desc*)user_data;
+    tel_writer out;
+    memset(&out, 0, sizeof out);
+    out.write = no_write;
+    more.name = "life.more";
+    unrefused += tel_flush(TEL_FOREVER) != TEL_ERR_STATE;
+    unrefused += tel_pump(TEL_FOREVER) != TEL_ERR_STATE;
+    unrefused += tel_shutdown(TEL_FOREVER) != TEL_ERR_STATE;
+    unrefused += tel_prometheus_render(out) != TEL_ERR_STATE;
+    unrefused += tel_observer_add(&more) != TEL_ERR_STATE;
+    unrefused += tel_observer_remove("life.observed") != TEL_ERR_STATE;
+    tel_counter_add(&hits, 1);                      /* recording is allowed */
+    tel_observe(o, 1, TEL_NOATTRS);
+    observed++;
+}
+
+static void test_observer_calls_back(void) {
+    capture c;
+    tel_sink sink;
+    tel_desc d;
+    tel_observer_desc o;
+    where = "observer_calls_back";
+    capture_init(&c);
+    c.counter_name = "life.hits";
+    sink = capture_sink(&c);
+    d = test_desc(&sink, 1);
+    memset(&o, 0, sizeof o);
+    o.name = "life.observed";
+    o.func = observe_and_call;
+    o.user_data = &o;
+    CHECK_INT(tel_init(&d), TEL_OK);
+    CHECK_INT(tel_observer_add(&o), TEL_OK);
+    CHECK_INT(tel_flush(5000), TEL_OK);
+    CHECK(observed > 0);
+    CHECK_INT(unrefused, 0);
+    CHECK(c.counter >= 1);
+    CHECK_INT(tel_shutdown(5000), TEL_OK);
+}
+
 int main(void) {
     capture_watchdog(120);
     test_exit();
@@ -767,6 +816,7 @@ int main(void) {
     test_open_fails();
     test_no_thread();
     test_sink_calls_back();
+    test_observer_calls_back();
     test_retry();
     test_fails_for_good();
     test_never_takes();
