@@ -5343,8 +5343,11 @@ TEL__CALL tel__span_slot* tel__span_open(tel__span_tracer* t, tel_span* s, const
     slot = (tel__span_slot*)(void*)&p->blocks[i];
     s->tel__slot = i + 1;
     s->tel__generation = tel__atomic_load_u32(&slot->generation);
-    memset(&slot->next, 0, offsetof(tel__span_slot, data) - offsetof(tel__span_slot, next));
-    r = &slot->record;
+    r = &slot->record;                  /* zeroed in pieces: compilers make one long memset a slow string instruction */
+    memset(&slot->next, 0, offsetof(tel__span_slot, record) - offsetof(tel__span_slot, next));
+    memset(&r->head, 0, sizeof r->head);
+    memset(r->parent_id, 0, sizeof r->parent_id);
+    memset(&r->scope, 0, sizeof *r - offsetof(tel__span_record, scope));
     r->head.kind = TEL__RING_SPAN;
     r->head.a = (uint8_t)kind;
     memcpy(r->trace_id, &ids->trace[0], 8);
@@ -5425,8 +5428,8 @@ TEL__CALL void tel__span_finish(tel__span_tracer* t, tel_span* s, uint64_t end_u
     size = (uint32_t)sizeof(tel__span_record) + slot->total;
     to = tel__ring_begin(t->thread, size, TEL__BOOK_SPANS);
     if (TEL__LIKELY(to != NULL)) {
-        memcpy(to + sizeof(uint32_t), (char*)&slot->record + sizeof(uint32_t),
-               sizeof(tel__span_record) - sizeof(uint32_t));
+        memcpy(to + 4, (char*)&slot->record + 4, 4);        /* the first word, the size, comes last */
+        memcpy(to + 8, (char*)&slot->record + 8, sizeof(tel__span_record) - 8);
         memcpy(to + offsetof(tel__span_record, end), &end, sizeof end);
         memcpy(to + sizeof(tel__span_record), slot->data, slot->used);
         if (TEL__UNLIKELY(slot->next != 0)) {
@@ -5777,7 +5780,8 @@ TEL__CALL void tel__log_write(tel__span_tracer* t, const tel__log_record* head, 
     char* to;
     size_t i;
     if (TEL__UNLIKELY(!record)) { return; }
-    memcpy(record + sizeof(uint32_t), (const char*)head + sizeof(uint32_t), sizeof *head - sizeof(uint32_t));
+    memcpy(record + 4, (const char*)head + 4, 4);
+    memcpy(record + 8, (const char*)head + 8, sizeof *head - 8);
     to = record + sizeof *head;
     to = parts->format ? tel__log_print(to, parts) : tel__log_put_text(to, TEL__ITEM_NAME, parts->body);
     to = tel__log_put_text(to, TEL__ITEM_MESSAGE, parts->event_name);
@@ -11810,10 +11814,19 @@ TEL__INLINE tel_span tel__api_no_span(const tel_span_desc* d) {
     return s;
 }
 
-TEL_API tel_span tel_span_start(const char* name) {
-    tel__span_tracer* t = tel__api_tracer(TEL__BOOK_SPANS);
-    if (TEL__UNLIKELY(!t)) { return tel__api_no_span(NULL); }
+/* Apart, so that a span that nobody records is a short way. */
+TEL__CALL tel_span tel__api_begin(tel__span_tracer* t, const char* name) {
     return tel__span_begin(t, tel__span_current(t), name);
+}
+TEL__NOINLINE tel_span tel__api_begin_first(const char* name) {
+    return tel__lifecycle_enter(TEL__BOOK_SPANS) ? tel_span_start(name) : tel__api_no_span(NULL);
+}
+
+TEL_API tel_span tel_span_start(const char* name) {
+    tel__span_tracer* t = tel__thread_me.tracer;
+    if (TEL__LIKELY(t && !tel__atomic_load_u32(&t->closed))) { return tel__api_begin(t, name); }
+    if (!tel__lifecycle_idle()) { return tel__api_begin_first(name); }
+    return tel__api_no_span(NULL);
 }
 
 TEL_API tel_span tel_span_start_ex(const tel_span_desc* desc) {
@@ -11826,7 +11839,7 @@ TEL_API void tel_span_end_at(tel_span* s, uint64_t unix_ns) {
     tel__span_tracer* t = s && s->tel__slot ? tel__api_tracer(-1) : NULL;
     if (t) { tel__span_finish(t, s, unix_ns); }
 }
-TEL_API void tel_span_end(tel_span* s) { tel_span_end_at(s, 0); }
+TEL_API void tel_span_end(tel_span* s) { if (s && s->tel__slot) { tel_span_end_at(s, 0); } }
 
 /* The slot of a live span, and this thread's tracer. */
 TEL__INLINE tel__span_slot* tel__api_slot(const tel_span* s, tel__span_tracer** t) {
