@@ -1220,7 +1220,7 @@ TEL__FN void tel__platform_first_line(const char* path, char* out, size_t size) 
 }
 
 /* The right side of the { from, to } pair whose left side is a, else a itself; in lowercase. */
-TEL__FN void tel__platform_spelling(const char* a, const char* const (*table)[2], size_t count,
+TEL__FN void tel__platform_spelling(const char* a, const char (*table)[2][16], size_t count,
                                    char* out, size_t size) {
     size_t i;
     for (i = 0; i < count; i++) {
@@ -1278,7 +1278,7 @@ TEL__FN void tel__platform_pretty_name(char* out, size_t size) {
 /* The path of the running program, also when its file was replaced since; empty where it would be a guess. */
 TEL__FN void tel__platform_exe_path(char* out, size_t size) {
     static const char gone[] = " (deleted)";
-    static const char* const links[] = { "/proc/self/exe", "/proc/curproc/file" };
+    static const char links[][20] = { "/proc/self/exe", "/proc/curproc/file" };
     size_t i, used = 0;
     for (i = 0; i < TEL__ARRAY_SIZE(links) && !used; i++) {
         ssize_t n = readlink(links[i], out, size - 1);
@@ -1292,7 +1292,7 @@ TEL__FN void tel__platform_exe_path(char* out, size_t size) {
 
 /* OpenTelemetry registry, host.id: sources that need no privilege, and none inside a container. */
 TEL__FN void tel__platform_host_id(char* out, size_t size) {
-    static const char* const files[] = { "/etc/machine-id", "/var/lib/dbus/machine-id", "/etc/hostid" };
+    static const char files[][28] = { "/etc/machine-id", "/var/lib/dbus/machine-id", "/etc/hostid" };
     size_t i;
     out[0] = '\0';
     if (access("/.dockerenv", F_OK) == 0 || access("/run/.containerenv", F_OK) == 0) { return; }
@@ -1301,13 +1301,13 @@ TEL__FN void tel__platform_host_id(char* out, size_t size) {
 
 /* Reads files and asks the kernel; no name service, no shell, nothing that can wait. */
 TEL__FN void tel__platform_detect(tel__platform_facts* out) {
-    static const char* const arch[][2] = {
+    static const char arch[][2][16] = {
         { "x86_64", "amd64" }, { "i386", "x86" }, { "i486", "x86" }, { "i586", "x86" }, { "i686", "x86" },
         { "aarch64", "arm64" }, { "armv6l", "arm32" }, { "armv7l", "arm32" }, { "armv8l", "arm32" },
         { "ppc64le", "ppc64" }, { "ppc", "ppc32" }
     };
-    static const char* const type[][2] = { { "DragonFly", "dragonflybsd" }, { "SunOS", "solaris" },
-                                           { "HP-UX", "hpux" }, { "OS/390", "zos" } };
+    static const char type[][2][16] = { { "DragonFly", "dragonflybsd" }, { "SunOS", "solaris" },
+                                        { "HP-UX", "hpux" }, { "OS/390", "zos" } };
     struct utsname u;
     memset(out, 0, sizeof *out);
     out->pid = tel__platform_pid();
@@ -2805,10 +2805,12 @@ TEL__COLD bool tel__diag_repeats(tel__diag_item item) {
 }
 
 TEL__COLD const char* tel__diag_text(tel__diag_item item) {
-#define TEL__DIAG_TEXT(name, level, repeats, text) text,
-    static const char* const texts[] = { TEL__DIAG_ITEMS(TEL__DIAG_TEXT) };
+#define TEL__DIAG_TEXT(name, level, repeats, text) text "\0"
+    const char* at = TEL__DIAG_ITEMS(TEL__DIAG_TEXT);
 #undef TEL__DIAG_TEXT
-    return texts[item];
+    int i;
+    for (i = 0; i < (int)item; i++) { at += strlen(at) + 1; }
+    return at;
 }
 
 TEL__COLD void tel__diag_init(tel__diag* d, const tel_diag* user) {
@@ -2818,7 +2820,7 @@ TEL__COLD void tel__diag_init(tel__diag* d, const tel_diag* user) {
 }
 
 TEL__COLD const char* tel__diag_result(tel_result r) {
-    static const char* const texts[] = {
+    static const char texts[][28] = {
         "ok", "bad argument", "wrong state", "out of memory", "limit reached", "timeout", "input/output error",
         "malformed", "built from different headers"
     };
@@ -2836,7 +2838,7 @@ TEL__COLD bool tel__diag_due(tel__diag* d, tel__diag_item item) {
 }
 
 TEL__COLD void tel__diag_print(int level, uint32_t item, const char* message) {
-    static const char* const names[] = { "?", "error", "warning", "info", "debug" };
+    static const char names[][8] = { "?", "error", "warning", "info", "debug" };
     fprintf(stderr, "telemetry.h: %s %u: %s\n", names[level & 3 ? level : 4], (unsigned)item, message);
 }
 
@@ -6848,7 +6850,7 @@ TEL__COLD void tel__pipeline_delivery_fork(tel__pipeline_delivery* d) {
 #define TEL__OTLP_ENUM(message, name, number, wire) TEL__OTLP_##message##_##name,
 #define TEL__OTLP_ROW(message, name, number, wire) { "\"" #name "\":", (uint8_t)(sizeof #name + 2), number, wire },
 typedef enum tel__otlp_field_index { TEL__OTLP_FIELDS(TEL__OTLP_ENUM) TEL__OTLP_FIELD_COUNT } tel__otlp_field_index;
-typedef struct tel__otlp_field { const char* key; uint8_t key_size, number, wire; } tel__otlp_field;
+typedef struct tel__otlp_field { char key[29]; uint8_t key_size, number, wire; } tel__otlp_field;
 static const tel__otlp_field tel__otlp_fields[] = { TEL__OTLP_FIELDS(TEL__OTLP_ROW) };
 #undef TEL__OTLP_ENUM
 #undef TEL__OTLP_ROW
@@ -6895,9 +6897,9 @@ TEL__INLINE bool tel__otlp_room(tel__otlp_emitter* e, size_t size) {
 
 /* The name of a field, with what stands before it; afterwards there is room for size bytes more. */
 TEL__INLINE bool tel__otlp_name(tel__otlp_emitter* e, const tel__otlp_field* f, size_t size) {
-    if (!tel__otlp_room(e, 1u + f->key_size + size)) { return false; }
+    if (!tel__otlp_room(e, 1u + sizeof f->key + size)) { return false; }
     *e->at = e->before;
-    memcpy(e->at + 1, f->key, f->key_size);
+    memcpy(e->at + 1, f->key, sizeof f->key);
     e->at += 1 + f->key_size;
     e->before = ',';
     return true;
@@ -6932,7 +6934,7 @@ TEL__INLINE void tel__otlp_end(tel__otlp_emitter* e)      { tel__otlp_close(e, '
 TEL__INLINE void tel__otlp_end_list(tel__otlp_emitter* e) { tel__otlp_close(e, '[', ']'); }
 
 /* enum, uint32, fixed32 */
-TEL__INLINE void tel__otlp_put_u32(tel__otlp_emitter* e, const tel__otlp_field* f, uint32_t v) {
+TEL__CALL void tel__otlp_put_u32(tel__otlp_emitter* e, const tel__otlp_field* f, uint32_t v) {
     if (!tel__otlp_name(e, f, 20)) { return; }
     e->at = tel__text_write_u64(e->at, v);
 }
@@ -6944,7 +6946,7 @@ TEL__CALL void tel__otlp_put_bool(tel__otlp_emitter* e, const tel__otlp_field* f
 }
 
 /* fixed64: a string in JSON, as are all 64-bit integers */
-TEL__INLINE void tel__otlp_put_u64(tel__otlp_emitter* e, const tel__otlp_field* f, uint64_t v) {
+TEL__CALL void tel__otlp_put_u64(tel__otlp_emitter* e, const tel__otlp_field* f, uint64_t v) {
     if (!tel__otlp_name(e, f, 22)) { return; }
     *e->at++ = '"';
     e->at = tel__text_write_u64(e->at, v);
@@ -6967,14 +6969,14 @@ TEL__CALL void tel__otlp_put_double(tel__otlp_emitter* e, const tel__otlp_field*
 }
 
 /* A trace or span id: hexadecimal and not base64, the one exception that OTLP makes for bytes in JSON */
-TEL__INLINE void tel__otlp_put_id(tel__otlp_emitter* e, const tel__otlp_field* f, const uint8_t* id, size_t size) {
+TEL__CALL void tel__otlp_put_id(tel__otlp_emitter* e, const tel__otlp_field* f, const uint8_t* id, size_t size) {
     if (!tel__otlp_name(e, f, 2 + 2 * size)) { return; }
     *e->at++ = '"';
     e->at = tel__text_write_hex(e->at, id, size);
     *e->at++ = '"';
 }
 
-TEL__INLINE void tel__otlp_put_string(tel__otlp_emitter* e, const tel__otlp_field* f, const char* data, size_t size) {
+TEL__CALL void tel__otlp_put_string(tel__otlp_emitter* e, const tel__otlp_field* f, const char* data, size_t size) {
     if (!tel__otlp_name(e, f, 0)) { return; }
     tel__otlp_save(e);
     tel__text_put_json_string(e->out, data, size);
@@ -7570,7 +7572,7 @@ TEL__FN void tel__prometheus_say(const tel__prometheus_render* r, tel__diag_item
 
 /* ---- names ------------------------------------------------------------------------------------------ */
 
-typedef struct tel__prometheus_word { const char* ucum; const char* word; } tel__prometheus_word;
+typedef struct tel__prometheus_word { char ucum[6], word[14]; } tel__prometheus_word;
 
 /* The specification's table. KBy is no UCUM, but what the reference translator reads as kilobytes. */
 static const tel__prometheus_word tel__prometheus_units[] = {
@@ -7579,11 +7581,11 @@ static const tel__prometheus_word tel__prometheus_units[] = {
     { "KiBy", "kibibytes" }, { "MiBy", "mebibytes" }, { "GiBy", "gibibytes" }, { "TiBy", "tebibytes" },
     { "kBy", "kilobytes" }, { "KBy", "kilobytes" }, { "MBy", "megabytes" }, { "GBy", "gigabytes" },
     { "TBy", "terabytes" }, { "m", "meters" }, { "V", "volts" }, { "A", "amperes" }, { "J", "joules" },
-    { "W", "watts" }, { "g", "grams" }, { "Cel", "celsius" }, { "Hz", "hertz" }, { NULL, NULL }
+    { "W", "watts" }, { "g", "grams" }, { "Cel", "celsius" }, { "Hz", "hertz" }, { "", "" }
 };
 static const tel__prometheus_word tel__prometheus_per_units[] = {
     { "s", "second" }, { "m", "minute" }, { "h", "hour" }, { "d", "day" }, { "w", "week" }, { "mo", "month" },
-    { "y", "year" }, { NULL, NULL }
+    { "y", "year" }, { "", "" }
 };
 
 TEL__INLINE bool tel__prometheus_legal(char c, bool colon) {
@@ -7623,7 +7625,7 @@ TEL__FN void tel__prometheus_append(tel__text_out* o, tel_text word) {
 TEL__FN void tel__prometheus_unit_word(tel__text_out* o, tel_text unit, const tel__prometheus_word* table) {
     size_t before = o->size;
     unit = tel__text_trim(unit);
-    for (; table->ucum; table++) {
+    for (; table->ucum[0]; table++) {
         if (tel__text_equal(unit, tel__text_of(table->ucum))) {
             tel__text_put_cstr(o, table->word);
             return;
@@ -7769,7 +7771,7 @@ TEL__FN void tel__prometheus_label_add(tel__prometheus_render* r, tel__prometheu
 /* Who recorded ("Instrumentation Scope"). The program's own scope has no name and gives no label. */
 TEL__FN void tel__prometheus_scope(tel__prometheus_render* r, tel__prometheus_labels* set,
                                    const tel_scope_view* s) {
-    static const char* const keys[] = { "otel_scope_name", "otel_scope_version", "otel_scope_schema_url" };
+    static const char keys[][24] = { "otel_scope_name", "otel_scope_version", "otel_scope_schema_url" };
     size_t i;
     if (!s || !s->name.size) { return; }
     for (i = 0; i < 3; i++) {
@@ -7894,7 +7896,7 @@ TEL__FN tel__prometheus_type tel__prometheus_type_of(const tel_metric_view* m) {
     return m->monotonic ? TEL__PROMETHEUS_COUNTER : TEL__PROMETHEUS_GAUGE;
 }
 
-static const char* const tel__prometheus_types[] = { "no memory", "counter", "gauge", "histogram" };
+static const char tel__prometheus_types[][12] = { "no memory", "counter", "gauge", "histogram" };
 
 TEL__FN void tel__prometheus_comment(tel__prometheus_render* r, const char* what, tel_text text) {
     tel__text_put_cstr(r->out, what);
@@ -7907,7 +7909,7 @@ TEL__FN void tel__prometheus_comment(tel__prometheus_render* r, const char* what
 /* Opens a family: claims its name and, for a histogram, those of its samples, and writes the header. */
 TEL__FN bool tel__prometheus_open(tel__prometheus_render* r, tel_text name, tel__prometheus_type type,
                                   tel_text help) {
-    static const char* const parts[] = { "", "_bucket", "_sum", "_count" };
+    static const char parts[][8] = { "", "_bucket", "_sum", "_count" };
     size_t n = type == TEL__PROMETHEUS_HISTOGRAM ? TEL__ARRAY_SIZE(parts) : 1, i;
     uint64_t base = tel__prometheus_hash(0, name), self = ++r->families << 2 | (uint64_t)type, was = self;
     for (i = 0; i < n && was == self; i++) {
@@ -9149,7 +9151,7 @@ typedef struct tel__sink_otlp {
 } tel__sink_otlp;
 
 static const tel_signal tel__sink_signals[3] = { TEL_METRICS, TEL_SPANS, TEL_LOGS };
-static const char* const tel__sink_nouns[3] = { "metric points", "spans", "log records" };
+static const char tel__sink_nouns[3][16] = { "metric points", "spans", "log records" };
 
 /* What one request came to, however it was sent. */
 typedef struct tel__sink_answer {
@@ -9764,7 +9766,7 @@ TEL__COLD void tel__sink_put_ids(tel__text_out* o, const tel_context* c) {
 }
 
 TEL__COLD void tel__sink_console_span(tel__text_out* o, const tel_span_view* s) {
-    static const char* const kinds[] = { "internal", "server", "client", "producer", "consumer" };
+    static const char kinds[][12] = { "internal", "server", "client", "producer", "consumer" };
     size_t i;
     tel__text_put_cstr(o, "span    ");
     tel__sink_put_clean(o, s->name);
@@ -9790,7 +9792,7 @@ TEL__COLD void tel__sink_console_span(tel__text_out* o, const tel_span_view* s) 
 }
 
 TEL__COLD void tel__sink_console_log(tel__text_out* o, const tel_log_view* l) {
-    static const char* const names[] = { "TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL" };
+    static const char names[][8] = { "TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL" };
     tel__text_put_cstr(o, "log     ");
     tel__text_put_cstr(o, l->severity >= 1 && l->severity <= 24 ? names[((int)l->severity - 1) / 4] : "-");
     if (l->event_name.data) { tel__text_put_cstr(o, " event="); tel__sink_put_clean(o, l->event_name); }
@@ -10134,14 +10136,14 @@ TEL__COLD uint32_t tel__config_timeout(const tel__config_source* s, const char* 
     return ms ? ms : TEL_FOREVER;
 }
 
-/* The index of the variable's word in a NULL-terminated list, without case; -1 when unset or unknown. */
-TEL__COLD int tel__config_choice(const tel__config_source* s, const char* name, const char* const* words,
+/* The index of the variable's word in a list "a\0b\0", without case; -1 when unset or unknown. */
+TEL__COLD int tel__config_choice(const tel__config_source* s, const char* name, const char* words,
                                const char* want) {
     tel_text v = tel__config_env(s, name);
     int i;
     if (!v.data) { return -1; }
-    for (i = 0; words[i]; i++) {
-        if (tel__text_equal_nocase(tel__text_trim(v), tel__text_of(words[i]))) { return i; }
+    for (i = 0; *words; i++, words += strlen(words) + 1) {
+        if (tel__text_equal_nocase(tel__text_trim(v), tel__text_of(words))) { return i; }
     }
     tel__config_bad(s, name, v, want);
     return -1;
@@ -10150,9 +10152,9 @@ TEL__COLD int tel__config_choice(const tel__config_source* s, const char* name, 
 /* How much the SDK says about itself: 0 nothing, then the levels of tel_diag. Asked for before anything
    else is resolved, so that it governs what resolving has to say. Unset is 2, warnings and errors. */
 TEL__COLD int tel__config_log_level(const tel_desc* desc, tel__diag* diag) {
-    static const char* const words[] = { "none", "error", "warn", "info", "debug", "trace", NULL };
     tel__config_source s = tel__config_from(desc->ignore_env, diag);
-    int i = tel__config_choice(&s, "OTEL_LOG_LEVEL", words, "none, error, warn, info, debug or trace");
+    int i = tel__config_choice(&s, "OTEL_LOG_LEVEL", "none\0error\0warn\0info\0debug\0trace\0",
+                               "none, error, warn, info, debug or trace");
     return i < 0 ? 2 : i > 4 ? 4 : i;
 }
 
@@ -10365,8 +10367,8 @@ TEL__COLD uint64_t tel__config_threshold(double ratio) {
 
 /* OTEL_TRACES_SAMPLER_ARG counts only beside a sampler that takes one. */
 TEL__COLD void tel__config_sampler(tel__config* c, const tel_desc* desc, const tel__config_source* s) {
-    static const char* const words[] = { "parentbased_always_on", "always_on", "parentbased_always_off",
-        "always_off", "parentbased_traceidratio", "traceidratio", NULL };
+    static const char words[] = "parentbased_always_on\0always_on\0parentbased_always_off\0always_off\0"
+                                "parentbased_traceidratio\0traceidratio\0";
     double ratio = desc->sample_ratio < 0 ? 0 : desc->sample_ratio > 0 ? desc->sample_ratio : 1;
     int i = desc->sample_ratio == 0 ? tel__config_choice(s, "OTEL_TRACES_SAMPLER", words, "a sampler of this SDK "
         "(always_on, always_off, traceidratio or parentbased_ and one of these)") : -1;
@@ -10383,7 +10385,7 @@ TEL__COLD void tel__config_sampler(tel__config* c, const tel_desc* desc, const t
 }
 
 /* One family of batch variables. A batch larger than its queue would never fill. */
-TEL__COLD void tel__config_batch(const tel__config_source* s, const char* const names[4], uint32_t delay,
+TEL__COLD void tel__config_batch(const tel__config_source* s, const char names[4][32], uint32_t delay,
                                uint32_t* delay_ms, uint32_t* timeout_ms, uint32_t* queue, uint32_t* batch) {
     *delay_ms = tel__config_number(s, names[0], 0, INT32_MAX, delay);
     *timeout_ms = tel__config_timeout(s, names[1], 30000);
@@ -10397,9 +10399,9 @@ TEL__COLD void tel__config_batch(const tel__config_source* s, const char* const 
 }
 
 TEL__COLD void tel__config_times(tel__config* c, const tel_desc* desc, const tel__config_source* s) {
-    static const char* const spans[] = { "OTEL_BSP_SCHEDULE_DELAY", "OTEL_BSP_EXPORT_TIMEOUT",
+    static const char spans[][32] = { "OTEL_BSP_SCHEDULE_DELAY", "OTEL_BSP_EXPORT_TIMEOUT",
         "OTEL_BSP_MAX_QUEUE_SIZE", "OTEL_BSP_MAX_EXPORT_BATCH_SIZE" };
-    static const char* const logs[] = { "OTEL_BLRP_SCHEDULE_DELAY", "OTEL_BLRP_EXPORT_TIMEOUT",
+    static const char logs[][32] = { "OTEL_BLRP_SCHEDULE_DELAY", "OTEL_BLRP_EXPORT_TIMEOUT",
         "OTEL_BLRP_MAX_QUEUE_SIZE", "OTEL_BLRP_MAX_EXPORT_BATCH_SIZE" };
     tel__config_batch(s, spans, 5000, &c->span_delay_ms, &c->span_timeout_ms, &c->span_queue, &c->span_batch);
     tel__config_batch(s, logs, 1000, &c->log_delay_ms, &c->log_timeout_ms, &c->log_queue, &c->log_batch);
@@ -10435,7 +10437,6 @@ TEL__COLD const char* tel__config_fault(const tel_desc* d) {
 
 /* Everything but the sinks. On failure nothing is held; on success tel__config_free gives it back. */
 TEL__COLD tel_result tel__config_resolve(const tel_desc* desc, tel__memory* m, tel__diag* diag, tel__config* out) {
-    static const char* const words[] = { "false", "true", NULL };
     tel__config_source s = tel__config_from(desc->ignore_env, diag);
     const char* fault = tel__config_fault(desc);
     memset(out, 0, sizeof *out);
@@ -10443,7 +10444,7 @@ TEL__COLD tel_result tel__config_resolve(const tel_desc* desc, tel__memory* m, t
         tel__diag_report(diag, TEL__DIAG_DESC, "%s", fault);
         return TEL_ERR_ARGUMENT;
     }
-    out->disabled = tel__config_choice(&s, "OTEL_SDK_DISABLED", words, "true or false (taken as false)") == 1;
+    out->disabled = tel__config_choice(&s, "OTEL_SDK_DISABLED", "false\0true\0", "true or false (taken as false)") == 1;
     tel__config_sampler(out, desc, &s);
     tel__config_times(out, desc, &s);
     out->ring_bytes = desc->ring_bytes ? desc->ring_bytes : 256u << 10;
@@ -10463,7 +10464,7 @@ TEL__COLD void tel__config_free(tel__config* c, tel__memory* m) {
 
 /* The variable of a signal's setting, or of the one for all signals; the text is in name. */
 TEL__COLD const char* tel__config_otlp_var(char name[64], int signal, const char* setting) {
-    static const char* const signals[] = { "METRICS_", "TRACES_", "LOGS_", "" };
+    static const char signals[][12] = { "METRICS_", "TRACES_", "LOGS_", "" };
     snprintf(name, 64, "OTEL_EXPORTER_OTLP_%s%s", signals[signal], setting);
     return name;
 }
@@ -10508,8 +10509,8 @@ TEL__COLD bool tel__config_named_again(tel_text rest, tel_text name) {
 /* Appends one "Name: value\r\n", or returns what is wrong with the entry. What the client itself must say is
    not taken: the request would no longer mean what it says. */
 TEL__COLD const char* tel__config_header(tel_text name, tel_text value, tel__text_out* o) {
-    static const char* const ours[] = { "Content-Type", "Content-Length", "Content-Encoding", "Host",
-                                        "Transfer-Encoding", "Connection" };
+    static const char ours[][20] = { "Content-Type", "Content-Length", "Content-Encoding", "Host",
+                                     "Transfer-Encoding", "Connection" };
     size_t i, size = 0, room = o->capacity - o->size;
     char* at = o->data + o->size + name.size + 2;
     if (!tel__config_is_token(name)) { return "its name is not a header name"; }
@@ -10575,8 +10576,6 @@ TEL__COLD bool tel__config_gzip(const tel__config_source* s, const char* origin,
    above. Protocols but http/json are not honoured; so that nobody waits at a gRPC port in vain, that is said. */
 TEL__COLD void tel__config_otlp_level(const tel__config_source* s, const tel_otlp_desc* code, int signal,
                                     tel__config_otlp_signal* to) {
-    static const char* const compressions[] = { "none", "gzip", NULL };
-    static const char* const protocols[] = { "http/json", "http/protobuf", "grpc", NULL };
     char name[64];
     int choice;
     if (!code->headers) {
@@ -10585,15 +10584,17 @@ TEL__COLD void tel__config_otlp_level(const tel__config_source* s, const tel_otl
     }
     if (!code->compression) {
         tel__config_otlp_var(name, signal, "COMPRESSION");
-        choice = tel__config_choice(s, name, compressions, "none or gzip");
+        choice = tel__config_choice(s, name, "none\0gzip\0", "none or gzip");
         if (choice >= 0) { to->gzip = tel__config_gzip(s, name, choice == 1); }
     }
     if (!code->timeout_ms) {
         to->timeout_ms = tel__config_timeout(s, tel__config_otlp_var(name, signal, "TIMEOUT"), to->timeout_ms);
     }
     tel__config_otlp_var(name, signal, "PROTOCOL");
-    choice = tel__config_choice(s, name, protocols, "http/json, http/protobuf or grpc");
-    if (choice > 0) { tel__diag_report(s->diag, TEL__DIAG_ENV_PROTOCOL, "%s=%s", name, protocols[choice]); }
+    choice = tel__config_choice(s, name, "http/json\0http/protobuf\0grpc\0", "http/json, http/protobuf or grpc");
+    if (choice > 0) {
+        tel__diag_report(s->diag, TEL__DIAG_ENV_PROTOCOL, "%s=%s", name, choice == 1 ? "http/protobuf" : "grpc");
+    }
 }
 
 /* What code says, which holds for all signals; its endpoint is a base, like that of the general variable. */
@@ -10622,7 +10623,7 @@ TEL__COLD tel_result tel__config_otlp_code(const tel__config_source* s, const te
    then the general one, then the default. TEL_ERR_ARGUMENT: a field cannot be used, and a diagnostic names it. */
 TEL__COLD tel_result tel__config_otlp_resolve(const tel_otlp_desc* desc, bool ignore_env, tel__diag* diag,
                                             tel__config_otlp* out) {
-    static const char* const paths[] = { "v1/metrics", "v1/traces", "v1/logs" };
+    static const char paths[][12] = { "v1/metrics", "v1/traces", "v1/logs" };
     tel__config_source s = tel__config_from(ignore_env, diag);
     tel__config_otlp_signal* all = &out->signals[TEL__CONFIG_ALL];
     tel__http_url base, own;
