@@ -2188,7 +2188,7 @@ TEL__NOINLINE void tel__text_put_more(tel__text_out* o, const char* data, size_t
     o->lost += n;
 }
 
-TEL__INLINE void tel__text_put(tel__text_out* o, const void* data, size_t n) {
+TEL__CALL void tel__text_put(tel__text_out* o, const void* data, size_t n) {
     if (n == 0) { return; }
     if (!tel__text_fits(o, n)) { tel__text_put_more(o, (const char*)data, n); return; }
     memcpy(o->data + o->size, data, n);
@@ -2200,7 +2200,7 @@ TEL__FN void tel__text_put_cstr(tel__text_out* o, const char* s) {
     if (s) { tel__text_put(o, s, strlen(s)); }
 }
 
-TEL__INLINE void tel__text_put_char(tel__text_out* o, char c) { tel__text_put(o, &c, 1); }
+TEL__CALL void tel__text_put_char(tel__text_out* o, char c) { tel__text_put(o, &c, 1); }
 
 /* ---- integers and hex ---- */
 
@@ -3788,7 +3788,7 @@ TEL__FN tel__metric_series* tel__metric_lookup(const tel__metrics* m, const tel_
     }
 }
 
-TEL__INLINE uint64_t tel__metric_hash(const tel__metric* metric, const tel_attr* items, size_t count) {
+TEL__CALL uint64_t tel__metric_hash(const tel__metric* metric, const tel_attr* items, size_t count) {
     uint64_t h = (uint64_t)metric->id * 0x9e3779b97f4a7c15u;
     size_t i;
     for (i = 0; i < count; i++) { h += tel__attr_hash(&items[i]); }
@@ -5178,6 +5178,12 @@ TEL__CALL bool tel__span_append(tel__span_tracer* t, tel__span_slot* slot, tel__
     return tel__span_append_number(t, slot, what, (uint8_t)a->type, a->key, key_size, tel__attr_word(a));
 }
 
+/* A string without a key. */
+TEL__FN bool tel__span_append_text(tel__span_tracer* t, tel__span_slot* slot, tel__attr_what what, tel_text text) {
+    tel_attr a = tel_strn("", text.data, text.size);
+    return tel__span_append(t, slot, what, &a, 0);
+}
+
 /* Overwrites a string in place when the new one packs into as many bytes; false: it has to be appended. */
 TEL__NOINLINE bool tel__span_rewrite(tel__attr_item* old, const char* key, size_t key_size, tel_text value) {
     size_t size = tel__attr_item_size(key_size, value.size);
@@ -5243,18 +5249,16 @@ TEL__FN uint32_t tel__span_put_parts(tel__span_tracer* t, tel__span_slot* slot, 
 
 TEL__FN void tel__span_put_event(tel__span_tracer* t, tel__span_slot* slot, const char* name, tel_attrs attrs) {
     size_t size = name ? strlen(name) : 0;
-    uint32_t lost;
+    tel_attr head = tel_int(name, (int64_t)tel__clock_ticks(t->clock));
     if (size > TEL__SPAN_KEY) { size = tel__text_utf8_cut(name, size, TEL__SPAN_KEY); }
-    if (slot->events >= TEL__SPAN_MOST ||
-        !tel__span_append_number(t, slot, TEL__ITEM_EVENT, (uint8_t)TEL_TYPE_INT, name, size,
-                                 tel__clock_ticks(t->clock))) {
+    if (slot->events >= TEL__SPAN_MOST || !tel__span_append(t, slot, TEL__ITEM_EVENT, &head, size)) {
         slot->record.dropped_events++;
         return;
     }
     slot->events++;
-    lost = tel__span_put_parts(t, slot, attrs);
-    if (lost && !tel__span_append_number(t, slot, TEL__ITEM_PART, (uint8_t)TEL_TYPE_INT, "", 0, lost)) {
-        slot->record.dropped_attrs += lost;         /* no room left to say it in the event */
+    head.as.i = tel__span_put_parts(t, slot, attrs);
+    if (head.as.i && !tel__span_append(t, slot, TEL__ITEM_PART, &head, 0)) {
+        slot->record.dropped_attrs += (uint32_t)head.as.i;      /* no room left to say it in the event */
     }
 }
 
@@ -5263,7 +5267,7 @@ TEL__FN void tel__span_put_link(tel__span_tracer* t, tel__span_slot* slot, const
     value.data = (const char*)to;
     value.size = sizeof *to;
     if (!tel__span_valid(to) && attrs.count == 0) { return; }
-    if (slot->links >= TEL__SPAN_MOST || !tel__span_append_string(t, slot, TEL__ITEM_LINK, "", 0, value)) {
+    if (slot->links >= TEL__SPAN_MOST || !tel__span_append_text(t, slot, TEL__ITEM_LINK, value)) {
         slot->record.dropped_links++;
         return;
     }
@@ -5279,7 +5283,7 @@ TEL__FN void tel__span_put_text(tel__span_tracer* t, tel__span_slot* slot, tel__
     value.size = strlen(value.data);
     if (value.size > t->shared->limit / 2) { value.size = tel__text_utf8_cut(cstr, value.size, t->shared->limit / 2); }
     if (cstr && tel__span_rewrite(old, "", 0, value)) { return; }
-    if (!cstr || tel__span_append_string(t, slot, what, "", 0, value)) {
+    if (!cstr || tel__span_append_text(t, slot, what, value)) {
         if (old) { old->what = TEL__ITEM_GONE; }
     }
 }
@@ -5365,7 +5369,7 @@ TEL__CALL tel__span_slot* tel__span_open(tel__span_tracer* t, tel_span* s, const
     if (TEL__UNLIKELY(text.size > p->limit / 2)) { text.size = tel__text_utf8_cut(text.data, text.size, p->limit / 2); }
     if (TEL__UNLIKELY(!tel__span_append_string(t, slot, TEL__ITEM_NAME, "", 0, text))) {   /* no second block */
         text.size = tel__text_utf8_cut(text.data, text.size, sizeof slot->data - 16);
-        tel__span_append_string(t, slot, TEL__ITEM_NAME, "", 0, text);
+        tel__span_append_text(t, slot, TEL__ITEM_NAME, text);
     }
     tel__ring_count(&t->thread->books.started);
     r->start = tel__clock_ticks(t->clock);
@@ -7969,7 +7973,7 @@ TEL__FN bool tel__prometheus_enter(tel__prometheus_render* r, const tel_metric_v
 
 /* One line. What does not fit goes the slow way, which counts to the byte what a fixed buffer lacks and may
    cut a line larger than the buffer of a stream. */
-TEL__INLINE void tel__prometheus_line(tel__text_out* o, tel_text name, tel_text labels, tel_text tail,
+TEL__CALL void tel__prometheus_line(tel__text_out* o, tel_text name, tel_text labels, tel_text tail,
                                       const char* value, size_t size) {
     size_t n = name.size + labels.size + tail.size + size + 1;
     char* p;
