@@ -1,16 +1,6 @@
-/* clang -g -O1 -fsanitize=fuzzer,address,undefined -I. tests/fuzz/utf8.c -pthread -o utf8
-   Plain program over files: cc -DFUZZ_MAIN -I. tests/fuzz/utf8.c -pthread -o utf8
-   Promise: repair yields UTF-8 and leaves UTF-8 alone; a JSON string says, unescaped, exactly the repaired
+/* Promise: repair yields UTF-8 and leaves UTF-8 alone; a JSON string says, unescaped, exactly the repaired
    text; neither depends on how much room there is at a time; a cut splits no character. */
-#define TELEMETRY_IMPLEMENTATION
-#include "telemetry.h"
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#define REQUIRE(cond) do { if (!(cond)) { fprintf(stderr, "broken: %s\n", #cond); abort(); } } while (0)
-
-int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size);
+#include "fuzz.h"
 
 /* A second opinion, by decoding: the code point, or -1, and how many bytes it took. */
 static long decode(const uint8_t* p, size_t n, size_t* took) {
@@ -123,17 +113,3 @@ int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     free(other);
     return 0;
 }
-
-#ifdef FUZZ_MAIN
-int main(int argc, char** argv) {
-    static uint8_t data[1 << 20];
-    int i;
-    for (i = 1; i < argc; i++) {
-        FILE* f = fopen(argv[i], "rb");
-        size_t n = f ? fread(data, 1, sizeof data, f) : 0;
-        if (f) { fclose(f); }
-        LLVMFuzzerTestOneInput(data, n);
-    }
-    return 0;
-}
-#endif
