@@ -31,7 +31,7 @@ static void capture__bark(int number) {
 static inline void capture_watchdog(unsigned seconds) {
     signal(SIGALRM, capture__bark);
     signal(SIGPIPE, SIG_IGN);
-    alarm(seconds);
+    alarm(seconds * PATIENCE);
 }
 
 /* ---- diagnostics ---- */

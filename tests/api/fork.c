@@ -5,28 +5,9 @@
 #include "capture.h"
 
 /* The sanitizers' own allocators and thread tables are not ready for a fork while another thread is inside them (gcc 12): there
-   the load rests at the moment of the fork, and ThreadSanitizer sees no thread made in a child. */
-#if defined(__has_feature)
-#if __has_feature(thread_sanitizer) && !defined(__SANITIZE_THREAD__)
-#define __SANITIZE_THREAD__ 1
-#endif
-#if __has_feature(address_sanitizer) && !defined(__SANITIZE_ADDRESS__)
-#define __SANITIZE_ADDRESS__ 1
-#endif
-#endif
-#if defined(__SANITIZE_THREAD__)
-#define NO_CHILD_THREADS true
-#define RESTING true
-#define FORKS 25
-#elif defined(__SANITIZE_ADDRESS__)
-#define NO_CHILD_THREADS false
-#define RESTING true
-#define FORKS 50
-#else
-#define NO_CHILD_THREADS false
-#define RESTING false
-#define FORKS 150
-#endif
+   the load rests at the moment of the fork. Where a child can make no thread, parent and child are driven by tel_pump. */
+#define RESTING (UNDER_TSAN || UNDER_ASAN)
+#define FORKS   (UNDER_TSAN ? 25 : UNDER_ASAN ? 50 : 150)
 static pthread_rwlock_t rest = PTHREAD_RWLOCK_INITIALIZER;
 static void rest_begin(void) { if (RESTING) { pthread_rwlock_rdlock(&rest); } }
 static void rest_end(void) { if (RESTING) { pthread_rwlock_unlock(&rest); } }
@@ -94,7 +75,7 @@ static tel_desc load_desc(tel_sink* sink) {
     *sink = capture_sink(&shared);
     d = test_desc(sink, 1);
     d.batch_interval_ms = 2;
-    d.no_thread = NO_CHILD_THREADS;
+    d.no_thread = !CHILD_THREADS;
     return d;
 }
 
@@ -214,7 +195,7 @@ static void test_fork_under_load(void) {
     int i, j, status;
     where = "fork_under_load";
     CHECK(pipe(report_pipe) == 0);
-    d.no_thread = RESTING;
+    d.no_thread = RESTING || !CHILD_THREADS;
     CHECK_INT(tel_init(&d), TEL_OK);
     q = tel_query_desc();
     for (k = 0; k < q.resource.count; k++) {
@@ -234,7 +215,7 @@ static void test_fork_under_load(void) {
         pid = fork_at_rest();
         pthread_mutex_unlock(&said_mutex);
         if (pid == 0) { in_child(i); }
-        if (RESTING) { tel_pump(1000); }
+        if (d.no_thread) { tel_pump(1000); }
         if (pid < 0) { FAIL("fork"); break; }
         if (!read_report(&reports[i])) { FAIL("the child hangs or died"); kill(pid, SIGKILL); waitpid(pid, &status, 0); break; }
         waitpid(pid, &status, 0);
@@ -461,7 +442,7 @@ static void test_sockets(void) {
     sinks[0] = tel_sink_otlp(&o);
     sinks[1] = tel_sink_prometheus(&p);
     d = test_desc(sinks, 2);
-    d.no_thread = NO_CHILD_THREADS;
+    d.no_thread = !CHILD_THREADS;
     CHECK_INT(tel_init(&d), TEL_OK);
     tel_log(TEL_INFO, "parent log", TEL_NOATTRS);
     CHECK_INT(tel_flush(10000), TEL_OK);
@@ -492,7 +473,7 @@ int main(void) {
     capture_watchdog(150);
     test_exit(true);
     test_exit(false);
-    if (!NO_CHILD_THREADS) { test_prefork(); }
+    if (CHILD_THREADS) { test_prefork(); }
     test_generations();
     test_fork_in_sink();
     test_sockets();

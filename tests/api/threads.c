@@ -4,23 +4,11 @@
 #include "telemetry.h"
 #include "capture.h"
 
-#if defined(__has_feature)
-#if __has_feature(thread_sanitizer) || __has_feature(address_sanitizer)
-#define SLOW 1
-#endif
-#endif
-#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
-#define SLOW 1
-#endif
-#ifdef SLOW
-#define SHORT_THREADS 4000u         /* the same tests with fewer rounds: a sanitizer is ten times slower */
-#define EACH          400u
-#define CYCLES        40
-#else
-#define SHORT_THREADS 20000u
-#define EACH          2000u
-#define CYCLES        100
-#endif
+/* The same tests with fewer rounds: a sanitizer is ten times slower. */
+#define SLOW          (UNDER_TSAN || UNDER_ASAN)
+#define SHORT_THREADS (SLOW ? 4000u : 20000u)
+#define EACH          (SLOW ? 400u : 2000u)
+#define CYCLES        (SLOW ? 40 : 100)
 #define BATCH 50u
 
 static tel_counter hits = TEL_INSTRUMENT("threads.hits", "{hit}", NULL);
