@@ -34,6 +34,12 @@ static inline void capture_watchdog(unsigned seconds) {
     alarm(seconds * PATIENCE);
 }
 
+/* Waits for a child: what it exited with, or -1. */
+static inline int child_exit(pid_t pid) {
+    int status = -1;
+    return waitpid(pid, &status, 0) == pid && WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
 /* ---- diagnostics ---- */
 
 static char said[32 * 1024];

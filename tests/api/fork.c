@@ -192,7 +192,7 @@ static void test_fork_under_load(void) {
     tel_sink_stats of_sink;
     tel_stats s;
     size_t k;
-    int i, j, status;
+    int i, j;
     where = "fork_under_load";
     CHECK(pipe(report_pipe) == 0);
     d.no_thread = RESTING || !CHILD_THREADS;
@@ -217,9 +217,8 @@ static void test_fork_under_load(void) {
         if (pid == 0) { in_child(i); }
         if (d.no_thread) { tel_pump(1000); }
         if (pid < 0) { FAIL("fork"); break; }
-        if (!read_report(&reports[i])) { FAIL("the child hangs or died"); kill(pid, SIGKILL); waitpid(pid, &status, 0); break; }
-        waitpid(pid, &status, 0);
-        CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+        if (!read_report(&reports[i])) { FAIL("the child hangs or died"); kill(pid, SIGKILL); child_exit(pid); break; }
+        CHECK_INT(child_exit(pid), 0);
         check_child(&reports[i], parent_instance);
         if (check__failed > 20) { break; }
     }
@@ -253,7 +252,6 @@ static void test_prefork(void) {
     tel_sink sink;
     tel_desc d = load_desc(&sink);
     pid_t pid;
-    int status = -1;
     where = "prefork";
     CHECK_INT(tel_init(&d), TEL_OK);
     pid = fork();
@@ -269,9 +267,7 @@ static void test_prefork(void) {
         }
         _exit(n);
     }
-    waitpid(pid, &status, 0);
-    CHECK(WIFEXITED(status));
-    CHECK_INT(WEXITSTATUS(status), 2);
+    CHECK_INT(child_exit(pid), 2);
     CHECK_INT(tel_shutdown(5000), TEL_OK);
     CHECK_INT(shared.logs, 0);
 }
@@ -282,7 +278,6 @@ static void report_at_exit(void) { tell(report_pipe[1]); }
 static void test_exit(bool records) {
     report r;
     pid_t pid;
-    int status = -1;
     where = records ? "exit" : "exit, quiet";
     fflush(NULL);
     CHECK(pipe(report_pipe) == 0);
@@ -291,6 +286,7 @@ static void test_exit(bool records) {
         tel_sink sink;
         tel_desc d = load_desc(&sink);
         pid_t child;
+        int status;
         alarm(20);
         d.no_atexit = false;
         atexit(report_at_exit);
@@ -305,13 +301,12 @@ static void test_exit(bool records) {
             if (records) { record_in_child(5); }
             exit(0);
         }
-        waitpid(child, &status, 0);
+        status = child_exit(child);
         tel_shutdown(5000);
-        _exit(WIFEXITED(status) ? WEXITSTATUS(status) : 7);
+        _exit(status < 0 ? 7 : status);
     }
     CHECK(read_report(&r));
-    waitpid(pid, &status, 0);
-    CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    CHECK_INT(child_exit(pid), 0);
     CHECK_INT(r.spans, records ? 5 : 0);
     CHECK_INT(r.logs, records ? 5 : 0);
     CHECK_INT(r.counter, records ? 5 : 0);
@@ -326,7 +321,7 @@ static void test_generations(void) {
     tel_sink sink;
     tel_desc d = load_desc(&sink);
     report r;
-    int status = -1, generation = 0;
+    int generation = 0;
     uint8_t trace_id[16];
     pid_t pid = 0;
     where = "generations";
@@ -356,7 +351,7 @@ static void test_generations(void) {
         tel_span_end(&other);
     }
     if (generation) {
-        if (pid) { waitpid(pid, &status, 0); }
+        if (pid) { CHECK_INT(child_exit(pid), 0); }
         mine.flushed = tel_shutdown(5000);
         mine.recorded = check__failed;
         mine.counter += 1000 * generation;
@@ -376,7 +371,7 @@ static void test_generations(void) {
     CHECK_INT(r.recorded, 0);                       /* checks that failed in the child */
     CHECK_INT(r.flushed, TEL_OK);
     CHECK(memcmp(r.trace_id, trace_id, 16) == 0);
-    waitpid(pid, &status, 0);
+    CHECK_INT(child_exit(pid), 0);
     CHECK_INT(tel_query_stats().spans_live, 0);
     CHECK_INT(tel_shutdown(5000), TEL_OK);
     CHECK_INT(shared.spans, 2);
@@ -394,7 +389,7 @@ static void fork_inside(capture* c, const tel_batch* batch) {
 static void test_fork_in_sink(void) {
     tel_sink sink;
     tel_desc d = load_desc(&sink);
-    int status = -1;
+    bool well;
     where = "fork_in_sink";
     d.no_thread = true;
     CHECK_INT(tel_init(&d), TEL_OK);
@@ -408,13 +403,12 @@ static void test_fork_in_sink(void) {
         capture_init(&shared);
         shared.inside_fn = look;
         record_in_child(4);
-        status = tel_flush(10000) == TEL_OK && mine.logs == 4 && mine.spans == 4 && mine.counter == 4 && mine.parent_records == 0;
-        if (!status) { fprintf(stderr, "     child: logs %lld spans %lld counter %lld\n", mine.logs, mine.spans, mine.counter); }
-        _exit(status ? 0 : 1);
+        well = tel_flush(10000) == TEL_OK && mine.logs == 4 && mine.spans == 4 && mine.counter == 4 && mine.parent_records == 0;
+        if (!well) { fprintf(stderr, "     child: logs %lld spans %lld counter %lld\n", mine.logs, mine.spans, mine.counter); }
+        _exit(well ? 0 : 1);
     }
     CHECK(forked > 0);
-    waitpid(forked, &status, 0);
-    CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    CHECK_INT(child_exit(forked), 0);
     CHECK_INT(shared.logs, 1);
     CHECK_BOOKS();
     CHECK_INT(tel_shutdown(5000), TEL_OK);
@@ -429,7 +423,6 @@ static void test_sockets(void) {
     tel_sink sinks[2];
     tel_desc d;
     pid_t pid;
-    int status = -1;
     where = "sockets";
     CHECK(receiver_start(&r, ANSWER_200, NULL));
     snprintf(url, sizeof url, "http://127.0.0.1:%u", r.port);
@@ -458,8 +451,7 @@ static void test_sockets(void) {
         well = well && tel_shutdown(100) != TEL_ERR_STATE;      /* the parent's receiver serves one connection: the child's waits */
         _exit(well ? 0 : 1);
     }
-    waitpid(pid, &status, 0);
-    CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    CHECK_INT(child_exit(pid), 0);
     CHECK(tel_prometheus_port() != 0);
     tel_log(TEL_INFO, "parent log", TEL_NOATTRS);
     CHECK_INT(tel_flush(10000), TEL_OK);            /* over the connection from before */

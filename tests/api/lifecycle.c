@@ -697,9 +697,9 @@ static capture exit_capture;
 static void exit_report(void) {         /* registered first, runs last: tells the parent what was delivered */
     _exit((int)(10 + exit_capture.logs));
 }
-static int run_child(bool no_atexit, bool from_atexit) {
+static void shutdown_at_exit(void) { if (tel_shutdown(2000) == TEL_ERR_STATE) { _exit(3); } }
+static int run_child(bool no_atexit, void (*handler)(void)) {       /* handler: one of the program's own, or NULL */
     pid_t pid;
-    int status = 0;
     fflush(NULL);
     pid = fork();
     if (pid == 0) {
@@ -712,44 +712,19 @@ static int run_child(bool no_atexit, bool from_atexit) {
         d = test_desc(&sink, 1);
         d.no_atexit = no_atexit;
         if (tel_init(&d) != TEL_OK) { _exit(2); }
-        tel_log(TEL_INFO, "last words", TEL_NOATTRS);
-        (void)from_atexit;
-        exit(0);
-    }
-    waitpid(pid, &status, 0);
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-}
-
-static void shutdown_at_exit(void) { if (tel_shutdown(2000) == TEL_ERR_STATE) { _exit(3); } }
-static int run_child_shutdown(void) {
-    pid_t pid;
-    int status = 0;
-    fflush(NULL);
-    pid = fork();
-    if (pid == 0) {
-        tel_sink sink;
-        tel_desc d;
-        alarm(20);
-        atexit(exit_report);
-        capture_init(&exit_capture);
-        sink = capture_sink(&exit_capture);
-        d = test_desc(&sink, 1);
-        d.no_atexit = true;
-        if (tel_init(&d) != TEL_OK) { _exit(2); }
-        atexit(shutdown_at_exit);
+        if (handler) { atexit(handler); }
         tel_log(TEL_INFO, "last words", TEL_NOATTRS);
         exit(0);
     }
-    waitpid(pid, &status, 0);
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+    return child_exit(pid);
 }
 
 /* These fork before anything has been initialised, so that the order of atexit is theirs. */
 static void test_exit(void) {
     where = "exit";
-    CHECK_INT(run_child(false, false), 11);         /* flushed by the hook */
-    CHECK_INT(run_child(true, false), 10);          /* told not to */
-    CHECK_INT(run_child_shutdown(), 11);            /* by a handler of the program's own */
+    CHECK_INT(run_child(false, NULL), 11);          /* flushed by the hook */
+    CHECK_INT(run_child(true, NULL), 10);           /* told not to */
+    CHECK_INT(run_child(true, shutdown_at_exit), 11);     /* by a handler of the program's own */
 }
 
 /* ---- an observer that calls back ---- */
