@@ -69,11 +69,8 @@ static void look(capture* c, const tel_batch* batch) {
 }
 
 static tel_desc load_desc(tel_sink* sink) {
-    tel_desc d;
-    capture_init(&shared);
+    tel_desc d = capture_desc(&shared, sink);
     shared.counter_name = "fork.counter";
-    *sink = capture_sink(&shared);
-    d = test_desc(sink, 1);
     d.batch_interval_ms = 2;
     d.no_thread = !CHILD_THREADS;
     return d;
@@ -417,7 +414,6 @@ static void test_fork_in_sink(void) {
 /* The scrape endpoint and the connection to a receiver stay with the parent. */
 static void test_sockets(void) {
     static receiver r;
-    char url[64];
     tel_otlp_desc o;
     tel_prometheus_desc p;
     tel_sink sinks[2];
@@ -425,15 +421,8 @@ static void test_sockets(void) {
     pid_t pid;
     where = "sockets";
     CHECK(receiver_start(&r, ANSWER_200, NULL));
-    snprintf(url, sizeof url, "http://127.0.0.1:%u", r.port);
-    memset(&o, 0, sizeof o);
-    o.endpoint = url;
-    o.timeout_ms = 300;
-    memset(&p, 0, sizeof p);
-    p.host = "127.0.0.1";
-    p.port = TEL_ANY_PORT;
-    sinks[0] = tel_sink_otlp(&o);
-    sinks[1] = tel_sink_prometheus(&p);
+    sinks[0] = receiver_sink(&r, &o, 300);
+    sinks[1] = scrape_sink(&p, TEL_ANY_PORT);
     d = test_desc(sinks, 2);
     d.no_thread = !CHILD_THREADS;
     CHECK_INT(tel_init(&d), TEL_OK);

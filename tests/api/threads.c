@@ -67,9 +67,7 @@ static void test_short_threads(void) {
     uint64_t early = 0, late;
     long early_live = 0, late_live;
     where = "short threads";
-    capture_init(&c);
-    sink = capture_sink(&c);
-    d = test_desc(&sink, 1);
+    d = capture_desc(&c, &sink);
     d.allocator = counting_allocator(&memory);
     d.batch_interval_ms = 20;
     CHECK_INT(tel_init(&d), TEL_OK);
@@ -176,10 +174,8 @@ static void test_shared_ring(void) {
     int i, number[SHARING];
     uint64_t sum = 0;
     where = "shared ring";
-    capture_init(&c);
+    d = capture_desc(&c, &sink);
     c.inside_fn = inspect_logs;
-    sink = capture_sink(&c);
-    d = test_desc(&sink, 1);
     d.max_threads = 2;
     d.ring_bytes = 64 * 1024;
     d.batch_interval_ms = 1;
@@ -244,9 +240,7 @@ static void test_start_stop(void) {
     totals t;
     int i;
     where = "start and stop";
-    capture_init(&c);
-    sink = capture_sink(&c);
-    d = test_desc(&sink, 1);
+    d = capture_desc(&c, &sink);
     d.allocator = counting_allocator(&memory);
     d.batch_interval_ms = 1;
     racing = 1;
