@@ -20,6 +20,35 @@ static inline void check__str(const char* a, const char* b, const char* file, in
     check__note(same, file, line, what);
     if (!same) { fprintf(stderr, "     have: %s\n     want: %s\n", a ? a : "(null)", b ? b : "(null)"); }
 }
+/* What looks on: gcc says it by a macro, clang by a feature. */
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define UNDER_TSAN 1
+#elif __has_feature(address_sanitizer)
+#define UNDER_ASAN 1
+#endif
+#endif
+#if defined(__SANITIZE_THREAD__) && !defined(UNDER_TSAN)
+#define UNDER_TSAN 1
+#elif defined(__SANITIZE_ADDRESS__) && !defined(UNDER_ASAN)
+#define UNDER_ASAN 1
+#endif
+#ifndef UNDER_TSAN
+#define UNDER_TSAN 0
+#endif
+#ifndef UNDER_ASAN
+#define UNDER_ASAN 0
+#endif
+
+/* Whether the child of a fork may make threads: ThreadSanitizer does not follow them, and programs.sh finds out who else does not.
+   How many times as long as usual a test may take: programs.sh knows that too. */
+#ifndef CHILD_THREADS
+#define CHILD_THREADS (!UNDER_TSAN)
+#endif
+#ifndef PATIENCE
+#define PATIENCE 1
+#endif
+
 #define CHECK(cond)       check__note(!!(cond), __FILE__, __LINE__, #cond)
 #define CHECK_INT(a, b)   check__int((long long)(a), (long long)(b), __FILE__, __LINE__, #a " == " #b)
 #define CHECK_STR(a, b)   check__str((a), (b), __FILE__, __LINE__, #a " == " #b)

@@ -40,7 +40,8 @@ COUNTS=$WORK/counts SKIPPED=$WORK/skipped
 export WORK COUNTS SKIPPED
 
 packages="gcc g++ clang libclang-rt-14-dev llvm-14 libc6-dev binutils musl-tools gcc-12-multilib g++-12-multilib
-    gcc-s390x-linux-gnu libc6-dev-s390x-cross qemu-user gcc-mingw-w64-x86-64 spin valgrind
+    gcc-aarch64-linux-gnu libc6-dev-arm64-cross gcc-s390x-linux-gnu libc6-dev-s390x-cross qemu-user
+    gcc-mingw-w64-x86-64 spin valgrind
     libcurl4-openssl-dev zlib1g-dev curl jq wrk nghttp2-client prometheus
     python3 python3-protobuf protobuf-compiler python3-prometheus-client"
 install_packages() {

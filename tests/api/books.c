@@ -37,9 +37,7 @@ static void test_ring_full(void) {
     tel_desc d;
     tel_stats s;
     where = "ring_full";
-    capture_init(&c);
-    sink = capture_sink(&c);
-    d = test_desc(&sink, 1);
+    d = capture_desc(&c, &sink);
     d.no_thread = true;                             /* nobody drains */
     d.ring_bytes = 4096;
     hear_reset();
@@ -71,9 +69,7 @@ static void test_too_large(void) {
     tel_desc d;
     where = "too_large";
     memset(large, 'x', sizeof large - 1);
-    capture_init(&c);
-    sink = capture_sink(&c);
-    d = test_desc(&sink, 1);
+    d = capture_desc(&c, &sink);
     d.ring_bytes = 4096;
     CHECK_INT(tel_init(&d), TEL_OK);
     tel_log(TEL_INFO, large, TEL_NOATTRS);          /* over a quarter of the ring */
@@ -94,9 +90,7 @@ static void test_pool_empty(void) {
     tel_stats s;
     int i, well = 0;
     where = "pool_empty";
-    capture_init(&c);
-    sink = capture_sink(&c);
-    d = test_desc(&sink, 1);
+    d = capture_desc(&c, &sink);
     d.max_live_spans = 16;
     hear_reset();
     CHECK_INT(tel_init(&d), TEL_OK);
@@ -166,9 +160,7 @@ static void test_memory_limit(void) {
     tel_desc d;
     int i;
     where = "memory_limit";
-    capture_init(&c);
-    sink = capture_sink(&c);
-    d = test_desc(&sink, 1);
+    d = capture_desc(&c, &sink);
     d.memory_limit = 3u << 20;
     d.no_thread = true;
     d.ring_bytes = 1u << 20;
@@ -191,7 +183,6 @@ typedef struct expected { const char* answer; const char* next; tel_result flush
 
 static void test_receiver(const char* name, const expected* e, bool no_thread) {
     static receiver r;
-    char url[64];
     tel_otlp_desc o;
     tel_sink sink;
     tel_desc d;
@@ -200,11 +191,7 @@ static void test_receiver(const char* name, const expected* e, bool no_thread) {
     static counting memory = COUNTING;
     where = name;
     CHECK(receiver_start(&r, e->answer, e->next));
-    snprintf(url, sizeof url, "http://127.0.0.1:%u", r.port);
-    memset(&o, 0, sizeof o);
-    o.endpoint = url;
-    o.timeout_ms = 4000;
-    sink = tel_sink_otlp(&o);
+    sink = receiver_sink(&r, &o, 4000);
     sink.signal_mask = TEL_LOGS;
     d = test_desc(&sink, 1);
     d.allocator = counting_allocator(&memory);
@@ -250,7 +237,6 @@ static void test_receivers(void) {
 
 static void test_refused(bool no_thread) {
     receiver gone;
-    char url[64];
     tel_otlp_desc o;
     tel_sink sinks[2];
     tel_sink_stats k;
@@ -260,12 +246,8 @@ static void test_refused(bool no_thread) {
     where = "refused";
     CHECK(receiver_listen(&gone));
     close(gone.fd);
-    snprintf(url, sizeof url, "http://127.0.0.1:%u", gone.port);
-    memset(&o, 0, sizeof o);
-    o.endpoint = url;
-    o.timeout_ms = 300;
+    sinks[0] = receiver_sink(&gone, &o, 300);
     capture_init(&good);
-    sinks[0] = tel_sink_otlp(&o);
     sinks[1] = capture_sink(&good);
     d = test_desc(sinks, 2);
     d.no_thread = no_thread;
@@ -289,7 +271,6 @@ static void test_refused(bool no_thread) {
 static void test_black_hole(bool no_thread) {
     static counting memory = COUNTING;
     receiver hole;
-    char url[64];
     tel_otlp_desc o;
     tel_sink sinks[2];
     tel_desc d;
@@ -298,12 +279,8 @@ static void test_black_hole(bool no_thread) {
     uint64_t since;
     where = no_thread ? "black_hole, no thread" : "black_hole";
     CHECK(receiver_start(&hole, NULL, NULL));
-    snprintf(url, sizeof url, "http://127.0.0.1:%u", hole.port);
-    memset(&o, 0, sizeof o);
-    o.endpoint = url;
-    o.timeout_ms = 60000;                           /* only the caller's own limit can be the reason to come back */
+    sinks[0] = receiver_sink(&hole, &o, 60000);    /* only the caller's own limit can be the reason to come back */
     capture_init(&good);
-    sinks[0] = tel_sink_otlp(&o);
     sinks[1] = capture_sink(&good);
     d = test_desc(sinks, 2);
     d.allocator = counting_allocator(&memory);
@@ -343,7 +320,6 @@ static void* flood(void* arg) {
 static void test_flood(void) {
     static counting memory = COUNTING;
     receiver hole;
-    char url[64];
     tel_otlp_desc o;
     tel_sink sinks[2];
     tel_desc d;
@@ -353,14 +329,10 @@ static void test_flood(void) {
     int i;
     where = "flood";
     CHECK(receiver_start(&hole, NULL, NULL));
-    snprintf(url, sizeof url, "http://127.0.0.1:%u", hole.port);
-    memset(&o, 0, sizeof o);
-    o.endpoint = url;
-    o.timeout_ms = 200;
+    sinks[0] = receiver_sink(&hole, &o, 200);
     o.queue_bytes = 20000;
     capture_init(&flaky);
     flaky.fail_times = 5;
-    sinks[0] = tel_sink_otlp(&o);
     sinks[1] = capture_sink(&flaky);
     d = test_desc(sinks, 2);
     d.allocator = counting_allocator(&memory);

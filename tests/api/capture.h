@@ -31,7 +31,13 @@ static void capture__bark(int number) {
 static inline void capture_watchdog(unsigned seconds) {
     signal(SIGALRM, capture__bark);
     signal(SIGPIPE, SIG_IGN);
-    alarm(seconds);
+    alarm(seconds * PATIENCE);
+}
+
+/* Waits for a child: what it exited with, or -1. */
+static inline int child_exit(pid_t pid) {
+    int status = -1;
+    return waitpid(pid, &status, 0) == pid && WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
 /* ---- diagnostics ---- */
@@ -98,6 +104,13 @@ static inline long counting_live(counting* c) {
     n = c->live;
     pthread_mutex_unlock(&c->mutex);
     return n;
+}
+
+/* The same once nothing is left, or after a while: what outlived a shutdown ends by itself. */
+static inline long counting_settled(counting* c) {
+    int i;
+    for (i = 0; i < 5000 && counting_live(c); i++) { usleep(1000); }
+    return counting_live(c);
 }
 
 /* ---- a sink that counts ---- */
@@ -189,6 +202,12 @@ static inline tel_desc test_desc(const tel_sink* sinks, size_t count) {
     d.diag.func = hear;
     return d;
 }
+/* The same with one sink, a capture that is made ready. */
+static inline tel_desc capture_desc(capture* c, tel_sink* sink) {
+    capture_init(c);
+    *sink = capture_sink(c);
+    return test_desc(sink, 1);
+}
 static inline tel_allocator counting_allocator(counting* c) {
     tel_allocator a;
     a.alloc_fn = counting_alloc;
@@ -234,6 +253,7 @@ static inline void check_books(const char* file, int line) {
 typedef struct receiver {
     int       fd;
     unsigned  port;
+    char      url[32];
     bool      silent;               /* accepts nobody: connections wait in the backlog for ever */
     char      answer[512];          /* complete response; the body, if any, included */
     char      next_answer[512];     /* when not empty: from the second request on */
@@ -318,6 +338,7 @@ static inline bool receiver_listen(receiver* r) {
     if (r->fd < 0 || bind(r->fd, (struct sockaddr*)&a, sizeof a) != 0 || listen(r->fd, 16) != 0 ||
         getsockname(r->fd, (struct sockaddr*)&a, &size) != 0) { return false; }
     r->port = ntohs(a.sin_port);
+    snprintf(r->url, sizeof r->url, "http://127.0.0.1:%u", r->port);
     return true;
 }
 /* answer NULL: a black hole, which listens and never accepts. */
@@ -343,5 +364,39 @@ static inline int receiver_requests(receiver* r) {
     pthread_mutex_unlock(&r->mutex);
     return n;
 }
+/* An OTLP sink for it; o has to live until tel_init and may be completed before. */
+static inline tel_sink receiver_sink(const receiver* r, tel_otlp_desc* o, uint32_t timeout_ms) {
+    memset(o, 0, sizeof *o);
+    o->endpoint = r->url;
+    o->timeout_ms = timeout_ms;
+    return tel_sink_otlp(o);
+}
+
 #define ANSWER_200 "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
+
+/* ---- the other way: a scrape endpoint on loopback and a client of it ---- */
+
+static inline tel_sink scrape_sink(tel_prometheus_desc* p, unsigned port) {
+    memset(p, 0, sizeof *p);
+    p->host = "127.0.0.1";
+    p->port = port;
+    return tel_sink_prometheus(p);
+}
+/* One request on a connection of its own; answer is NUL-terminated, and "" when there is none. */
+static inline size_t scrape(unsigned port, const char* request, char* answer, size_t capacity) {
+    struct sockaddr_in a;
+    size_t size = 0;
+    ssize_t n;
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    memset(&a, 0, sizeof a);
+    a.sin_family = AF_INET;
+    a.sin_port = htons((uint16_t)port);
+    a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    if (fd >= 0 && connect(fd, (struct sockaddr*)&a, sizeof a) == 0 && send(fd, request, strlen(request), MSG_NOSIGNAL) > 0) {
+        while (size < capacity - 1 && (n = recv(fd, answer + size, capacity - 1 - size, 0)) > 0) { size += (size_t)n; }
+    }
+    answer[size] = 0;
+    if (fd >= 0) { close(fd); }
+    return size;
+}
 #endif

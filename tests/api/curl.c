@@ -25,7 +25,7 @@ static void test_delivers(void) {
     tel_sink_stats k;
     int i;
     where = "delivers";
-    if (!receiver_start(&r, busy, ANSWER_200)) { check__note(0, __FILE__, __LINE__, "receiver"); return; }
+    if (!receiver_start(&r, busy, ANSWER_200)) { FAIL("receiver"); return; }
     d = curl_desc(&sink, &od, r.port, 20000);
     CHECK_INT(tel_init(&d), TEL_OK);
     for (i = 0; i < 3; i++) {
@@ -55,7 +55,7 @@ static void run_answer(const char* name, const char* text, uint64_t lost, const 
     tel_sink_stats k;
     where = name;
     hear_reset();
-    if (!receiver_start(&r, text, NULL)) { check__note(0, __FILE__, __LINE__, "receiver"); return; }
+    if (!receiver_start(&r, text, NULL)) { FAIL("receiver"); return; }
     d = curl_desc(&sink, &od, r.port, 500);             /* less than the first pause: one attempt */
     CHECK_INT(tel_init(&d), TEL_OK);
     tel_log(TEL_INFO, "a", TEL_NOATTRS);
@@ -79,7 +79,7 @@ static void test_nobody(void) {
     tel_sink_stats k;
     where = "nobody";
     hear_reset();
-    if (!receiver_listen(&r)) { check__note(0, __FILE__, __LINE__, "receiver"); return; }
+    if (!receiver_listen(&r)) { FAIL("receiver"); return; }
     close(r.fd);
     d = curl_desc(&sink, &od, r.port, 300);
     CHECK_INT(tel_init(&d), TEL_OK);
@@ -98,7 +98,7 @@ static void test_silent(void) {
     tel_sink sink;
     tel_desc d;
     where = "silent";
-    if (!receiver_start(&r, NULL, NULL)) { check__note(0, __FILE__, __LINE__, "receiver"); return; }
+    if (!receiver_start(&r, NULL, NULL)) { FAIL("receiver"); return; }
     d = curl_desc(&sink, &od, r.port, 60000);
     d.allocator = counting_allocator(&heap);
     CHECK_INT(tel_init(&d), TEL_OK);

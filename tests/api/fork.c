@@ -5,28 +5,9 @@
 #include "capture.h"
 
 /* The sanitizers' own allocators and thread tables are not ready for a fork while another thread is inside them (gcc 12): there
-   the load rests at the moment of the fork, and ThreadSanitizer sees no thread made in a child. */
-#if defined(__has_feature)
-#if __has_feature(thread_sanitizer) && !defined(__SANITIZE_THREAD__)
-#define __SANITIZE_THREAD__ 1
-#endif
-#if __has_feature(address_sanitizer) && !defined(__SANITIZE_ADDRESS__)
-#define __SANITIZE_ADDRESS__ 1
-#endif
-#endif
-#if defined(__SANITIZE_THREAD__)
-#define NO_CHILD_THREADS true
-#define RESTING true
-#define FORKS 25
-#elif defined(__SANITIZE_ADDRESS__)
-#define NO_CHILD_THREADS false
-#define RESTING true
-#define FORKS 50
-#else
-#define NO_CHILD_THREADS false
-#define RESTING false
-#define FORKS 150
-#endif
+   the load rests at the moment of the fork. Where a child can make no thread, parent and child are driven by tel_pump. */
+#define RESTING (UNDER_TSAN || UNDER_ASAN)
+#define FORKS   (UNDER_TSAN ? 25 : UNDER_ASAN ? 50 : 150)
 static pthread_rwlock_t rest = PTHREAD_RWLOCK_INITIALIZER;
 static void rest_begin(void) { if (RESTING) { pthread_rwlock_rdlock(&rest); } }
 static void rest_end(void) { if (RESTING) { pthread_rwlock_unlock(&rest); } }
@@ -88,13 +69,10 @@ static void look(capture* c, const tel_batch* batch) {
 }
 
 static tel_desc load_desc(tel_sink* sink) {
-    tel_desc d;
-    capture_init(&shared);
+    tel_desc d = capture_desc(&shared, sink);
     shared.counter_name = "fork.counter";
-    *sink = capture_sink(&shared);
-    d = test_desc(sink, 1);
     d.batch_interval_ms = 2;
-    d.no_thread = NO_CHILD_THREADS;
+    d.no_thread = !CHILD_THREADS;
     return d;
 }
 
@@ -211,10 +189,10 @@ static void test_fork_under_load(void) {
     tel_sink_stats of_sink;
     tel_stats s;
     size_t k;
-    int i, j, status;
+    int i, j;
     where = "fork_under_load";
     CHECK(pipe(report_pipe) == 0);
-    d.no_thread = RESTING;
+    d.no_thread = RESTING || !CHILD_THREADS;
     CHECK_INT(tel_init(&d), TEL_OK);
     q = tel_query_desc();
     for (k = 0; k < q.resource.count; k++) {
@@ -234,11 +212,10 @@ static void test_fork_under_load(void) {
         pid = fork_at_rest();
         pthread_mutex_unlock(&said_mutex);
         if (pid == 0) { in_child(i); }
-        if (RESTING) { tel_pump(1000); }
+        if (d.no_thread) { tel_pump(1000); }
         if (pid < 0) { FAIL("fork"); break; }
-        if (!read_report(&reports[i])) { FAIL("the child hangs or died"); kill(pid, SIGKILL); waitpid(pid, &status, 0); break; }
-        waitpid(pid, &status, 0);
-        CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+        if (!read_report(&reports[i])) { FAIL("the child hangs or died"); kill(pid, SIGKILL); child_exit(pid); break; }
+        CHECK_INT(child_exit(pid), 0);
         check_child(&reports[i], parent_instance);
         if (check__failed > 20) { break; }
     }
@@ -272,7 +249,6 @@ static void test_prefork(void) {
     tel_sink sink;
     tel_desc d = load_desc(&sink);
     pid_t pid;
-    int status = -1;
     where = "prefork";
     CHECK_INT(tel_init(&d), TEL_OK);
     pid = fork();
@@ -288,9 +264,7 @@ static void test_prefork(void) {
         }
         _exit(n);
     }
-    waitpid(pid, &status, 0);
-    CHECK(WIFEXITED(status));
-    CHECK_INT(WEXITSTATUS(status), 2);
+    CHECK_INT(child_exit(pid), 2);
     CHECK_INT(tel_shutdown(5000), TEL_OK);
     CHECK_INT(shared.logs, 0);
 }
@@ -301,7 +275,6 @@ static void report_at_exit(void) { tell(report_pipe[1]); }
 static void test_exit(bool records) {
     report r;
     pid_t pid;
-    int status = -1;
     where = records ? "exit" : "exit, quiet";
     fflush(NULL);
     CHECK(pipe(report_pipe) == 0);
@@ -310,6 +283,7 @@ static void test_exit(bool records) {
         tel_sink sink;
         tel_desc d = load_desc(&sink);
         pid_t child;
+        int status;
         alarm(20);
         d.no_atexit = false;
         atexit(report_at_exit);
@@ -324,13 +298,12 @@ static void test_exit(bool records) {
             if (records) { record_in_child(5); }
             exit(0);
         }
-        waitpid(child, &status, 0);
+        status = child_exit(child);
         tel_shutdown(5000);
-        _exit(WIFEXITED(status) ? WEXITSTATUS(status) : 7);
+        _exit(status < 0 ? 7 : status);
     }
     CHECK(read_report(&r));
-    waitpid(pid, &status, 0);
-    CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    CHECK_INT(child_exit(pid), 0);
     CHECK_INT(r.spans, records ? 5 : 0);
     CHECK_INT(r.logs, records ? 5 : 0);
     CHECK_INT(r.counter, records ? 5 : 0);
@@ -345,7 +318,7 @@ static void test_generations(void) {
     tel_sink sink;
     tel_desc d = load_desc(&sink);
     report r;
-    int status = -1, generation = 0;
+    int generation = 0;
     uint8_t trace_id[16];
     pid_t pid = 0;
     where = "generations";
@@ -375,7 +348,7 @@ static void test_generations(void) {
         tel_span_end(&other);
     }
     if (generation) {
-        if (pid) { waitpid(pid, &status, 0); }
+        if (pid) { CHECK_INT(child_exit(pid), 0); }
         mine.flushed = tel_shutdown(5000);
         mine.recorded = check__failed;
         mine.counter += 1000 * generation;
@@ -395,7 +368,7 @@ static void test_generations(void) {
     CHECK_INT(r.recorded, 0);                       /* checks that failed in the child */
     CHECK_INT(r.flushed, TEL_OK);
     CHECK(memcmp(r.trace_id, trace_id, 16) == 0);
-    waitpid(pid, &status, 0);
+    CHECK_INT(child_exit(pid), 0);
     CHECK_INT(tel_query_stats().spans_live, 0);
     CHECK_INT(tel_shutdown(5000), TEL_OK);
     CHECK_INT(shared.spans, 2);
@@ -413,7 +386,7 @@ static void fork_inside(capture* c, const tel_batch* batch) {
 static void test_fork_in_sink(void) {
     tel_sink sink;
     tel_desc d = load_desc(&sink);
-    int status = -1;
+    bool well;
     where = "fork_in_sink";
     d.no_thread = true;
     CHECK_INT(tel_init(&d), TEL_OK);
@@ -427,13 +400,12 @@ static void test_fork_in_sink(void) {
         capture_init(&shared);
         shared.inside_fn = look;
         record_in_child(4);
-        status = tel_flush(10000) == TEL_OK && mine.logs == 4 && mine.spans == 4 && mine.counter == 4 && mine.parent_records == 0;
-        if (!status) { fprintf(stderr, "     child: logs %lld spans %lld counter %lld\n", mine.logs, mine.spans, mine.counter); }
-        _exit(status ? 0 : 1);
+        well = tel_flush(10000) == TEL_OK && mine.logs == 4 && mine.spans == 4 && mine.counter == 4 && mine.parent_records == 0;
+        if (!well) { fprintf(stderr, "     child: logs %lld spans %lld counter %lld\n", mine.logs, mine.spans, mine.counter); }
+        _exit(well ? 0 : 1);
     }
     CHECK(forked > 0);
-    waitpid(forked, &status, 0);
-    CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    CHECK_INT(child_exit(forked), 0);
     CHECK_INT(shared.logs, 1);
     CHECK_BOOKS();
     CHECK_INT(tel_shutdown(5000), TEL_OK);
@@ -442,26 +414,17 @@ static void test_fork_in_sink(void) {
 /* The scrape endpoint and the connection to a receiver stay with the parent. */
 static void test_sockets(void) {
     static receiver r;
-    char url[64];
     tel_otlp_desc o;
     tel_prometheus_desc p;
     tel_sink sinks[2];
     tel_desc d;
     pid_t pid;
-    int status = -1;
     where = "sockets";
     CHECK(receiver_start(&r, ANSWER_200, NULL));
-    snprintf(url, sizeof url, "http://127.0.0.1:%u", r.port);
-    memset(&o, 0, sizeof o);
-    o.endpoint = url;
-    o.timeout_ms = 300;
-    memset(&p, 0, sizeof p);
-    p.host = "127.0.0.1";
-    p.port = TEL_ANY_PORT;
-    sinks[0] = tel_sink_otlp(&o);
-    sinks[1] = tel_sink_prometheus(&p);
+    sinks[0] = receiver_sink(&r, &o, 300);
+    sinks[1] = scrape_sink(&p, TEL_ANY_PORT);
     d = test_desc(sinks, 2);
-    d.no_thread = NO_CHILD_THREADS;
+    d.no_thread = !CHILD_THREADS;
     CHECK_INT(tel_init(&d), TEL_OK);
     tel_log(TEL_INFO, "parent log", TEL_NOATTRS);
     CHECK_INT(tel_flush(10000), TEL_OK);
@@ -477,8 +440,7 @@ static void test_sockets(void) {
         well = well && tel_shutdown(100) != TEL_ERR_STATE;      /* the parent's receiver serves one connection: the child's waits */
         _exit(well ? 0 : 1);
     }
-    waitpid(pid, &status, 0);
-    CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    CHECK_INT(child_exit(pid), 0);
     CHECK(tel_prometheus_port() != 0);
     tel_log(TEL_INFO, "parent log", TEL_NOATTRS);
     CHECK_INT(tel_flush(10000), TEL_OK);            /* over the connection from before */
@@ -492,7 +454,7 @@ int main(void) {
     capture_watchdog(150);
     test_exit(true);
     test_exit(false);
-    if (!NO_CHILD_THREADS) { test_prefork(); }
+    if (CHILD_THREADS) { test_prefork(); }
     test_generations();
     test_fork_in_sink();
     test_sockets();

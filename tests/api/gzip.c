@@ -37,18 +37,14 @@ static void test_post(const char* compression) {
     tel_otlp_desc od;
     tel_sink sink;
     tel_desc d;
-    char endpoint[100];
     const char* body;
     size_t size = 0, declared = 0, body_at;
     int i;
     where = compression;
-    if (!receiver_start(&r, retry, ANSWER_200)) { check__note(0, __FILE__, __LINE__, "receiver"); return; }     /* compressed once, sent twice */
-    memset(&od, 0, sizeof od);
-    snprintf(endpoint, sizeof endpoint, "http://127.0.0.1:%u", r.port);
-    od.endpoint = endpoint;
+    if (!receiver_start(&r, retry, ANSWER_200)) { FAIL("receiver"); return; }     /* compressed once, sent twice */
+    sink = receiver_sink(&r, &od, 0);
     od.compression = compression;
     od.headers = "x-key=1";
-    sink = tel_sink_otlp(&od);
     d = test_desc(&sink, 1);
     CHECK_INT(tel_init(&d), TEL_OK);
     for (i = 0; i < 50; i++) { tel_log(TEL_INFO, "the same again", TEL_ATTRS(tel_int("n", i), tel_str("key", "value"))); }
@@ -117,22 +113,9 @@ static void test_post_fn(void) {
 static char answer[1 << 20];
 
 static size_t ask(unsigned port, const char* accept) {
-    struct sockaddr_in a;
     char request[300];
-    size_t size = 0;
-    ssize_t n;
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
     snprintf(request, sizeof request, "GET /metrics HTTP/1.1\r\nHost: x\r\n%sConnection: close\r\n\r\n", accept);
-    memset(&a, 0, sizeof a);
-    a.sin_family = AF_INET;
-    a.sin_port = htons((uint16_t)port);
-    a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    if (fd >= 0 && connect(fd, (struct sockaddr*)&a, sizeof a) == 0 && send(fd, request, strlen(request), MSG_NOSIGNAL) > 0) {
-        while (size < sizeof answer - 1 && (n = recv(fd, answer + size, sizeof answer - 1 - size, 0)) > 0) { size += (size_t)n; }
-    }
-    answer[size] = 0;
-    if (fd >= 0) { close(fd); }
-    return size;
+    return scrape(port, request, answer, sizeof answer);
 }
 
 static void test_scrape(void) {
@@ -155,10 +138,7 @@ static void test_scrape(void) {
     size_t i, size;
     const char* body;
     where = "scrape";
-    memset(&pd, 0, sizeof pd);
-    pd.host = "127.0.0.1";
-    pd.port = TEL_ANY_PORT;
-    sink = tel_sink_prometheus(&pd);
+    sink = scrape_sink(&pd, TEL_ANY_PORT);
     d = test_desc(&sink, 1);
     d.no_thread = true;
     CHECK_INT(tel_init(&d), TEL_OK);
@@ -172,7 +152,7 @@ static void test_scrape(void) {
         body += 4;
         size -= (size_t)(body - answer);
         if ((strstr(answer, "\r\nContent-Encoding: gzip\r\n") != NULL) != cases[i].gzip) {
-            check__note(0, __FILE__, __LINE__, "encoding");
+            FAIL("encoding");
             fprintf(stderr, "     %s", cases[i].header);
             continue;
         }

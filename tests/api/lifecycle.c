@@ -37,10 +37,8 @@ static void test_twice(void) {
     tel_sink sink;
     tel_desc d;
     where = "twice";
-    capture_init(&c);
+    d = capture_desc(&c, &sink);
     c.counter_name = "life.hits";
-    sink = capture_sink(&c);
-    d = test_desc(&sink, 1);
     CHECK_INT(tel_init(&d), TEL_OK);
     CHECK_INT(tel_init(&d), TEL_ERR_STATE);
     CHECK(tel_enabled());
@@ -77,9 +75,7 @@ static void test_concurrent_shutdown(void) {
         tel_desc d;
         tel_result r[4];
         pthread_t t[4];
-        capture_init(&c);
-        sink = capture_sink(&c);
-        d = test_desc(&sink, 1);
+        d = capture_desc(&c, &sink);
         CHECK_INT(tel_init(&d), TEL_OK);
         record_everything();
         for (i = 0; i < 4; i++) { pthread_create(&t[i], NULL, shut, &r[i]); }
@@ -102,10 +98,7 @@ static void test_cycles(void) {
     for (i = 0; i < 100; i++) {
         capture c;
         tel_sink sink;
-        tel_desc d;
-        capture_init(&c);
-        sink = capture_sink(&c);
-        d = test_desc(&sink, 1);
+        tel_desc d = capture_desc(&c, &sink);
         d.allocator = counting_allocator(&memory);
         if (tel_init(&d) != TEL_OK) { FAIL("tel_init"); return; }
         record_everything();
@@ -159,9 +152,7 @@ static void test_environment(void) {
     tel_sink sink;
     tel_desc d;
     where = "environment";
-    capture_init(&c);
-    sink = capture_sink(&c);
-    d = test_desc(&sink, 1);
+    d = capture_desc(&c, &sink);
     d.ignore_env = false;
     setenv("OTEL_SDK_DISABLED", "true", 1);
     CHECK_INT(tel_init(&d), TEL_OK);
@@ -203,12 +194,9 @@ static void test_port_taken(void) {
     static counting memory = COUNTING;
     where = "port_taken";
     CHECK(receiver_listen(&taken));
-    memset(&p, 0, sizeof p);
-    p.host = "127.0.0.1";
-    p.port = taken.port;
     capture_init(&c);
     sinks[0] = capture_sink(&c);
-    sinks[1] = tel_sink_prometheus(&p);
+    sinks[1] = scrape_sink(&p, taken.port);
     d = test_desc(sinks, 2);
     d.allocator = counting_allocator(&memory);
     hear_reset();
@@ -287,9 +275,7 @@ static void test_no_thread(void) {
     tel_desc d;
     int i;
     where = "no_thread";
-    capture_init(&c);
-    sink = capture_sink(&c);
-    d = test_desc(&sink, 1);
+    d = capture_desc(&c, &sink);
     d.no_thread = true;
     d.batch_interval_ms = 1;
     CHECK_INT(tel_init(&d), TEL_OK);
@@ -332,11 +318,9 @@ static void test_sink_calls_back(void) {
     tel_desc d;
     int i;
     where = "sink_calls_back";
-    capture_init(&c);
+    d = capture_desc(&c, &sink);
     c.inside_fn = call_back;
     c.counter_name = "life.hits";
-    sink = capture_sink(&c);
-    d = test_desc(&sink, 1);
     CHECK_INT(tel_init(&d), TEL_OK);
     record_everything();
     CHECK_INT(tel_flush(5000), TEL_OK);
@@ -423,10 +407,8 @@ static void test_never_takes(void) {
     tel_sink sink;
     tel_desc d;
     where = "never_takes";
-    capture_init(&c);
+    d = capture_desc(&c, &sink);
     c.fail_times = -1;
-    sink = capture_sink(&c);
-    d = test_desc(&sink, 1);
     d.allocator = counting_allocator(&memory);
     hear_reset();
     CHECK_INT(tel_init(&d), TEL_OK);
@@ -441,21 +423,17 @@ static void test_never_takes(void) {
 
 static void test_no_time(void) {
     static counting memory = COUNTING;
-    int i, wait;
+    int i;
     where = "no_time";
     for (i = 0; i < 20; i++) {
         capture c;
         tel_sink sink;
-        tel_desc d;
-        capture_init(&c);
-        sink = capture_sink(&c);
-        d = test_desc(&sink, 1);
+        tel_desc d = capture_desc(&c, &sink);
         d.allocator = counting_allocator(&memory);
         CHECK_INT(tel_init(&d), TEL_OK);
         record_everything();
         tel_shutdown(0);
-        for (wait = 0; wait < 5000 && counting_live(&memory); wait++) { usleep(1000); }
-        CHECK_INT(counting_live(&memory), 0);       /* at once, or when the export thread comes out of its round */
+        CHECK_INT(counting_settled(&memory), 0);    /* at once, or when the export thread comes out of its round */
         CHECK_INT(c.closed, 1);
         if (check__failed) { return; }
     }
@@ -499,12 +477,9 @@ static void test_hanging_sink(void) {
     static counting memory = COUNTING;
     tel_sink sink;
     tel_desc d;
-    int i;
     where = "hanging_sink";
-    capture_init(&c);
+    d = capture_desc(&c, &sink);
     c.inside_fn = hang;
-    sink = capture_sink(&c);
-    d = test_desc(&sink, 1);
     d.batch_interval_ms = 1;
     d.allocator = counting_allocator(&memory);
     CHECK_INT(tel_init(&d), TEL_OK);
@@ -515,15 +490,12 @@ static void test_hanging_sink(void) {
     CHECK_INT(tel_shutdown(20), TEL_ERR_TIMEOUT);
     record_everything();
     pthread_mutex_unlock(&hang_mutex);
-    capture_init(&second);
-    sink = capture_sink(&second);
-    d = test_desc(&sink, 1);
+    d = capture_desc(&second, &sink);
     CHECK_INT(tel_init(&d), TEL_OK);                /* a new one works beside the abandoned one */
     record_everything();
     CHECK_INT(tel_shutdown(5000), TEL_OK);
     CHECK_INT(second.spans, 1);
-    for (i = 0; i < 5000 && counting_live(&memory); i++) { usleep(1000); }
-    CHECK_INT(counting_live(&memory), 0);           /* who came back late has freed what he stood on */
+    CHECK_INT(counting_settled(&memory), 0);        /* who came back late has freed what he stood on */
     pthread_mutex_lock(&c.mutex);
     CHECK_INT(c.closed, 1);
     pthread_mutex_unlock(&c.mutex);
@@ -538,9 +510,7 @@ static void test_unopened(void) {
     tel_desc d;
     size_t i;
     where = "unopened";
-    capture_init(&c);
-    sink = capture_sink(&c);
-    d = test_desc(&sink, 1);
+    d = capture_desc(&c, &sink);
     CHECK_INT(tel_init(&d), TEL_OK);
     tel_counter_add(&hits, 1);
     into[0] = tel_sink_console(NULL);
@@ -564,9 +534,7 @@ static void test_query_desc(void) {
     tel_sink sink;
     tel_desc d, q;
     where = "query_desc";
-    capture_init(&c);
-    sink = capture_sink(&c);
-    d = test_desc(&sink, 1);
+    d = capture_desc(&c, &sink);
     d.service_name = "one";
     d.service_version = "2.0";
     d.ring_bytes = 8192;
@@ -600,9 +568,7 @@ static void test_adopt(void) {
     tel_desc d;
     uint32_t stranger[64];
     where = "adopt";
-    capture_init(&c);
-    sink = capture_sink(&c);
-    d = test_desc(&sink, 1);
+    d = capture_desc(&c, &sink);
     memset(stranger, 0x5a, sizeof stranger);
     CHECK_INT(tel_adopt_instance(NULL), TEL_OK);            /* nothing adopted, nothing to give back */
     CHECK_INT(tel_adopt_instance((tel_instance*)(void*)stranger), TEL_ERR_BUILD);
@@ -682,8 +648,7 @@ static void test_races(void) {
     CHECK_INT(tel_init(&d), TEL_OK);                /* this thread lets go of the last instance when it records again */
     record_everything();
     tel_shutdown(1000);
-    for (i = 0; i < 5000 && counting_live(&memory); i++) { usleep(1000); }
-    CHECK_INT(counting_live(&memory), 0);           /* every instance is gone, however it was shut down */
+    CHECK_INT(counting_settled(&memory), 0);        /* every instance is gone, however it was shut down */
     pthread_mutex_lock(&c.mutex);
     CHECK_INT(c.opened, c.closed);
     CHECK(c.opened >= 40);
@@ -697,9 +662,9 @@ static capture exit_capture;
 static void exit_report(void) {         /* registered first, runs last: tells the parent what was delivered */
     _exit((int)(10 + exit_capture.logs));
 }
-static int run_child(bool no_atexit, bool from_atexit) {
+static void shutdown_at_exit(void) { if (tel_shutdown(2000) == TEL_ERR_STATE) { _exit(3); } }
+static int run_child(bool no_atexit, void (*handler)(void)) {       /* handler: one of the program's own, or NULL */
     pid_t pid;
-    int status = 0;
     fflush(NULL);
     pid = fork();
     if (pid == 0) {
@@ -707,49 +672,22 @@ static int run_child(bool no_atexit, bool from_atexit) {
         tel_desc d;
         alarm(20);
         atexit(exit_report);
-        capture_init(&exit_capture);
-        sink = capture_sink(&exit_capture);
-        d = test_desc(&sink, 1);
+        d = capture_desc(&exit_capture, &sink);
         d.no_atexit = no_atexit;
         if (tel_init(&d) != TEL_OK) { _exit(2); }
-        tel_log(TEL_INFO, "last words", TEL_NOATTRS);
-        (void)from_atexit;
-        exit(0);
-    }
-    waitpid(pid, &status, 0);
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-}
-
-static void shutdown_at_exit(void) { if (tel_shutdown(2000) == TEL_ERR_STATE) { _exit(3); } }
-static int run_child_shutdown(void) {
-    pid_t pid;
-    int status = 0;
-    fflush(NULL);
-    pid = fork();
-    if (pid == 0) {
-        tel_sink sink;
-        tel_desc d;
-        alarm(20);
-        atexit(exit_report);
-        capture_init(&exit_capture);
-        sink = capture_sink(&exit_capture);
-        d = test_desc(&sink, 1);
-        d.no_atexit = true;
-        if (tel_init(&d) != TEL_OK) { _exit(2); }
-        atexit(shutdown_at_exit);
+        if (handler) { atexit(handler); }
         tel_log(TEL_INFO, "last words", TEL_NOATTRS);
         exit(0);
     }
-    waitpid(pid, &status, 0);
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+    return child_exit(pid);
 }
 
 /* These fork before anything has been initialised, so that the order of atexit is theirs. */
 static void test_exit(void) {
     where = "exit";
-    CHECK_INT(run_child(false, false), 11);         /* flushed by the hook */
-    CHECK_INT(run_child(true, false), 10);          /* told not to */
-    CHECK_INT(run_child_shutdown(), 11);            /* by a handler of the program's own */
+    CHECK_INT(run_child(false, NULL), 11);          /* flushed by the hook */
+    CHECK_INT(run_child(true, NULL), 10);           /* told not to */
+    CHECK_INT(run_child(true, shutdown_at_exit), 11);     /* by a handler of the program's own */
 }
 
 /* ---- an observer that calls back ---- */
@@ -784,10 +722,8 @@ static void test_observer_calls_back(void) {
     tel_desc d;
     tel_observer_desc o;
     where = "observer_calls_back";
-    capture_init(&c);
+    d = capture_desc(&c, &sink);
     c.counter_name = "life.hits";
-    sink = capture_sink(&c);
-    d = test_desc(&sink, 1);
     memset(&o, 0, sizeof o);
     o.name = "life.observed";
     o.func = observe_and_call;

@@ -96,14 +96,11 @@ static tel_result run(long fail_at, bool fail_on, bool with_thread) {
     memset(&otlp, 0, sizeof otlp);
     otlp.post_fn = post;
     otlp.headers = "authorization=secret,x=y";
-    memset(&prometheus, 0, sizeof prometheus);
-    prometheus.host = "127.0.0.1";
-    prometheus.port = TEL_ANY_PORT;
     sinks[0] = capture_sink(&c);
     sinks[1] = tel_sink_otlp(&otlp);
     sinks[2] = tel_sink_jsonl(&writer);
     sinks[3] = tel_sink_console(&writer);
-    sinks[4] = tel_sink_prometheus(&prometheus);
+    sinks[4] = scrape_sink(&prometheus, TEL_ANY_PORT);
     d = test_desc(sinks, 5);
     d.resource = TEL_ATTRS(tel_str("deployment.environment", "test"));
     d.allocator = counting_allocator(&memory);

@@ -281,7 +281,8 @@ int main(void) {
     pthread_create(&others[1], NULL, meddler, NULL);
     for (i = 0; i < CYCLES; i++) {
         tel_observer_desc o;
-        begun += start(i % 3 ? 4096u : 65536u, i % 10 == 3 ? (size_t)1 << 20 : 0) == TEL_OK;
+        if (start(i % 3 ? 4096u : 65536u, i % 10 == 3 ? (size_t)1 << 20 : 0) == TEL_OK) { begun++; }
+        else { usleep(1000); }          /* refused while the meddler shuts down: give it time, as a spin would not */
         memset(&o, 0, sizeof o);
         o.name = "stress.observed";
         o.func = observe;

@@ -4,23 +4,11 @@
 #include "telemetry.h"
 #include "capture.h"
 
-#if defined(__has_feature)
-#if __has_feature(thread_sanitizer) || __has_feature(address_sanitizer)
-#define SLOW 1
-#endif
-#endif
-#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
-#define SLOW 1
-#endif
-#ifdef SLOW
-#define SHORT_THREADS 4000u         /* the same tests with fewer rounds: a sanitizer is ten times slower */
-#define EACH          400u
-#define CYCLES        40
-#else
-#define SHORT_THREADS 20000u
-#define EACH          2000u
-#define CYCLES        100
-#endif
+/* The same tests with fewer rounds: a sanitizer is ten times slower. */
+#define SLOW          (UNDER_TSAN || UNDER_ASAN)
+#define SHORT_THREADS (SLOW ? 4000u : 20000u)
+#define EACH          (SLOW ? 400u : 2000u)
+#define CYCLES        (SLOW ? 40 : 100)
 #define BATCH 50u
 
 static tel_counter hits = TEL_INSTRUMENT("threads.hits", "{hit}", NULL);
@@ -79,9 +67,7 @@ static void test_short_threads(void) {
     uint64_t early = 0, late;
     long early_live = 0, late_live;
     where = "short threads";
-    capture_init(&c);
-    sink = capture_sink(&c);
-    d = test_desc(&sink, 1);
+    d = capture_desc(&c, &sink);
     d.allocator = counting_allocator(&memory);
     d.batch_interval_ms = 20;
     CHECK_INT(tel_init(&d), TEL_OK);
@@ -188,10 +174,8 @@ static void test_shared_ring(void) {
     int i, number[SHARING];
     uint64_t sum = 0;
     where = "shared ring";
-    capture_init(&c);
+    d = capture_desc(&c, &sink);
     c.inside_fn = inspect_logs;
-    sink = capture_sink(&c);
-    d = test_desc(&sink, 1);
     d.max_threads = 2;
     d.ring_bytes = 64 * 1024;
     d.batch_interval_ms = 1;
@@ -256,9 +240,7 @@ static void test_start_stop(void) {
     totals t;
     int i;
     where = "start and stop";
-    capture_init(&c);
-    sink = capture_sink(&c);
-    d = test_desc(&sink, 1);
+    d = capture_desc(&c, &sink);
     d.allocator = counting_allocator(&memory);
     d.batch_interval_ms = 1;
     racing = 1;

@@ -1,16 +1,6 @@
-/* clang -g -O1 -fsanitize=fuzzer,address,undefined -I. tests/fuzz/attrs_pack.c -pthread -o attrs_pack
-   Plain program over files: cc -DFUZZ_MAIN -I. tests/fuzz/attrs_pack.c -pthread -o attrs_pack
-   Promise: what tel__attr_write_* packs, tel__attr_next reads back, byte for byte, and it ends where the bytes end; of
+/* Promise: what tel__attr_write_* packs, tel__attr_next reads back, byte for byte, and it ends where the bytes end; of
    hostile bytes neither it nor the readers of span and log records touch one beyond the end. */
-#define TELEMETRY_IMPLEMENTATION
-#include "telemetry.h"
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#define REQUIRE(cond) do { if (!(cond)) { fprintf(stderr, "broken: %s\n", #cond); abort(); } } while (0)
-
-int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size);
+#include "fuzz.h"
 
 static volatile uint64_t sink;
 static void touch(const char* p, size_t n) { while (n--) { sink += (unsigned char)*p++; } }
@@ -121,17 +111,3 @@ int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     hostile_record(data, size, false);
     return 0;
 }
-
-#ifdef FUZZ_MAIN
-int main(int argc, char** argv) {
-    static uint8_t data[1 << 20];
-    int i;
-    for (i = 1; i < argc; i++) {
-        FILE* f = fopen(argv[i], "rb");
-        size_t n = f ? fread(data, 1, sizeof data, f) : 0;
-        if (f) { fclose(f); }
-        LLVMFuzzerTestOneInput(data, n);
-    }
-    return 0;
-}
-#endif

@@ -1,16 +1,6 @@
-/* clang -g -O1 -fsanitize=fuzzer,address,undefined -I. tests/fuzz/env_headers.c -pthread -o env_headers
-   Plain program over files: cc -DFUZZ_MAIN -I. tests/fuzz/env_headers.c -pthread -o env_headers
-   Promise: whatever OTEL_EXPORTER_OTLP_HEADERS holds, what goes into a request is whole lines of a token, a
+/* Promise: whatever OTEL_EXPORTER_OTLP_HEADERS holds, what goes into a request is whole lines of a token, a
    colon and a value without control characters, none of them twice and none that the client sets itself. */
-#define TELEMETRY_IMPLEMENTATION
-#include "telemetry.h"
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#define REQUIRE(cond) do { if (!(cond)) { fprintf(stderr, "broken: %s\n", #cond); abort(); } } while (0)
-
-int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size);
+#include "fuzz.h"
 
 static void check_line(tel_text line, tel_text before) {
     static const char* const ours[] = { "Content-Type", "Content-Length", "Content-Encoding", "Host",
@@ -60,17 +50,3 @@ int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     }
     return 0;
 }
-
-#ifdef FUZZ_MAIN
-int main(int argc, char** argv) {
-    static uint8_t data[1 << 20];
-    int i;
-    for (i = 1; i < argc; i++) {
-        FILE* f = fopen(argv[i], "rb");
-        size_t n = f ? fread(data, 1, sizeof data, f) : 0;
-        if (f) { fclose(f); }
-        LLVMFuzzerTestOneInput(data, n);
-    }
-    return 0;
-}
-#endif

@@ -1,16 +1,6 @@
-/* clang -g -O1 -fsanitize=fuzzer,address,undefined -I. tests/fuzz/http_request.c -pthread -o http_request
-   Plain program over files: cc -DFUZZ_MAIN -I. tests/fuzz/http_request.c -pthread -o http_request
-   Promise: a head is incomplete, accepted or refused, never two of these as more of it arrives; what is
+/* Promise: a head is incomplete, accepted or refused, never two of these as more of it arrives; what is
    accepted has slices inside the input and nothing in it that could break a line. */
-#define TELEMETRY_IMPLEMENTATION
-#include "telemetry.h"
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#define REQUIRE(cond) do { if (!(cond)) { fprintf(stderr, "broken: %s\n", #cond); abort(); } } while (0)
-
-int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size);
+#include "fuzz.h"
 
 static void inside(tel_text slice, const char* data, size_t size) {
     size_t i;
@@ -50,17 +40,3 @@ int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     free(copy);
     return 0;
 }
-
-#ifdef FUZZ_MAIN
-int main(int argc, char** argv) {
-    static uint8_t data[1 << 20];
-    int i;
-    for (i = 1; i < argc; i++) {
-        FILE* f = fopen(argv[i], "rb");
-        size_t n = f ? fread(data, 1, sizeof data, f) : 0;
-        if (f) { fclose(f); }
-        LLVMFuzzerTestOneInput(data, n);
-    }
-    return 0;
-}
-#endif

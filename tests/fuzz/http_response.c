@@ -1,16 +1,6 @@
-/* clang -g -O1 -fsanitize=fuzzer,address,undefined -I. tests/fuzz/http_response.c -pthread -o http_response
-   Plain program over files: cc -DFUZZ_MAIN -I. tests/fuzz/http_response.c -pthread -o http_response
-   Promise: whatever arrives, in whatever pieces, gives the same response, inside its limits. The first
+/* Promise: whatever arrives, in whatever pieces, gives the same response, inside its limits. The first
    input byte chooses the size of the pieces. */
-#define TELEMETRY_IMPLEMENTATION
-#include "telemetry.h"
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#define REQUIRE(cond) do { if (!(cond)) { fprintf(stderr, "broken: %s\n", #cond); abort(); } } while (0)
-
-int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size);
+#include "fuzz.h"
 
 /* The parser lies in memory of its own, so that a read past its end is seen. */
 static tel_result feed(const uint8_t* data, size_t size, size_t piece, tel__http_response* out, size_t* used) {
@@ -58,17 +48,3 @@ int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     }
     return 0;
 }
-
-#ifdef FUZZ_MAIN
-int main(int argc, char** argv) {
-    static uint8_t data[1 << 20];
-    int i;
-    for (i = 1; i < argc; i++) {
-        FILE* f = fopen(argv[i], "rb");
-        size_t n = f ? fread(data, 1, sizeof data, f) : 0;
-        if (f) { fclose(f); }
-        LLVMFuzzerTestOneInput(data, n);
-    }
-    return 0;
-}
-#endif

@@ -1,16 +1,6 @@
-/* clang -g -O1 -fsanitize=fuzzer,address,undefined -I. tests/fuzz/percent_decode.c -pthread -o percent_decode
-   Plain program over files: cc -DFUZZ_MAIN -I. tests/fuzz/percent_decode.c -pthread -o percent_decode
-   Promise: what is decoded, encoded again, is the same text but for spelling; a capacity one too small is
+/* Promise: what is decoded, encoded again, is the same text but for spelling; a capacity one too small is
    said; in place gives the same; what is refused leaves the size alone. */
-#define TELEMETRY_IMPLEMENTATION
-#include "telemetry.h"
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#define REQUIRE(cond) do { if (!(cond)) { fprintf(stderr, "broken: %s\n", #cond); abort(); } } while (0)
-
-int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size);
+#include "fuzz.h"
 
 /* How many bytes the text stands for; -1: it breaks the rule. The rule once more, in another way. */
 static long decoded_size(const uint8_t* data, size_t size) {
@@ -64,17 +54,3 @@ int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     free(place);
     return 0;
 }
-
-#ifdef FUZZ_MAIN
-int main(int argc, char** argv) {
-    static uint8_t data[1 << 20];
-    int i;
-    for (i = 1; i < argc; i++) {
-        FILE* f = fopen(argv[i], "rb");
-        size_t n = f ? fread(data, 1, sizeof data, f) : 0;
-        if (f) { fclose(f); }
-        LLVMFuzzerTestOneInput(data, n);
-    }
-    return 0;
-}
-#endif

@@ -1,20 +1,10 @@
-/* clang -g -O1 -fsanitize=fuzzer,address,undefined -I. tests/fuzz/prometheus_names.c -pthread -o prometheus_names
-   Plain program over files: cc -DFUZZ_MAIN -I. tests/fuzz/prometheus_names.c -pthread -o prometheus_names
-   Promise: whatever names, units, descriptions, scopes and attributes come in, the text is an exposition that the
+/* Promise: whatever names, units, descriptions, scopes and attributes come in, the text is an exposition that the
    format allows: legal names, one header per family, lines of a family together, no label twice in a sample,
    strings escaped and valid UTF-8; a second rendering from memos is the same text. */
-#define TELEMETRY_IMPLEMENTATION
-#include "telemetry.h"
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#define REQUIRE(cond) do { if (!(cond)) { fprintf(stderr, "broken: %s\n", #cond); abort(); } } while (0)
+#include "fuzz.h"
 #define METRICS 6
 #define POINTS  2
 #define ATTRS   4
-
-int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size);
 
 /* ---- what the bytes mean ---- */
 
@@ -251,17 +241,3 @@ int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     REQUIRE(tel__atomic_load_u64(&memory.used) == 0 && tel__atomic_load_u64(&texts.used) == 0);
     return 0;
 }
-
-#ifdef FUZZ_MAIN
-int main(int argc, char** argv) {
-    static uint8_t data[1 << 20];
-    int i;
-    for (i = 1; i < argc; i++) {
-        FILE* f = fopen(argv[i], "rb");
-        size_t n = f ? fread(data, 1, sizeof data, f) : 0;
-        if (f) { fclose(f); }
-        LLVMFuzzerTestOneInput(data, n);
-    }
-    return 0;
-}
-#endif

@@ -1,16 +1,6 @@
-/* clang -g -O1 -fsanitize=fuzzer,address,undefined -I. tests/fuzz/resource_attributes.c -pthread -o resource_attributes
-   Plain program over files: cc -DFUZZ_MAIN -I. tests/fuzz/resource_attributes.c -pthread -o resource_attributes
-   Promise: OTEL_RESOURCE_ATTRIBUTES is taken as a whole or not at all; what is taken has keys, each once, and
+/* Promise: OTEL_RESOURCE_ATTRIBUTES is taken as a whole or not at all; what is taken has keys, each once, and
    lies within the block that was reserved for it. */
-#define TELEMETRY_IMPLEMENTATION
-#include "telemetry.h"
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#define REQUIRE(cond) do { if (!(cond)) { fprintf(stderr, "broken: %s\n", #cond); abort(); } } while (0)
-
-int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size);
+#include "fuzz.h"
 
 static void check_kept(const tel__config* c, const char* at, size_t size) {
     REQUIRE(at >= c->block && at + size < c->block + c->text_at && at[size] == '\0');
@@ -45,17 +35,3 @@ int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     REQUIRE(tel__atomic_load_u64(&memory.used) == 0);
     return 0;
 }
-
-#ifdef FUZZ_MAIN
-int main(int argc, char** argv) {
-    static uint8_t data[1 << 20];
-    int i;
-    for (i = 1; i < argc; i++) {
-        FILE* f = fopen(argv[i], "rb");
-        size_t n = f ? fread(data, 1, sizeof data, f) : 0;
-        if (f) { fclose(f); }
-        LLVMFuzzerTestOneInput(data, n);
-    }
-    return 0;
-}
-#endif

@@ -1,16 +1,6 @@
-/* clang -g -O1 -fsanitize=fuzzer,address,undefined -I. tests/fuzz/traceparent.c -pthread -o traceparent
-   Plain program over files: cc -DFUZZ_MAIN -I. tests/fuzz/traceparent.c -pthread -o traceparent
-   Promise: invalid is all zero; valid is a remote context that says the same ids as the text, and survives
+/* Promise: invalid is all zero; valid is a remote context that says the same ids as the text, and survives
    being written and read again. */
-#define TELEMETRY_IMPLEMENTATION
-#include "telemetry.h"
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#define REQUIRE(cond) do { if (!(cond)) { fprintf(stderr, "broken: %s\n", #cond); abort(); } } while (0)
-
-int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size);
+#include "fuzz.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     tel_text text, again;
@@ -36,17 +26,3 @@ int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     REQUIRE(memcmp(&back, &c, sizeof c) == 0);
     return 0;
 }
-
-#ifdef FUZZ_MAIN
-int main(int argc, char** argv) {
-    static uint8_t data[1 << 20];
-    int i;
-    for (i = 1; i < argc; i++) {
-        FILE* f = fopen(argv[i], "rb");
-        size_t n = f ? fread(data, 1, sizeof data, f) : 0;
-        if (f) { fclose(f); }
-        LLVMFuzzerTestOneInput(data, n);
-    }
-    return 0;
-}
-#endif

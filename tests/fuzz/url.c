@@ -1,16 +1,6 @@
-/* clang -g -O1 -fsanitize=fuzzer,address,undefined -I. tests/fuzz/url.c -pthread -o url
-   Plain program over files: cc -DFUZZ_MAIN -I. tests/fuzz/url.c -pthread -o url
-   Promise: *out is all zero or a URL that is safe to write into a request line and a Host header; written
+/* Promise: *out is all zero or a URL that is safe to write into a request line and a Host header; written
    out again it reads as the same URL. */
-#define TELEMETRY_IMPLEMENTATION
-#include "telemetry.h"
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#define REQUIRE(cond) do { if (!(cond)) { fprintf(stderr, "broken: %s\n", #cond); abort(); } } while (0)
-
-int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size);
+#include "fuzz.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     static tel__http_url url, again, zero;
@@ -34,17 +24,3 @@ int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     REQUIRE(memcmp(&url, &again, sizeof url) == 0);
     return 0;
 }
-
-#ifdef FUZZ_MAIN
-int main(int argc, char** argv) {
-    static uint8_t data[1 << 20];
-    int i;
-    for (i = 1; i < argc; i++) {
-        FILE* f = fopen(argv[i], "rb");
-        size_t n = f ? fread(data, 1, sizeof data, f) : 0;
-        if (f) { fclose(f); }
-        LLVMFuzzerTestOneInput(data, n);
-    }
-    return 0;
-}
-#endif

@@ -1,16 +1,7 @@
-/* clang -g -O1 -fsanitize=fuzzer,address,undefined -I. tests/fuzz/utf8.c -pthread -o utf8
-   Plain program over files: cc -DFUZZ_MAIN -I. tests/fuzz/utf8.c -pthread -o utf8
-   Promise: repair yields UTF-8 and leaves UTF-8 alone; a JSON string says, unescaped, exactly the repaired
+/* Promise: repair yields UTF-8 and leaves UTF-8 alone; a JSON string says, unescaped, exactly the repaired
    text; neither depends on how much room there is at a time; a cut splits no character. */
-#define TELEMETRY_IMPLEMENTATION
-#include "telemetry.h"
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#define REQUIRE(cond) do { if (!(cond)) { fprintf(stderr, "broken: %s\n", #cond); abort(); } } while (0)
-
-int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size);
+#include "fuzz.h"
+#include "../pieces.h"
 
 /* A second opinion, by decoding: the code point, or -1, and how many bytes it took. */
 static long decode(const uint8_t* p, size_t n, size_t* took) {
@@ -65,15 +56,9 @@ static size_t unescape(const char* p, size_t n, char* out) {
     return k;
 }
 
-typedef struct pipe_end { char* data; size_t size; } pipe_end;
-
 static bool pass_on(tel__text_out* o, size_t want) {
-    pipe_end* e = (pipe_end*)o->user_data;
     REQUIRE(want > 0);
-    memcpy(e->data + e->size, o->data, o->size);
-    e->size += o->size;
-    o->size = 0;
-    return true;
+    return pieces_more(o, want);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
@@ -84,7 +69,7 @@ int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     char* other = (char*)malloc(room);
     char few[40];
     tel__text_out u = tel__text_fixed(repaired, room), j = tel__text_fixed(json, room), o;
-    pipe_end e;
+    pieces e;
     size_t cut, limit, took;
     if (!repaired || !json || !other) { abort(); }
 
@@ -123,17 +108,3 @@ int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     free(other);
     return 0;
 }
-
-#ifdef FUZZ_MAIN
-int main(int argc, char** argv) {
-    static uint8_t data[1 << 20];
-    int i;
-    for (i = 1; i < argc; i++) {
-        FILE* f = fopen(argv[i], "rb");
-        size_t n = f ? fread(data, 1, sizeof data, f) : 0;
-        if (f) { fclose(f); }
-        LLVMFuzzerTestOneInput(data, n);
-    }
-    return 0;
-}
-#endif

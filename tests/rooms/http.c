@@ -1168,18 +1168,6 @@ static void test_listener_descriptors(void) {
     listener_stop();
 }
 
-/* ThreadSanitizer cannot follow threads that the child of a fork starts. */
-#if defined(__SANITIZE_THREAD__)
-#define CHILD_THREADS 0
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define CHILD_THREADS 0
-#endif
-#endif
-#if !defined(CHILD_THREADS)
-#define CHILD_THREADS 1
-#endif
-
 /* The child lets go; the parent's connections and its port do not notice. */
 static void test_fork(void) {
     server s;

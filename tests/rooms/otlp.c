@@ -3,23 +3,12 @@
 #define TELEMETRY_IMPLEMENTATION
 #include "telemetry.h"
 #include "../check.h"
+#include "../pieces.h"
 
 static const char* write_dir;
 static int written;
 
-static tel_text text(const char* s) {
-    tel_text t;
-    t.data = s;
-    t.size = s ? strlen(s) : 0;
-    return t;
-}
-
-static tel_attrs attrs_of(const tel_attr* items, size_t count) {
-    tel_attrs a;
-    a.items = items;
-    a.count = count;
-    return a;
-}
+static tel_text text(const char* s) { return tel__text_of(s); }
 
 static void write_document(const char* data, size_t size) {
     char path[512];
@@ -70,7 +59,7 @@ static void reset(void) {
     scope_b.name = text("lib.b");
     resource[0] = tel_str("service.name", "shop");
     resource[1] = tel_int("process.pid", 42);
-    batch.resource = attrs_of(resource, 2);
+    batch.resource = tel__attrs(resource, 2);
 }
 
 #define RESOURCE \
@@ -125,21 +114,21 @@ static void test_span_full(void) {
     event_attr[0] = tel_bool("hit", true);
     link_attr[0] = tel_double("w", -0.0);
     scope_attr[0] = tel_int("shard", 7);
-    scope_b.attrs = attrs_of(scope_attr, 1);
+    scope_b.attrs = tel__attrs(scope_attr, 1);
     events[0].name = text("cache");
     events[0].unix_ns = 1544712660500000000u;
-    events[0].attrs = attrs_of(event_attr, 1);
+    events[0].attrs = tel__attrs(event_attr, 1);
     events[0].dropped_attrs = 9;
     events[1].unix_ns = 1;
     fill_ids(&links[0].context, 0x20);
     fill_ids(&links[1].context, 0x30);
     links[0].context.remote = 1;
     links[1].context.flags = 0;
-    links[1].attrs = attrs_of(link_attr, 1);
+    links[1].attrs = tel__attrs(link_attr, 1);
     memset(s.parent_span_id, 0xbe, 8);
     s.parent_remote = true;
     s.kind = TEL_SPAN_CONSUMER;
-    s.attrs = attrs_of(a, 7);
+    s.attrs = tel__attrs(a, 7);
     s.events = events;
     s.event_count = 2;
     s.links = links;
@@ -190,7 +179,7 @@ static void test_span_odd(void) {
     s.name.size = 0;
     s.kind = (tel_span_kind)7;
     s.status = TEL_STATUS_OK;
-    s.attrs = attrs_of(a, 5);
+    s.attrs = tel__attrs(a, 5);
     s.context.flags = 0;
     batch.resource.count = 0;
     batch.spans = &s;
@@ -222,7 +211,7 @@ static void test_logs(void) {
     l[0].observed_unix_ns = 1544712660300000001u;
     l[0].severity = (tel_severity)18;
     l[0].body = text("disk full");
-    l[0].attrs = attrs_of(a, 1);
+    l[0].attrs = tel__attrs(a, 1);
     l[0].dropped_attrs = 2;
     fill_ids(&l[0].context, 0);
     l[1].scope = &scope_a;
@@ -299,7 +288,7 @@ static void test_metrics(void) {
     histogram[2].count = 1;
     histogram[2].d = histogram[2].min = histogram[2].max = 4;
     histogram[2].buckets = buckets;
-    sum[0].attrs = attrs_of(a, 1);
+    sum[0].attrs = tel__attrs(a, 1);
     sum[0].i = -3;
     sum[0].d = 2.5;
     gauge[0].unix_ns = 20;
@@ -443,7 +432,7 @@ static void test_short_buffers(void) {
     reset();
     a[0] = tel_str("key", "a longer value, with \"quotes\" and \x01");
     a[1] = tel_double("d", 3.25);
-    s.attrs = attrs_of(a, 2);
+    s.attrs = tel__attrs(a, 2);
     batch.spans = &s;
     batch.span_count = 1;
     whole = strlen(encode(&batch, TEL_SPANS));
@@ -495,7 +484,7 @@ static void test_gives_up(void) {
     batch.span_count = MANY;
     CHECK(lost_of(TEL_SPANS) < 500);
     batch.span_count = 1;
-    s[0].attrs = attrs_of(a, MANY);
+    s[0].attrs = tel__attrs(a, MANY);
     CHECK(lost_of(TEL_SPANS) < 500);
     s[0].attrs.count = 0;
     s[0].events = events;
@@ -508,37 +497,26 @@ static void test_gives_up(void) {
 }
 
 /* A builder that hands its text on each time its 64 bytes are full. */
-typedef struct piece_sink { char* data; size_t size; } piece_sink;
-
-static bool piece_more(tel__text_out* out, size_t want) {
-    piece_sink* sink = (piece_sink*)out->user_data;
-    (void)want;
-    memcpy(sink->data + sink->size, out->data, out->size);
-    sink->size += out->size;
-    out->size = 0;
-    return true;
-}
-
 static void test_pieces(void) {
     static char want[8192], have[8192], window[64];
     tel_span_view s[3];
     tel_attr a[2];
-    piece_sink sink;
+    pieces sink;
     tel__text_out out = tel__text_fixed(window, sizeof window);
     reset();
     s[0] = s[1] = s[2] = plain_span(&scope_a);
     a[0] = tel_str("key", "0123456789 0123456789 0123456789 0123456789 0123456789 0123456789 0123456789");
     a[1] = tel_int("i", 5);
-    s[1].attrs = attrs_of(a, 2);
+    s[1].attrs = tel__attrs(a, 2);
     batch.spans = s;
     batch.span_count = 3;
     strcpy(want, encode(&batch, TEL_SPANS));
     sink.data = have;
     sink.size = 0;
-    out.more_fn = piece_more;
+    out.more_fn = pieces_more;
     out.user_data = &sink;
     CHECK_INT(tel__otlp_encode(&batch, TEL_SPANS, &out), TEL_OK);
-    (void)piece_more(&out, 0);
+    (void)pieces_more(&out, 0);
     have[sink.size] = 0;
     CHECK_STR(have, want);
 }

@@ -396,9 +396,7 @@ static void test_thread(void) {
     tel_desc d;
     uint64_t logs = 0;
     where = "thread";
-    capture_init(&c);
-    sink = capture_sink(&c);
-    d = test_desc(&sink, 1);
+    d = capture_desc(&c, &sink);
     d.batch_interval_ms = 1;
     d.allocator = counting_allocator(&heap);
     CHECK_INT(tel_init(&d), TEL_OK);
@@ -488,7 +486,7 @@ static post* post_make(bool no_thread) {
 }
 static void post_push(post* o, uint32_t n, int signal, uint64_t items) {
     tel__pipeline_payload* payload = (tel__pipeline_payload*)tel__memory_alloc(&memory, sizeof *payload);
-    if (!payload) { check__note(0, __FILE__, __LINE__, "memory"); return; }
+    if (!payload) { FAIL("memory"); return; }
     payload->signal = signal;
     payload->items = items;
     payload->size = sizeof n;

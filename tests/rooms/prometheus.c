@@ -3,25 +3,14 @@
 #define TELEMETRY_IMPLEMENTATION
 #include "telemetry.h"
 #include "../check.h"
+#include "../pieces.h"
 #include <stdlib.h>
 
 static tel__memory memory;
 static char text[1 << 16];
 static tel_scope_view program;                     /* all empty: the program itself */
 
-static tel_text of(const char* s) {
-    tel_text t;
-    t.data = s;
-    t.size = strlen(s);
-    return t;
-}
-
-static tel_attrs list(const tel_attr* items, size_t count) {
-    tel_attrs a;
-    a.items = items;
-    a.count = count;
-    return a;
-}
+static tel_text of(const char* s) { return tel__text_of(s); }
 
 static tel_scope_view scope_of(const char* name, const char* version) {
     tel_scope_view s;
@@ -235,7 +224,7 @@ static const char* labels_of(const tel_attr* attrs, size_t n) {
     tel_point p = point_of(7, 7);
     tel_metric_view m = metric_of(TEL_SUM, "m", "", &p, 1);
     const char* from;
-    p.attrs = list(attrs, n);
+    p.attrs = tel__attrs(attrs, n);
     from = strstr(render(&m, 1, NULL), "\nm_total");
     CHECK(from != NULL);
     if (!from) { return ""; }
@@ -334,12 +323,12 @@ static void test_scopes(void) {
     scope_attrs[0] = tel_str("color", "red");
     scope_attrs[1] = tel_str("name", "impostor");   /* would be otel_scope_name */
     scope_attrs[2] = tel_str("4x", "y");
-    lib.attrs = list(scope_attrs, 3);
+    lib.attrs = tel__attrs(scope_attrs, 3);
     lib.schema_url = of("http://s");
     attrs[0] = tel_str("otel.scope.version", "9");  /* the scope's own label stays */
     attrs[1] = tel_str("b", "c");
     attrs[2] = tel_str("otel_scope_version", "8");
-    p.attrs = list(attrs, 3);
+    p.attrs = tel__attrs(attrs, 3);
     CHECK_STR(render(&m, 1, NULL), "# TYPE m_total counter\n"
               "m_total{b=\"c\",otel_scope_4x=\"y\",otel_scope_color=\"red\",otel_scope_name=\"lib\","
               "otel_scope_schema_url=\"http://s\",otel_scope_version=\"1.2\"} 5\n");
@@ -499,7 +488,7 @@ static void test_diagnostics(void) {
     memset(&user, 0, sizeof user);
     user.func = on_diag;
     tel__diag_init(&diag, &user);
-    p.attrs = list(&a, 1);
+    p.attrs = tel__attrs(&a, 1);
     m[0] = metric_of(TEL_SUM, "a", "", &p, 1);
     m[1] = metric_of(TEL_GAUGE, "!", "", &p, 1);
     b = batch_of(m, 2);
@@ -528,7 +517,7 @@ static void test_histogram(void) {
     p[1].d = -3;
     a[0] = tel_str("le", "mine");
     a[1] = tel_str("k", "v");
-    p[1].attrs = list(a, 2);
+    p[1].attrs = tel__attrs(a, 2);
     m = metric_of(TEL_HISTOGRAM, "h", "s", p, 2);
     CHECK_STR(render(&m, 1, NULL), "# TYPE h_seconds histogram\n"
               "h_seconds_bucket{le=\"0.005\"} 1\nh_seconds_bucket{le=\"1\"} 1\nh_seconds_bucket{le=\"2.5\"} 5\n"
@@ -608,7 +597,7 @@ static void test_target(void) {
     m[0] = metric_of(TEL_GAUGE, "a", "", &p, 1);
     m[1] = metric_of(TEL_GAUGE, "target.info", "", &p, 1);
     b[0] = batch_of(m, 1);
-    b[0].resource = list(res, 2);
+    b[0].resource = tel__attrs(res, 2);
     b[1] = b[0];
     CHECK_STR(render_all(b, 2, NULL), "# HELP target_info Target metadata\n# TYPE target_info gauge\n"
               "target_info{process_pid=\"4\",service_name=\"shop \\\"x\\\"\"} 1\n# TYPE a gauge\na 1\na 1\n");
@@ -642,17 +631,6 @@ static void test_batches(void) {
     CHECK_INT(dropped, 0);
 }
 
-/* A builder that hands on what it has, as a socket does. */
-typedef struct flow { char* data; size_t size; } flow;
-static bool flow_more(tel__text_out* o, size_t want) {
-    flow* f = (flow*)o->user_data;
-    (void)want;
-    memcpy(f->data + f->size, o->data, o->size);
-    f->size += o->size;
-    o->size = 0;
-    return true;
-}
-
 /* Any buffer size gives the same text; a fixed buffer that is too small says exactly how much it lacked. */
 static void test_buffers(void) {
     static char whole[1 << 14], part[1 << 14], collected[1 << 14], big[700];
@@ -667,7 +645,7 @@ static void test_buffers(void) {
     memset(big, 'x', sizeof big);
     a.as.s.data = big;
     a.as.s.size = sizeof big;
-    p.attrs = list(&a, 1);
+    p.attrs = tel__attrs(&a, 1);
     p.bounds = bounds;
     p.buckets = buckets;
     p.bound_count = 2;
@@ -679,7 +657,7 @@ static void test_buffers(void) {
     size = strlen(whole);
     for (capacity = 0; capacity <= size + 1; capacity += capacity < 200 || capacity + 30 > size ? 1 : 29) {
         tel__text_out out = tel__text_fixed(part, capacity);
-        flow f;
+        pieces f;
         tel__prometheus_begin(&r, &out, &memory, NULL);
         tel__prometheus_batch(&r, &b);
         tel__prometheus_end(&r);
@@ -690,12 +668,12 @@ static void test_buffers(void) {
         f.data = collected;
         f.size = 0;
         out = tel__text_fixed(part, capacity);
-        out.more_fn = flow_more;
+        out.more_fn = pieces_more;
         out.user_data = &f;
         tel__prometheus_begin(&r, &out, &memory, NULL);
         tel__prometheus_batch(&r, &b);
         tel__prometheus_end(&r);
-        flow_more(&out, 0);
+        pieces_more(&out, 0);
         CHECK_INT(out.lost, 0);
         CHECK(f.size == size && memcmp(collected, whole, size) == 0);
     }
@@ -720,7 +698,7 @@ static void test_memo(void) {
         p[i].bounds = bounds;
         p[i].buckets = buckets;
         p[i].bound_count = 1;
-        if (i != 1) { p[i].attrs = list(&a, 1); }
+        if (i != 1) { p[i].attrs = tel__attrs(&a, 1); }
     }
     m[0] = metric_of(TEL_SUM, "a", "", p, 2);
     m[1] = metric_of(TEL_HISTOGRAM, "b", "", p + 2, 1);
@@ -760,7 +738,7 @@ static void test_out_of_memory(void) {
     tel_batch b;
     tel__prometheus_render r;
     int n, whole = 0;
-    p.attrs = list(&a, 1);
+    p.attrs = tel__attrs(&a, 1);
     p.bounds = bounds;
     p.buckets = buckets;
     p.bound_count = 1;
@@ -768,7 +746,7 @@ static void test_out_of_memory(void) {
     m[1] = metric_of(TEL_HISTOGRAM, "b", "", &p, 1);
     m[2] = metric_of(TEL_GAUGE, "c", "", &p, 1);
     b = batch_of(m, 3);
-    b.resource = list(&a, 1);
+    b.resource = tel__attrs(&a, 1);
     allocator.alloc_fn = failing_alloc;
     allocator.free_fn = failing_free;
     allocator.user_data = NULL;

@@ -10,12 +10,7 @@
 #define SPAN  "b7ad6b7169203331"
 #define GOOD  "00-" TRACE "-" SPAN "-01"
 
-static tel_text text_of(const char* s) {
-    tel_text t;
-    t.data = s;
-    t.size = strlen(s);
-    return t;
-}
+static tel_text text_of(const char* s) { return tel__text_of(s); }
 
 static bool all_zero(const tel_context* c) {
     tel_context zero;

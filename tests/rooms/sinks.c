@@ -6,7 +6,7 @@
 
 static tel__memory memory;
 
-static tel_text text(const char* s) { tel_text t; t.data = s; t.size = strlen(s); return t; }
+static tel_text text(const char* s) { return tel__text_of(s); }
 static bool same(tel_text t, const char* s) { return t.data && t.size == strlen(s) && memcmp(t.data, s, t.size) == 0; }
 static int count_of(const char* in, const char* what) {
     int n = 0;
@@ -481,23 +481,7 @@ static void test_writer(void) {
 
 static char answer[1 << 18];
 
-static size_t ask(unsigned port, const char* request) {
-    struct sockaddr_in a;
-    size_t size = 0;
-    ssize_t n;
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
-    memset(&a, 0, sizeof a);
-    a.sin_family = AF_INET;
-    a.sin_port = htons((uint16_t)port);
-    a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    answer[0] = 0;
-    if (fd >= 0 && connect(fd, (struct sockaddr*)&a, sizeof a) == 0 && send(fd, request, strlen(request), MSG_NOSIGNAL) > 0) {
-        while (size < sizeof answer - 1 && (n = recv(fd, answer + size, sizeof answer - 1 - size, 0)) > 0) { size += (size_t)n; }
-    }
-    answer[size] = 0;
-    if (fd >= 0) { close(fd); }
-    return size;
-}
+static size_t ask(unsigned port, const char* request) { return scrape(port, request, answer, sizeof answer); }
 static const char* body_of(void) { const char* p = strstr(answer, "\r\n\r\n"); return p ? p + 4 : ""; }
 
 static void test_prometheus(void) {
@@ -508,10 +492,7 @@ static void test_prometheus(void) {
     tel_desc d;
     unsigned port;
     where = "prometheus";
-    memset(&pd, 0, sizeof pd);
-    pd.host = "127.0.0.1";
-    pd.port = TEL_ANY_PORT;
-    sink = tel_sink_prometheus(&pd);
+    sink = scrape_sink(&pd, TEL_ANY_PORT);
     d = test_desc(&sink, 1);
     d.no_thread = true;
     CHECK_INT(tel_init(&d), TEL_OK);
@@ -549,11 +530,8 @@ static void test_port_taken(void) {
     tel_sink sink;
     tel_desc d;
     where = "port_taken";
-    if (!receiver_start(&r, NULL, NULL)) { check__note(0, __FILE__, __LINE__, "receiver"); return; }
-    memset(&pd, 0, sizeof pd);
-    pd.host = "127.0.0.1";
-    pd.port = r.port;
-    sink = tel_sink_prometheus(&pd);
+    if (!receiver_start(&r, NULL, NULL)) { FAIL("receiver"); return; }
+    sink = scrape_sink(&pd, r.port);
     d = test_desc(&sink, 1);
     hear_reset();
     CHECK_INT(tel_init(&d), TEL_ERR_IO);
@@ -571,7 +549,7 @@ static void test_otlp_wire(void) {
     char endpoint[100];
     const char* body;
     where = "otlp_wire";
-    if (!receiver_start(&r, ANSWER_200, NULL)) { check__note(0, __FILE__, __LINE__, "receiver"); return; }
+    if (!receiver_start(&r, ANSWER_200, NULL)) { FAIL("receiver"); return; }
     memset(&od, 0, sizeof od);
     snprintf(endpoint, sizeof endpoint, "http://127.0.0.1:%u/base", r.port);
     od.endpoint = endpoint;
@@ -639,7 +617,7 @@ static tel__sink_otlp* otlp_open(outbox* box) {
     od.post_fn = outbox_post;
     od.user_data = box;
     o = tel__sink_otlp_make(&memory, NULL, &od, true);
-    if (!o) { check__note(0, __FILE__, __LINE__, "memory"); exit(check_done()); }
+    if (!o) { FAIL("memory"); exit(check_done()); }
     for (i = 0; i < 3; i++) { CHECK(tel__sink_otlp_target(o, i, i == 2 ? "https://h/v1/logs" : "https://h/x", "a: b\r\n", 1000, false)); }
     return o;
 }
