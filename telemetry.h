@@ -1712,9 +1712,11 @@ TEL__COLD uint64_t tel__clock_mono_ns(void) { return tel__platform_mono_ns(); }
 TEL__COLD uint64_t tel__clock_unix_ns(void) { return tel__platform_unix_ns(); }
 
 /* What a record carries: any unit, one origin. */
-TEL__INLINE uint64_t tel__clock_ticks(const tel__clock* c) {
-    if (TEL__LIKELY(c->mode == TEL__CLOCK_TICKS)) { return tel__platform_ticks(); }
+TEL__NOINLINE uint64_t tel__clock_other(const tel__clock* c) {
     return c->mode == TEL__CLOCK_TEST ? c->test_ns(c->test_user_data) : tel__platform_mono_ns();
+}
+TEL__INLINE uint64_t tel__clock_ticks(const tel__clock* c) {
+    return TEL__LIKELY(c->mode == TEL__CLOCK_TICKS) ? tel__platform_ticks() : tel__clock_other(c);
 }
 
 TEL__COLD uint64_t tel__clock_now_unix(const tel__clock* c) {
@@ -3005,18 +3007,24 @@ TEL__INLINE bool tel__attr_same_key(const tel_attr* a, const tel_attr* b) {
     return n == tel__attr_key_size(b) && tel__attr_same_bytes(a->key, b->key, n);
 }
 
+/* Key and value alike, whatever has its size measured. */
+TEL__CALL bool tel__attr_same_unmeasured(const tel_attr* a, const tel_attr* b) {
+    return tel__attr_same_key(a, b) && tel__attr_same_value(a, b);
+}
+
 /* Key and value alike, where b has its sizes measured: type and key size are one word when the compiler knew
    the size of a's key. */
 TEL__INLINE bool tel__attr_same(const tel_attr* a, const tel_attr* b) {
     size_t n = a->as.s.size;
     if (TEL__UNLIKELY(memcmp(&a->type, &b->type, sizeof a->type + sizeof a->tel__key_size) != 0)) {
-        if (a->tel__key_size || a->type != b->type || !tel__attr_same_key(a, b)) { return false; }
-    } else if (TEL__UNLIKELY(!tel__attr_same_bytes(a->key, b->key, b->tel__key_size))) {
+        return !a->tel__key_size && a->type == b->type && tel__attr_same_unmeasured(a, b);
+    }
+    if (TEL__UNLIKELY(!tel__attr_same_bytes(a->key, b->key, b->tel__key_size))) {
         return false;
     }
     if (a->type != TEL_TYPE_STRING) { return tel__attr_word(a) == tel__attr_word(b); }
     return TEL__LIKELY(n == b->as.s.size && a->as.s.data) ? tel__attr_same_bytes(a->as.s.data, b->as.s.data, n)
-                                                          : tel__attr_same_value(a, b);
+                                                          : tel__attr_same_unmeasured(a, b);
 }
 
 TEL__COLD int tel__attr_order(const tel_attr* a, const tel_attr* b) {
@@ -4393,7 +4401,7 @@ TEL__FN void tel__metric_series_add_real(tel__metric_series* s, double n) {
     else { tel__atomic_add_double(&s->shared, n); }
 }
 
-TEL__INLINE void tel__metric_series_record(tel__metric_series* s, double v) {
+TEL__CALL void tel__metric_series_record(tel__metric_series* s, double v) {
     tel__atomic_u64* cell = tel__metric_cell(s->id);
     if (TEL__UNLIKELY(!cell || !tel__atomic_load_u64(cell))) {
         cell = tel__thread_me.cells ? tel__metric_touch(tel__thread_me.cells, s) : NULL;
@@ -5339,7 +5347,7 @@ TEL__NOINLINE void tel__span_pool_empty(tel__span_tracer* t) {
 
 /* Takes a slot for a sampled span and begins its record; the name is its first item. */
 TEL__CALL tel__span_slot* tel__span_open(tel__span_tracer* t, tel_span* s, const tel__span_ids* ids,
-                                           const tel_context* parent, const char* name, tel_span_kind kind) {
+                                           const tel_context* parent, const char* name) {
     tel__spans* p = t->shared;
     uint32_t i = tel__span_block_take(t);
     tel__span_slot* slot;
@@ -5355,7 +5363,7 @@ TEL__CALL tel__span_slot* tel__span_open(tel__span_tracer* t, tel_span* s, const
     memset(r->parent_id, 0, sizeof r->parent_id);
     memset(&r->scope, 0, sizeof *r - offsetof(tel__span_record, scope));
     r->head.kind = TEL__RING_SPAN;
-    r->head.a = (uint8_t)kind;
+    r->head.a = (uint8_t)TEL_SPAN_INTERNAL;
     memcpy(r->trace_id, &ids->trace[0], 8);
     memcpy(r->trace_id + 8, &ids->trace[1], 8);
     memcpy(r->span_id, &ids->span, 8);
@@ -5381,27 +5389,26 @@ TEL__INLINE const tel_context* tel__span_current(const tel__span_tracer* t) {
     return c && tel__span_valid(c) ? c : NULL;
 }
 
-TEL__INLINE tel_span tel__span_begin(tel__span_tracer* t, const tel_context* parent, const char* name) {
+TEL__INLINE tel_span tel__span_make(tel__span_tracer* t, const tel_context* parent, const char* name) {
     tel__span_ids ids;
     tel_span s;
     s.tel__slot = s.tel__generation = 0;
-    if (tel__span_context(t, parent, &s.context, &ids)) {
-        tel__span_open(t, &s, &ids, parent, name, TEL_SPAN_INTERNAL);
-    }
+    if (tel__span_context(t, parent, &s.context, &ids)) { tel__span_open(t, &s, &ids, parent, name); }
     return s;
+}
+
+/* Apart, so that a span that nobody records is a short way. */
+TEL__CALL tel_span tel__span_begin(tel__span_tracer* t, const tel_context* parent, const char* name) {
+    return tel__span_make(t, parent, name);
 }
 
 TEL__FN tel_span tel__span_begin_desc(tel__span_tracer* t, const tel_span_desc* d) {
     const tel_context* parent = d->root ? NULL : d->parent ? d->parent : tel__span_current(t);
-    tel__span_slot* slot;
-    tel__span_ids ids;
-    tel_span s;
+    tel_span s = tel__span_begin(t, parent && tel__span_valid(parent) ? parent : NULL, d->name);
+    tel__span_slot* slot = s.tel__slot ? tel__span_slot_of(t->shared, &s) : NULL;
     size_t i;
-    s.tel__slot = s.tel__generation = 0;
-    if (parent && !tel__span_valid(parent)) { parent = NULL; }
-    if (!tel__span_context(t, parent, &s.context, &ids)) { return s; }
-    slot = tel__span_open(t, &s, &ids, parent, d->name, d->kind);
     if (!slot) { return s; }
+    slot->record.head.a = (uint8_t)d->kind;
     slot->record.scope = tel__attr_scope_find(t->shared->scopes, d->scope);
     for (i = 0; i < d->attrs.count; i++) { tel__span_put_attr(t, slot, &d->attrs.items[i]); }
     for (i = 0; i < d->link_count; i++) { tel__span_put_link(t, slot, &d->links[i].context, d->links[i].attrs); }
@@ -5835,14 +5842,14 @@ TEL__CALL void tel__log_attrs(tel__span_tracer* t, tel__log_record* r, tel__log_
     tel__log_write(t, r, parts, bytes);
 }
 
-TEL__INLINE void tel__log_add(tel__span_tracer* t, tel_severity sev, tel_text body, tel_attrs attrs) {
+TEL__CALL void tel__log_add(tel__span_tracer* t, tel_severity sev, const char* body, tel_attrs attrs) {
     tel__log_record r;
     tel__log_parts parts;
     size_t bytes;
     tel__log_head(t, &r, sev, tel__span_current(t));
     memset(&parts, 0, sizeof parts);
-    parts.body = body;
-    bytes = tel__log_text_bytes(body);
+    parts.body = tel__log_text(body);
+    bytes = tel__log_text_bytes(parts.body);
     if (attrs.count) { tel__log_attrs(t, &r, &parts, bytes, attrs); }
     else { tel__log_write(t, &r, &parts, bytes); }
 }
@@ -5869,19 +5876,14 @@ TEL__FN void tel__log_add_format(tel__span_tracer* t, tel_severity sev, const ch
     int n;
     va_copy(again, args);
     n = vsnprintf(text, sizeof text, format, args);
-    if (n >= 0 && (size_t)n < sizeof text) {
-        tel_text body;
-        body.data = text;
-        body.size = (size_t)n;
-        tel__log_add(t, sev, body, tel__attrs(NULL, 0));
-    } else if (n >= 0) {
+    if (n >= 0) {
         tel__log_record r;
         tel__log_parts parts;
         tel__log_head(t, &r, sev, tel__span_current(t));
         memset(&parts, 0, sizeof parts);
-        parts.format = format;
-        parts.args = &again;
+        parts.body.data = text;
         parts.body.size = (size_t)n;
+        if ((size_t)n >= sizeof text) { parts.format = format; parts.args = &again; }
         tel__log_write(t, &r, &parts, tel__attr_item_size(0, (size_t)n));
     } else {                            /* an argument that the locale cannot print */
         tel__ring_count(&t->thread->books.recorded[TEL__BOOK_LOGS]);
@@ -6988,7 +6990,7 @@ TEL__CALL void tel__otlp_put_string(tel__otlp_emitter* e, const tel__otlp_field*
 }
 
 /* repeated fixed64 or, where v is NULL, repeated double */
-TEL__INLINE void tel__otlp_put_list(tel__otlp_emitter* e, const tel__otlp_field* f, const uint64_t* v,
+TEL__CALL void tel__otlp_put_list(tel__otlp_emitter* e, const tel__otlp_field* f, const uint64_t* v,
                                     const double* d, size_t n) {
     size_t i;
     tel__otlp_begin_list(e, f);
@@ -7196,7 +7198,7 @@ TEL__INLINE void tel__otlp_put_histogram(tel__otlp_emitter* e, const tel_point* 
 }
 
 /* `first` are the fields that number and histogram points have in common, three rows of the table. */
-TEL__INLINE tel__otlp_emitter tel__otlp_put_points(tel__otlp_emitter e, const tel__otlp_field* list,
+TEL__CALL tel__otlp_emitter tel__otlp_put_points(tel__otlp_emitter e, const tel__otlp_field* list,
                                                    const tel__otlp_field* first, const tel_metric_view* m,
                                                    bool histogram) {
     size_t i;
@@ -11819,17 +11821,13 @@ TEL__INLINE tel_span tel__api_no_span(const tel_span_desc* d) {
     return s;
 }
 
-/* Apart, so that a span that nobody records is a short way. */
-TEL__CALL tel_span tel__api_begin(tel__span_tracer* t, const char* name) {
-    return tel__span_begin(t, tel__span_current(t), name);
-}
 TEL__NOINLINE tel_span tel__api_begin_first(const char* name) {
     return tel__lifecycle_enter(TEL__BOOK_SPANS) ? tel_span_start(name) : tel__api_no_span(NULL);
 }
 
 TEL_API tel_span tel_span_start(const char* name) {
     tel__span_tracer* t = tel__thread_me.tracer;
-    if (TEL__LIKELY(t && !tel__atomic_load_u32(&t->closed))) { return tel__api_begin(t, name); }
+    if (TEL__LIKELY(t && !tel__atomic_load_u32(&t->closed))) { return tel__span_begin(t, tel__span_current(t), name); }
     if (!tel__lifecycle_idle()) { return tel__api_begin_first(name); }
     return tel__api_no_span(NULL);
 }
@@ -11852,9 +11850,13 @@ TEL__INLINE tel__span_slot* tel__api_slot(const tel_span* s, tel__span_tracer** 
     return *t ? tel__span_slot_of((*t)->shared, s) : NULL;
 }
 
+/* The same two for verbs that have more to do themselves. */
+TEL__CALL tel__span_tracer* tel__api_tracer_now(int signal) { return tel__api_tracer(signal); }
+TEL__CALL tel__span_slot* tel__api_slot_now(const tel_span* s, tel__span_tracer** t) { return tel__api_slot(s, t); }
+
 TEL_API bool tel_span_recording(const tel_span* s) {
     tel__span_tracer* t;
-    return tel__api_slot(s, &t) != NULL;
+    return tel__api_slot_now(s, &t) != NULL;
 }
 
 /* By address: a struct by value would be copied in halves that the CPU cannot forward from its stores. */
@@ -11874,30 +11876,30 @@ TEL_API void tel_span_set_all(tel_span* s, tel_attrs attrs) {
 
 TEL_API void tel_span_event(tel_span* s, const char* name, tel_attrs attrs) {
     tel__span_tracer* t;
-    tel__span_slot* slot = tel__api_slot(s, &t);
+    tel__span_slot* slot = tel__api_slot_now(s, &t);
     if (slot) { tel__span_put_event(t, slot, name, attrs); }
 }
 
 TEL_API void tel_span_link(tel_span* s, const tel_context* to, tel_attrs attrs) {
     tel__span_tracer* t;
-    tel__span_slot* slot = tel__api_slot(s, &t);
+    tel__span_slot* slot = tel__api_slot_now(s, &t);
     if (slot && to) { tel__span_put_link(t, slot, to, attrs); }
 }
 
 TEL_API void tel_span_status(tel_span* s, tel_span_status_code code, const char* message) {
     tel__span_tracer* t;
-    tel__span_slot* slot = tel__api_slot(s, &t);
+    tel__span_slot* slot = tel__api_slot_now(s, &t);
     if (slot) { tel__span_put_status(t, slot, code, message); }
 }
 
 TEL_API void tel_span_rename(tel_span* s, const char* name) {
     tel__span_tracer* t;
-    tel__span_slot* slot = tel__api_slot(s, &t);
+    tel__span_slot* slot = tel__api_slot_now(s, &t);
     if (slot) { tel__span_put_text(t, slot, TEL__ITEM_NAME, name ? name : ""); }
 }
 
 TEL_API tel_context tel_current(void) {
-    tel__span_tracer* t = tel__api_tracer(-1);
+    tel__span_tracer* t = tel__api_tracer_now(-1);
     tel_context c;
     if (t && t->depth) { return t->stack[t->depth - 1].context; }
     memset(&c, 0, sizeof c);
@@ -11905,7 +11907,7 @@ TEL_API tel_context tel_current(void) {
 }
 
 TEL_API tel_token tel_attach(const tel_context* c) {
-    tel__span_tracer* t = tel__api_tracer(-1);
+    tel__span_tracer* t = tel__api_tracer_now(-1);
     tel_token none = { 0, 0 };
     tel_span s;
     if (!t) { return none; }
@@ -11915,7 +11917,7 @@ TEL_API tel_token tel_attach(const tel_context* c) {
 }
 
 TEL_API void tel_detach(tel_token token) {
-    tel__span_tracer* t = token.tel__thread ? tel__api_tracer(-1) : NULL;
+    tel__span_tracer* t = token.tel__thread ? tel__api_tracer_now(-1) : NULL;
     if (t) { tel__span_pop(t, token); }
 }
 
@@ -11939,13 +11941,18 @@ TEL_API tel_result tel_traceparent_parse(tel_text text, tel_context* out) {
 
 /* ---- logs ---- */
 
+TEL__NOINLINE void tel__api_log_first(tel_severity sev, const char* body, tel_attrs attrs) {
+    if (tel__lifecycle_enter(TEL__BOOK_LOGS)) { tel_log(sev, body, attrs); }
+}
+
 TEL_API void tel_log(tel_severity sev, const char* body, tel_attrs attrs) {
-    tel__span_tracer* t = tel__api_tracer(TEL__BOOK_LOGS);
-    if (TEL__LIKELY(t != NULL)) { tel__log_add(t, sev, tel__log_text(body), attrs); }
+    tel__span_tracer* t = tel__thread_me.tracer;
+    if (TEL__LIKELY(t && !tel__atomic_load_u32(&t->closed))) { tel__log_add(t, sev, body, attrs); }
+    else if (!tel__lifecycle_idle()) { tel__api_log_first(sev, body, attrs); }
 }
 
 TEL_API void tel_vlogf(tel_severity sev, const char* format, va_list args) {
-    tel__span_tracer* t = tel__api_tracer(TEL__BOOK_LOGS);
+    tel__span_tracer* t = tel__api_tracer_now(TEL__BOOK_LOGS);
     if (t && format) { tel__log_add_format(t, sev, format, args); }
 }
 
@@ -11957,7 +11964,7 @@ TEL_API void tel_logf(tel_severity sev, const char* format, ...) {
 }
 
 TEL_API void tel_log_ex(const tel_log_desc* desc) {
-    tel__span_tracer* t = tel__api_tracer(TEL__BOOK_LOGS);
+    tel__span_tracer* t = tel__api_tracer_now(TEL__BOOK_LOGS);
     if (t && desc) { tel__log_add_desc(t, desc); }
 }
 
@@ -12120,7 +12127,7 @@ TEL_API tel_span_scope tel_span_scope_begin(const char* name) {
         s.span = tel__api_no_span(NULL);
         return s;
     }
-    s.span = tel__span_begin(t, tel__span_current(t), name);
+    s.span = tel__span_make(t, tel__span_current(t), name);
     s.token = tel__span_push(t, &s.span);
     return s;
 }
