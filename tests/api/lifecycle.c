@@ -529,6 +529,120 @@ static void test_hanging_sink(void) {
     pthread_mutex_unlock(&c.mutex);
 }
 
+/* ---- a collection of somebody else that does not end ---- */
+
+/* What hangs says that it is inside, and stays until hang_mutex is free. */
+static int inside;
+static void hang_inside(void) {
+    __atomic_store_n(&inside, 1, __ATOMIC_RELEASE);
+    pthread_mutex_lock(&hang_mutex);
+    pthread_mutex_unlock(&hang_mutex);
+}
+static void hang_collecting(capture* c, const tel_batch* batch) { (void)c; (void)batch; hang_inside(); }
+static bool hang_writing(const void* data, size_t size, void* user_data) {
+    (void)data; (void)size; (void)user_data;
+    hang_inside();
+    return true;
+}
+static void hang_observing(tel_observation* o, void* user_data) {
+    (void)user_data;
+    tel_observe(o, 1, TEL_NOATTRS);
+    if (!__atomic_load_n(&inside, __ATOMIC_RELAXED)) { hang_inside(); }
+}
+
+enum { COLLECTING, WRITING, OBSERVING, SCRAPING, SLOWNESSES };
+static void* collect_slowly(void* arg) {
+    static capture c;
+    tel_sink into;
+    tel_writer out;
+    char text[8];
+    memset(&out, 0, sizeof out);
+    out.write = hang_writing;
+    capture_init(&c);
+    c.inside_fn = hang_collecting;
+    into = capture_sink(&c);
+    switch (*(const int*)arg) {
+    case WRITING: CHECK_INT(tel_prometheus_render(out), TEL_OK); break;
+    case OBSERVING: tel_prometheus_print(text, sizeof text); break;
+    default: CHECK_INT(tel_collect(&into), TEL_OK);
+    }
+    return NULL;
+}
+
+/* A scrape that waits for the collection above: its answer is not waited for. */
+static int scrape(unsigned port) {
+    static const char request[] = "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n";
+    struct sockaddr_in a;
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    memset(&a, 0, sizeof a);
+    a.sin_family = AF_INET;
+    a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    a.sin_port = htons((uint16_t)port);
+    CHECK(connect(fd, (struct sockaddr*)&a, sizeof a) == 0);
+    CHECK(send(fd, request, sizeof request - 1, MSG_NOSIGNAL) == (ssize_t)sizeof request - 1);
+    usleep(50000);
+    return fd;
+}
+
+/* Nobody who has a timeout waits longer; the rings are drained meanwhile; what was not collected is said. */
+static void test_slow_collection(void) {
+    static capture c;
+    static counting memory = COUNTING;
+    tel_prometheus_desc p;
+    tel_observer_desc o;
+    int slowness, i;
+    where = "slow_collection";
+    for (slowness = 0; slowness < SLOWNESSES; slowness++) {
+        tel_sink sinks[2];
+        tel_desc d;
+        pthread_t t;
+        tel_result timeout = slowness == WRITING ? TEL_OK : TEL_ERR_TIMEOUT;
+        int fd = -1;
+        capture_init(&c);
+        memset(&p, 0, sizeof p);
+        p.host = "127.0.0.1";
+        p.port = TEL_ANY_PORT;
+        sinks[0] = capture_sink(&c);
+        sinks[1] = tel_sink_prometheus(&p);
+        d = test_desc(sinks, 2);
+        d.allocator = counting_allocator(&memory);
+        d.batch_interval_ms = 1;
+        d.metric_interval_ms = slowness == OBSERVING ? 3600000 : 1;     /* the export thread would observe */
+        hear_reset();
+        CHECK_INT(tel_init(&d), TEL_OK);
+        tel_counter_add(&hits, 1);
+        __atomic_store_n(&inside, 0, __ATOMIC_RELAXED);
+        memset(&o, 0, sizeof o);
+        o.name = "life.slow";
+        o.func = hang_observing;
+        if (slowness == OBSERVING) { CHECK_INT(tel_observer_add(&o), TEL_OK); }
+        for (i = 0; slowness == WRITING && i < 1000; i++) {     /* a page that no buffer on a stack holds */
+            tel_counter_add_with(&hits, 1, TEL_ATTRS(tel_int("k", i)));
+        }
+        pthread_mutex_lock(&hang_mutex);
+        pthread_create(&t, NULL, collect_slowly, &slowness);
+        while (!__atomic_load_n(&inside, __ATOMIC_ACQUIRE)) { usleep(1000); }
+        if (slowness == SCRAPING) { fd = scrape(tel_prometheus_port()); }
+        CHECK_INT(tel_flush(20), timeout);
+        CHECK_INT(heard("metrics were not collected"), slowness != WRITING);
+        record_everything();
+        for (i = 0; i < 5000 && tel_query_stats().exported[2] == 0; i++) { usleep(1000); }
+        CHECK(i < 5000);                            /* the export thread is not in there either */
+        CHECK_INT(tel_pump(20), TEL_OK);
+        CHECK_BOOKS();
+        CHECK_INT(tel_shutdown(20), timeout);
+        pthread_mutex_unlock(&hang_mutex);
+        pthread_join(t, NULL);
+        if (fd >= 0) { close(fd); }
+        CHECK_INT(c.closed, 1);
+        CHECK_INT(c.spans, 1);
+        CHECK_INT(c.logs, 1);
+        for (i = 0; i < 5000 && counting_live(&memory); i++) { usleep(1000); }
+        CHECK_INT(counting_live(&memory), 0);
+        if (check__failed) { return; }
+    }
+}
+
 /* ---- built-in sinks that nobody opened ---- */
 
 static void test_unopened(void) {
@@ -822,6 +936,7 @@ int main(void) {
     test_never_takes();
     test_no_time();
     test_slow_sink();
+    test_slow_collection();
     test_unopened();
     test_query_desc();
     test_adopt();
