@@ -345,7 +345,8 @@ TEL_API tel_desc   tel_query_desc(void);        /* the setup in force, defaults 
                                                    tel_shutdown; zeroed when not initialised */
 
 /* Two copies of this header in one program (a .dll, a plugin): let one adopt the other's instance before it
-   records. NULL: back to its own; call that before the plugin is unloaded. TEL_ERR_BUILD: the copies differ. */
+   records. NULL: back to its own; call that before the plugin is unloaded. TEL_ERR_BUILD: the copies differ. Once
+   its owner has shut it down, records are counted no-ops; adopt what the owner starts next. */
 typedef struct tel_instance tel_instance;
 TEL_API tel_instance* tel_get_instance(void);   /* NULL when not initialised */
 TEL_API tel_result    tel_adopt_instance(tel_instance* other);
@@ -10818,6 +10819,28 @@ TEL__NOINLINE tel_instance* tel__lifecycle_acquire(void) {
     return inst;
 }
 
+/* Adopts another module's instance, or gives it up (NULL); false: we have one of our own, or, with `only`, have not
+   adopted that one. */
+TEL__COLD bool tel__lifecycle_follow(tel_instance* other, const tel_instance* only) {
+    tel_instance* before;
+    bool well;
+    tel__thread_mutex_lock(&tel__root.mutex);
+    before = (tel_instance*)tel__atomic_load_ptr(&tel__root.current);
+    well = (!before || tel__root.adopted) && (!only || before == only);
+    if (well) {
+        if (before) {                   /* its ids stay in our instruments: none of ours may be the same */
+            uint32_t end = before->metrics.base + tel__atomic_load_u32(&before->metrics.by_id.count) + 0x10000u;
+            if (tel__root.next_id < end) { tel__root.next_id = end; }
+        }
+        if (other) { tel__atomic_add_u32(&other->refs, 1); }
+        tel__root.adopted = other != NULL;
+        tel__atomic_store_release_ptr(&tel__root.current, other);
+    }
+    tel__thread_mutex_unlock(&tel__root.mutex);
+    if (well && before) { tel__lifecycle_release(before); }
+    return well;
+}
+
 /* ---- threads ---- */
 
 /* Takes a thread out of its instance: what its ring holds is drained, its cells are folded, its memory freed. Runs
@@ -10915,6 +10938,11 @@ TEL__NOINLINE tel_instance* tel__lifecycle_enter(int signal) {
     if (tel__lifecycle_idle()) { return NULL; }
     if (t) { tel__lifecycle_depart(t); }
     inst = tel__lifecycle_acquire();
+    if (inst && tel__atomic_load_u32(&inst->closed)) {      /* shut down by its owner: later records end in idle */
+        tel__lifecycle_follow(NULL, inst);
+        tel__lifecycle_release(inst);
+        inst = NULL;
+    }
     if (!inst) { tel__thread_me.idle++; return NULL; }
     tel__atomic_add_u32(&inst->refs, 1);
     if (!tel__lifecycle_join(inst)) {
@@ -11419,7 +11447,7 @@ TEL__NOINLINE tel_result tel__lifecycle_start(const tel_desc* desc) {
     tel_instance* inst = NULL;
     tel_result r = TEL_ERR_MEMORY;
     if (!tel__lifecycle_begin_change()) { return TEL_ERR_STATE; }
-    if (tel__atomic_load_ptr(&tel__root.current)) {
+    if (tel__atomic_load_acquire_ptr(&tel__root.current)) {
         tel__lifecycle_end_change(NULL);
         return TEL_ERR_STATE;
     }
@@ -11533,7 +11561,7 @@ TEL__NOINLINE tel_result tel__lifecycle_stop(uint32_t timeout_ms) {
 
 TEL__COLD void tel__lifecycle_at_exit(void) {
     tel_instance* inst = tel__lifecycle_acquire();
-    bool flush = inst && !inst->no_atexit && !tel__root.adopted;
+    bool flush = inst && !inst->no_atexit;     /* an adopted one is refused */
     if (inst) { tel__lifecycle_release(inst); }
     if (flush) { tel__lifecycle_stop(TEL__LIFECYCLE_EXIT_MS); }
 }
@@ -11541,26 +11569,14 @@ TEL__COLD void tel__lifecycle_at_exit(void) {
 /* ---- adoption ---- */
 
 TEL__NOINLINE tel_result tel__lifecycle_adopt(tel_instance* other) {
-    tel_instance* before;
     tel__ring_thread* t = tel__thread_me.ring;
     if (other && other->magic != TEL__LIFECYCLE_MAGIC) { return TEL_ERR_BUILD; }
     if (!tel__lifecycle_begin_change()) { return TEL_ERR_STATE; }
-    before = (tel_instance*)tel__atomic_load_ptr(&tel__root.current);
-    if ((before && !tel__root.adopted) || (other && !tel__lifecycle_hooks())) {
+    if ((other && !tel__lifecycle_hooks()) || !tel__lifecycle_follow(other, NULL)) {
         tel__lifecycle_end_change(NULL);
         return TEL_ERR_STATE;
     }
-    if (other) { tel__atomic_add_u32(&other->refs, 1); }
-    tel__thread_mutex_lock(&tel__root.mutex);
-    tel__atomic_store_release_ptr(&tel__root.current, other);
-    tel__root.adopted = other != NULL;
-    tel__thread_mutex_unlock(&tel__root.mutex);
-    if (before && t) { tel__lifecycle_depart(t); }
-    if (before) {                       /* its ids stay in our instruments: none of ours may be the same */
-        uint32_t end = before->metrics.base + tel__atomic_load_u32(&before->metrics.by_id.count) + 0x10000u;
-        if (tel__root.next_id < end) { tel__root.next_id = end; }
-        tel__lifecycle_release(before);
-    }
+    if (t && t->registry->owner != other) { tel__lifecycle_depart(t); }
     if (!other) { tel__thread_exit_hook_drop(&tel__root.hook); }
     tel__lifecycle_end_change(NULL);
     return TEL_OK;

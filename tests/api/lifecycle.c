@@ -728,6 +728,84 @@ static void test_adopt(void) {
     CHECK(tel_get_instance() == NULL);
 }
 
+/* Another copy of the header is another tel__root and another tel__thread_me: exchanging them makes us the plugin. */
+typedef struct module { struct tel__lifecycle_root root; tel__thread_local me; } module;
+static void exchange(module* other) {
+    module was;
+    was.root = tel__root;
+    was.me = tel__thread_me;
+    tel__root = other->root;
+    tel__thread_me = other->me;
+    *other = was;
+}
+static void plugin_records(tel_counter* counter) {
+    tel_counter_add(counter, 1);
+    tel_log(TEL_INFO, "from a plugin", TEL_NOATTRS);
+    TEL_SPAN(s, "plugin") { tel_span_set(s, tel_int("n", 1)); }
+}
+
+/* The host shuts down and starts again, below a plugin that goes on recording. */
+static void test_adopted(void) {
+    static counting memory = COUNTING;
+    static module other;
+    static tel_counter plugin_hits = TEL_INSTRUMENT("life.plugin", "{hit}", "Hits");
+    capture c;
+    tel_sink sink;
+    tel_desc d;
+    int i, round;
+    where = "adopted";
+    memset(&other, 0, sizeof other);
+    tel__thread_mutex_init(&other.root.mutex);
+    other.root.hooked = true;                       /* the hooks of the process are there already */
+    capture_init(&c);
+    c.counter_name = "life.plugin";
+    sink = capture_sink(&c);
+    d = test_desc(&sink, 1);
+    d.no_thread = true;
+    d.allocator = counting_allocator(&memory);
+    for (round = 1; round <= 3; round++) {
+        tel_instance* host;
+        long calls;
+        CHECK_INT(tel_init(&d), TEL_OK);
+        record_everything();
+        host = tel_get_instance();
+        exchange(&other);
+        CHECK_INT(tel_adopt_instance(host), TEL_OK);
+        CHECK(tel_enabled());
+        CHECK_INT(tel_init(&d), TEL_ERR_STATE);
+        CHECK_INT(tel_shutdown(1000), TEL_ERR_STATE);       /* it is not ours */
+        for (i = 0; i < 10; i++) { plugin_records(&plugin_hits); }
+        exchange(&other);
+        CHECK_INT(tel_shutdown(5000), TEL_OK);
+        CHECK_INT(c.spans, 11 * round);
+        CHECK_INT(c.logs, 11 * round);
+        CHECK_INT(c.counter, 10);
+        exchange(&other);
+        if (round == 2) {                           /* given up before it records again */
+            CHECK_INT(tel_adopt_instance(NULL), TEL_OK);
+            CHECK_INT(counting_live(&memory), 0);
+        }
+        plugin_records(&plugin_hits);
+        CHECK(!tel_enabled());
+        calls = memory.calls;
+        for (i = 0; i < 100; i++) { plugin_records(&plugin_hits); }
+        CHECK_INT(memory.calls, calls);             /* nothing is made for records that nobody wants */
+        CHECK_INT(counting_live(&memory), 0);       /* and the host's instance is gone */
+        CHECK(tel__thread_me.idle >= 100);          /* they are counted, as after a shutdown of our own */
+        CHECK_INT(tel_flush(10), TEL_ERR_STATE);
+        exchange(&other);
+    }
+    exchange(&other);
+    CHECK_INT(tel_init(&d), TEL_OK);                /* a plugin that nobody feeds may start its own */
+    plugin_records(&plugin_hits);
+    CHECK_INT(tel_shutdown(5000), TEL_OK);
+    CHECK_INT(c.logs, 34);
+    CHECK_INT(tel_adopt_instance(NULL), TEL_OK);
+    exchange(&other);
+    CHECK_INT(counting_live(&memory), 0);
+    CHECK_INT(c.opened, c.closed);
+}
+
 /* ---- start and stop racing with everything ---- */
 
 static volatile int racing;
@@ -940,6 +1018,7 @@ int main(void) {
     test_unopened();
     test_query_desc();
     test_adopt();
+    test_adopted();
     test_races();
     test_hanging_sink();
     return check_done();
