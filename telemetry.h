@@ -6274,6 +6274,7 @@ TEL__COLD void tel__pipeline_serve(tel__pipeline* p, tel__pipeline_sink* k, bool
 /* Hands one batch of a collection to every sink that is pushed metrics. A sink's failure is its own. */
 TEL__COLD tel_result tel__pipeline_emit(const tel_batch* batch, void* user_data) {
     tel__pipeline* p = (tel__pipeline*)user_data;
+    uint32_t forks = tel__thread_me.forks;
     uint64_t points = 0;
     uint32_t i;
     for (i = 0; i < batch->metric_count; i++) { points += batch->metrics[i].point_count; }
@@ -6284,6 +6285,7 @@ TEL__COLD tel_result tel__pipeline_emit(const tel_batch* batch, void* user_data)
         tel_result r;
         if (!tel__pipeline_wants(k, 0)) { continue; }
         r = tel__pipeline_call(&k->sink, batch);
+        if (forks != tel__thread_me.forks) { return TEL_OK; }   /* the sink forked: these are the parent's points */
         tel__atomic_add_u64(r == TEL_OK ? &k->accepted[0] : &k->dropped_failed[0], points);
         if (r != TEL_OK) {
             tel__diag_report(p->diag, TEL__DIAG_SINK_FAILED, "%s: %s, metrics dropped", k->sink.name,
@@ -10871,7 +10873,7 @@ TEL__NOINLINE void tel__lifecycle_depart(tel__ring_thread* mine) {
 TEL__COLD void tel__lifecycle_thread_exit(void* value) { tel__lifecycle_depart((tel__ring_thread*)value); }
 
 /* Registers the calling thread with inst, whose reference it takes over; false: no memory, and then the
-   reference is given back. */
+   reference is given back. Recording begins with wake. */
 TEL__NOINLINE bool tel__lifecycle_join(tel_instance* inst) {
     tel__ring_thread* t = tel__ring_thread_add(&inst->registry);
     if (t) {
@@ -10896,14 +10898,12 @@ TEL__NOINLINE bool tel__lifecycle_join(tel_instance* inst) {
     }
     tel__thread_mutex_unlock(&inst->gate);
     tel__thread_me.ring = t;
-    tel__thread_me.cells = t->cells;
-    tel__thread_me.tracer = t->tracer;
     tel__atomic_add_u64(&inst->ignored, tel__thread_me.idle);
     tel__thread_me.idle = 0;
     return true;
 }
 
-/* In the child of fork, at its first record: the export thread. */
+/* Lets this thread record; in the child of fork, at its first record: the export thread. */
 TEL__COLD void tel__lifecycle_wake(tel_instance* inst) {
     tel__thread_mutex_lock(&tel__root.mutex);
     tel__thread_me.cells = tel__thread_me.ring->cells;
@@ -11117,8 +11117,7 @@ TEL__COLD tel_result tel__lifecycle_open_prometheus(tel_sink* self, const tel_al
     tel_instance* inst = tel__root.opening;
     tel__config_prometheus c;
     tel_result r = tel__config_prometheus_resolve((const tel_prometheus_desc*)self->config,
-                                                  tel__root.opening_desc->ignore_env,
-                                                  &inst->diag, &c);
+                                                  tel__root.opening_desc->ignore_env, &inst->diag, &c);
     (void)a;
     if (r != TEL_OK) { return r; }
 #if TEL_NO_HTTP
@@ -11229,12 +11228,9 @@ TEL__COLD void tel__lifecycle_fork_sinks(tel_instance* inst) {
 
 /* The child: one thread, whole locks, nothing recorded. Allocates little and makes no thread. */
 TEL__NOINLINE void tel__lifecycle_fork_child(void) {
-    tel_instance* inst;
+    tel_instance* inst = tel__lifecycle_forkable();
     tel__pipeline* p;
-    tel__atomic_unlock();
-    inst = tel__lifecycle_forkable();
-    if (inst) { tel__lifecycle_fork_locks(inst, tel__thread_mutex_unlock); }
-    tel__thread_mutex_unlock(&tel__root.mutex);
+    tel__lifecycle_fork_parent();
     tel__root.changing = false;
     tel__thread_me.forks++;
     if (tel__thread_me.ring && (tel__root.adopted || !inst || tel__thread_me.ring->registry != &inst->registry)) {
@@ -11347,6 +11343,8 @@ TEL__COLD void tel__lifecycle_remember(tel_instance* inst, const tel_desc* desc)
 TEL__COLD void tel__lifecycle_wire(tel_instance* inst) {
     tel__pipeline* p = &inst->pipeline;
     const tel__config* c = &inst->config;
+    tel__pipeline_limits spans = { c->span_delay_ms, c->span_batch, c->span_queue, c->span_timeout_ms };
+    tel__pipeline_limits logs = { c->log_delay_ms, c->log_batch, c->log_queue, c->log_timeout_ms };
     inst->source.resource = &c->resource;
     inst->source.metrics = p->metrics = &inst->metrics;
     inst->source.memory = p->memory = &inst->memory;
@@ -11358,14 +11356,8 @@ TEL__COLD void tel__lifecycle_wire(tel_instance* inst) {
     p->resource = c->resource;
     p->metric_interval_ms = c->metric_interval_ms;
     p->metric_timeout_ms = c->metric_timeout_ms;
-    p->limits[0].delay_ms = c->span_delay_ms;
-    p->limits[0].batch = c->span_batch;
-    p->limits[0].queue = c->span_queue;
-    p->limits[0].timeout_ms = c->span_timeout_ms;
-    p->limits[1].delay_ms = c->log_delay_ms;
-    p->limits[1].batch = c->log_batch;
-    p->limits[1].queue = c->log_queue;
-    p->limits[1].timeout_ms = c->log_timeout_ms;
+    p->limits[0] = spans;
+    p->limits[1] = logs;
 }
 
 /* Builds the rooms of an instance whose config is resolved. What was built on a failure is freed by destroy. */
@@ -12160,7 +12152,6 @@ TEL_API void tel_with_scope_end(tel_with_scope* s) {
     s->open = false;
     tel_detach(s->token);
 }
-
 
 #if defined(__clang__) && defined(__cplusplus)
 #pragma clang diagnostic pop

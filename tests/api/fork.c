@@ -439,6 +439,42 @@ static void test_fork_in_sink(void) {
     CHECK_INT(tel_shutdown(5000), TEL_OK);
 }
 
+/* The same while metrics are collected: the child offers the parent's points to nobody else and counts none of them. */
+static void fork_at_metrics(capture* c, const tel_batch* batch) { if (batch->metric_count) { fork_inside(c, batch); } }
+static void test_fork_in_collection(void) {
+    static capture second;
+    tel_sink sinks[2];
+    tel_desc d = load_desc(&sinks[0]);
+    int status = -1;
+    where = "fork_in_collection";
+    capture_init(&second);
+    sinks[1] = capture_sink(&second);
+    d.sink_count = 2;
+    d.no_thread = true;
+    CHECK_INT(tel_init(&d), TEL_OK);
+    tel_counter_add(&counter, 7);
+    second.counter_name = "fork.counter";
+    shared.inside_fn = fork_at_metrics;
+    tel_flush(10000);
+    if (forked == 0) {
+        alarm(20);
+        CHECK_BOOKS();
+        CHECK_INT(second.points, tel_query_stats().recorded[0]);
+        CHECK(second.counter == 0);
+        tel_counter_add(&counter, 2);
+        CHECK_INT(tel_flush(10000), TEL_OK);
+        CHECK_BOOKS();
+        CHECK(second.counter == 2);
+        _exit(check__failed ? 1 : 0);
+    }
+    CHECK(forked > 0);
+    waitpid(forked, &status, 0);
+    CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    CHECK(second.counter == 7);
+    CHECK_BOOKS();
+    CHECK_INT(tel_shutdown(5000), TEL_OK);
+}
+
 /* The scrape endpoint and the connection to a receiver stay with the parent. */
 static void test_sockets(void) {
     static receiver r;
@@ -495,6 +531,7 @@ int main(void) {
     if (!NO_CHILD_THREADS) { test_prefork(); }
     test_generations();
     test_fork_in_sink();
+    test_fork_in_collection();
     test_sockets();
     test_fork_under_load();
     return check_done();
