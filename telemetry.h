@@ -10779,11 +10779,12 @@ static struct tel__lifecycle_root {
     bool                  hooked, changing, adopted;
     uint32_t              next_id, epoch;   /* both begin at random: two copies of this header may meet by adoption */
     tel_stats             last;         /* the books of the instance that was shut down last */
+    tel_instance*         closing;      /* the instance that is being shut down, until its sinks are closed */
     tel_instance*         opening;      /* the instance whose sinks are being opened */
     const tel_desc*       opening_desc;
 } tel__root = {
     TEL__THREAD_MUTEX_INIT, { NULL }, { 0, false }, false, false, false, 0, 0,
-    { { 0 }, { 0 }, { 0 }, { 0 }, { 0 }, 0, 0, 0, 0, 0, 0, 0 }, NULL, NULL
+    { { 0 }, { 0 }, { 0 }, { 0 }, { 0 }, 0, 0, 0, 0, 0, 0, 0 }, NULL, NULL, NULL
 };
 
 /* ---- references ---- */
@@ -10811,9 +10812,11 @@ TEL__NOINLINE void tel__lifecycle_release(tel_instance* inst) {
 /* The export thread came out of a sink after tel_shutdown had given up on it. */
 TEL__COLD void tel__lifecycle_left(tel__pipeline* p) { tel__lifecycle_release((tel_instance*)p->registry->owner); }
 
-/* The current instance, held until release; NULL when there is none. */
+/* The current instance, held until release; NULL when there is none. Then it takes no lock: those who ask again and
+   again would keep it from a thread that starts or stops. */
 TEL__NOINLINE tel_instance* tel__lifecycle_acquire(void) {
     tel_instance* inst;
+    if (!tel__atomic_load_ptr(&tel__root.current)) { return NULL; }
     tel__thread_mutex_lock(&tel__root.mutex);
     inst = (tel_instance*)tel__atomic_load_ptr(&tel__root.current);
     if (inst) { tel__atomic_add_u32(&inst->refs, 1); }
@@ -11161,7 +11164,8 @@ TEL__COLD void tel__lifecycle_fork_locks(tel_instance* inst, void (*turn)(tel__t
 
 /* The instance this copy of the header has to see through a fork; an adopted one is its owner's. */
 TEL__COLD tel_instance* tel__lifecycle_forkable(void) {
-    return tel__root.adopted ? NULL : (tel_instance*)tel__atomic_load_ptr(&tel__root.current);
+    tel_instance* inst = (tel_instance*)tel__atomic_load_ptr(&tel__root.current);
+    return tel__root.adopted ? NULL : inst ? inst : tel__root.closing;
 }
 
 TEL__COLD void tel__lifecycle_fork_before(void) {
@@ -11515,6 +11519,9 @@ TEL__COLD tel_result tel__lifecycle_finish(tel_instance* inst, uint64_t deadline
     entered = ended && tel__pipeline_enter(&inst->pipeline, deadline);
     tel__lifecycle_say_lost(inst, &r);
     tel__metric_seal(&inst->metrics);
+    tel__thread_mutex_lock(&tel__root.mutex);       /* from here on no child of fork may touch the sinks */
+    tel__root.closing = NULL;
+    tel__thread_mutex_unlock(&tel__root.mutex);
     if (entered) {
         tel__pipeline_close(&inst->pipeline);
         tel__pipeline_leave(&inst->pipeline);
@@ -11541,7 +11548,7 @@ TEL__NOINLINE tel_result tel__lifecycle_stop(uint32_t timeout_ms) {
     tel__thread_mutex_lock(&tel__root.mutex);
     inst = (tel_instance*)tel__atomic_load_ptr(&tel__root.current);
     if (tel__root.adopted) { inst = NULL; }
-    if (inst) { tel__atomic_store_release_ptr(&tel__root.current, NULL); }
+    if (inst) { tel__atomic_store_release_ptr(&tel__root.current, NULL); tel__root.closing = inst; }
     tel__thread_mutex_unlock(&tel__root.mutex);
     if (!inst) { tel__lifecycle_end_change(NULL); return TEL_ERR_STATE; }
     r = tel__lifecycle_finish(inst, deadline);

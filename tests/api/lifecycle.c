@@ -996,7 +996,7 @@ static void test_observer_calls_back(void) {
 }
 
 int main(void) {
-    capture_watchdog(120);
+    capture_watchdog(170);
     test_exit();
     test_before_init();
     test_twice();
