@@ -9579,6 +9579,7 @@ typedef struct tel__sink_source {
     tel__memory*     memory;
     tel__diag*       diag;
     const tel_attrs* resource;
+    tel__atomic_u64  page;              /* bytes of the last page: the next one finds its room at once */
 } tel__sink_source;
 
 TEL__COLD tel_result tel__sink_render_batch(const tel_batch* batch, void* user_data) {
@@ -9586,16 +9587,18 @@ TEL__COLD tel_result tel__sink_render_batch(const tel_batch* batch, void* user_d
     return TEL_OK;
 }
 
-TEL__COLD tel_result tel__sink_render(const tel__sink_source* source, tel__text_out* out) {
+TEL__COLD tel_result tel__sink_render(tel__sink_source* source, tel__text_out* out) {
     tel__prometheus_render render;
     tel_batch frame;
     tel_result r;
     memset(&frame, 0, sizeof frame);
     frame.resource = *source->resource;
     frame.deadline_unix_ns = UINT64_MAX;
+    if (out->more_fn) { out->more_fn(out, (size_t)tel__atomic_load_u64(&source->page)); }
     tel__prometheus_begin(&render, out, source->memory, source->diag);
     r = tel__metric_collect(source->metrics, &frame, UINT64_MAX, tel__sink_render_batch, &render);
     tel__prometheus_end(&render);
+    tel__atomic_store_u64(&source->page, out->size + out->lost);
     return r == TEL_OK && out->lost ? TEL_ERR_MEMORY : r;
 }
 
