@@ -345,7 +345,8 @@ TEL_API tel_desc   tel_query_desc(void);        /* the setup in force, defaults 
                                                    tel_shutdown; zeroed when not initialised */
 
 /* Two copies of this header in one program (a .dll, a plugin): let one adopt the other's instance before it
-   records. NULL: back to its own; call that before the plugin is unloaded. TEL_ERR_BUILD: the copies differ. */
+   records. NULL: back to its own; call that before the plugin is unloaded. TEL_ERR_BUILD: the copies differ. Once
+   its owner has shut it down, records are counted no-ops; adopt what the owner starts next. */
 typedef struct tel_instance tel_instance;
 TEL_API tel_instance* tel_get_instance(void);   /* NULL when not initialised */
 TEL_API tel_result    tel_adopt_instance(tel_instance* other);
@@ -627,7 +628,8 @@ typedef struct tel_batch {
     const tel_metric_view* metrics; size_t metric_count;
     const tel_span_view*   spans;   size_t span_count;
     const tel_log_view*    logs;    size_t log_count;
-    uint64_t deadline_unix_ns;      /* be done by then; a late sink delays the rings, which drop and count */
+    uint64_t deadline_unix_ns;      /* be done by then; a late sink delays the call that runs it (tel_flush) or, on
+                                       the export thread, the rings, which drop and count */
 } tel_batch;
 
 /* What became of what a sink accepted. Index: 0 metric points, 1 spans, 2 log records. */
@@ -706,9 +708,10 @@ TEL_API void      tel_memory_clear  (tel_memory* memory);
 /* ==== P9 >>query ====================================================================================== */
 
 /* Pull instead of push: collect all metrics now, on this thread, into a sink you pass; only its export_fn is
-   called. Any thread, one collection at a time; TEL_ERR_STATE when not initialised or inside a sink. */
+   called. Any thread, one collection at a time; TEL_ERR_STATE when not initialised, inside a sink, or shut down
+   before its turn. A slow one delays those who collect; tel_flush and tel_shutdown not past their timeout. */
 TEL_API tel_result tel_collect(const tel_sink* into);
-TEL_API tel_result tel_prometheus_render(tel_writer out);           /* text exposition format 0.0.4 */
+TEL_API tel_result tel_prometheus_render(tel_writer out);           /* text format 0.0.4, in one write at the end */
 TEL_API size_t     tel_prometheus_print(char* out, size_t size);    /* snprintf rules: returns the size needed */
 TEL_API uint32_t   tel_prometheus_port(void);                       /* of the first scrape endpoint; 0: none */
 
@@ -2774,7 +2777,8 @@ TEL__COLD tel_result tel__text_percent_decode(tel_text in, char* out, size_t cap
     X(FAMILY,           2, 1, "metric left out of the Prometheus text")             \
     X(OBSERVER,         2, 0, "observer")                                                               \
     X(PROMETHEUS,       3, 1, "Prometheus text")                                                        \
-    X(QUEUE_FULL,       2, 1, "sink is slower than records come, some are dropped (OTEL_BSP_MAX_QUEUE_SIZE, _BLRP_)")
+    X(QUEUE_FULL,       2, 1, "sink is slower than records come, some are dropped (OTEL_BSP_MAX_QUEUE_SIZE, _BLRP_)") \
+    X(COLLECTING,       2, 1, "metrics were not collected (timeout: another collection did not end)")
 
 typedef enum tel__diag_item {
 #define TEL__DIAG_ENUM(name, level, repeats, text) TEL__DIAG_##name,
@@ -3569,7 +3573,7 @@ TEL__INLINE char* tel__ring_begin(tel__ring_thread* t, uint32_t size, int signal
 
    Uses      R02-R04, R06, R08-R10.            Used by   R15, R19, R21, R22.
    Threads   add, set, record, find: any. Creation, thread end and snapshots: under m->mutex, which the record
-             path takes only for a first use. Collections: one at a time, under m->collecting (taken first).
+             path takes only for a first use. Collections: one at a time, between enter and leave, without m->mutex.
    Holds     A series has one id, drawn from a range that no other instance of this process ever uses, so an
              id alone proves that an instrument is bound to this instance. Ids 0 and 1 of the range are
              hidden series that swallow what may not be recorded.
@@ -3676,7 +3680,9 @@ typedef struct tel__metrics {
     tel__clock*         clock;
     tel__attr_scopes*   scopes;
     uint32_t            base, max_series;
-    tel__thread_mutex   mutex, collecting;
+    tel__thread_mutex   mutex;
+    tel__thread_cond    idle;           /* with mutex: a collection has ended, or sealed */
+    bool                collecting;     /* one is under way: its owner alone uses round and arena, calls observers */
     tel__metric*        metrics;
     tel__metric_list    by_id, metric_by_id;
     tel__atomic_ptr     table;          /* tel__metric_list-like open hash: [0] mask, [1] array before, [2..] */
@@ -4700,7 +4706,7 @@ TEL__FN bool tel__metric_next_chunk(tel__metrics* m, tel__metric_visit* visit, t
     return ok;
 }
 
-/* Calls every observer once. The list only grows during this; removal waits for m->collecting. */
+/* Calls every observer once. The list only grows during this; removal waits for the end of the collection. */
 TEL__COLD void tel__metric_observe_all(tel__metrics* m) {
     uint32_t i, n = tel__atomic_load_acquire_u32(&m->metric_by_id.count);
     m->round++;
@@ -4715,15 +4721,36 @@ TEL__COLD void tel__metric_observe_all(tel__metrics* m) {
     }
 }
 
+/* Begins a collection. TEL_ERR_TIMEOUT: another one did not end by the deadline. TEL_ERR_STATE: nor by the
+   shutdown, which waits for nobody who waits here. */
+TEL__COLD tel_result tel__metric_enter(tel__metrics* m, uint64_t deadline) {
+    tel_result r = TEL_OK;
+    tel__thread_mutex_lock(&m->mutex);
+    while (m->collecting && !m->sealed && tel__clock_mono_ns() < deadline) {
+        tel__thread_cond_wait(&m->idle, &m->mutex, deadline);
+    }
+    if (m->collecting) { r = m->sealed ? TEL_ERR_STATE : TEL_ERR_TIMEOUT; }
+    m->collecting = true;
+    tel__thread_mutex_unlock(&m->mutex);
+    return r;
+}
+
+TEL__COLD void tel__metric_leave(tel__metrics* m) {
+    tel__thread_mutex_lock(&m->mutex);
+    m->collecting = false;
+    tel__thread_cond_broadcast(&m->idle);
+    tel__thread_mutex_unlock(&m->mutex);
+}
+
 /* One collection. emit gets every batch (at least one, perhaps empty); its first failure ends it. The callbacks run
-   with m->collecting held and m->mutex free. */
-TEL__COLD tel_result tel__metric_collect(tel__metrics* m, const tel_batch* frame,
+   with m->mutex free, however long they take: who wants to collect meanwhile waits until the deadline. */
+TEL__COLD tel_result tel__metric_collect(tel__metrics* m, const tel_batch* frame, uint64_t deadline,
                                        tel_result (*emit)(const tel_batch* batch, void* user_data), void* user_data) {
     tel__metric_visit visit;
     tel_batch batch = *frame;
-    tel_result r = TEL_OK;
+    tel_result r = tel__metric_enter(m, deadline);
+    if (r != TEL_OK) { return r; }
     memset(&visit, 0, sizeof visit);
-    tel__thread_mutex_lock(&m->collecting);
     tel__metric_observe_all(m);
     visit.now = tel__clock_now_unix(m->clock);
     do {
@@ -4731,7 +4758,7 @@ TEL__COLD tel_result tel__metric_collect(tel__metrics* m, const tel_batch* frame
         r = emit(&batch, user_data);
     } while (r == TEL_OK && visit.metric);
     tel__memory_rewind(&m->arena);
-    tel__thread_mutex_unlock(&m->collecting);
+    tel__metric_leave(m);
     return r;
 }
 
@@ -4756,14 +4783,13 @@ TEL__COLD tel_result tel__metric_observer_add(tel__metrics* m, const tel_observe
     about.real = real;
     about.kind = d->kind == TEL_OBSERVE_COUNTER ? TEL__METRIC_COUNTER
                : d->kind == TEL_OBSERVE_UPDOWN ? TEL__METRIC_UPDOWN : TEL__METRIC_GAUGE;
-    tel__thread_mutex_lock(&m->collecting);
     tel__thread_mutex_lock(&m->mutex);
+    while (m->collecting) { tel__thread_cond_wait(&m->idle, &m->mutex, UINT64_MAX); }
     metric = tel__metric_of(m, &about);
     if (!metric) { r = TEL_ERR_MEMORY; }
     else if (metric->observe && metric->observe != d->func) { r = TEL_ERR_ARGUMENT; }
     else { metric->observe_user_data = d->user_data; metric->observe = d->func; }
     tel__thread_mutex_unlock(&m->mutex);
-    tel__thread_mutex_unlock(&m->collecting);
     tel__metric_complain(m, &about);
     if (r == TEL_ERR_ARGUMENT) { tel__diag_report(m->diag, TEL__DIAG_OBSERVER, "\"%s\" is observed already", d->name); }
     return r;
@@ -4772,14 +4798,12 @@ TEL__COLD tel_result tel__metric_observer_add(tel__metrics* m, const tel_observe
 TEL__COLD tel_result tel__metric_observer_remove(tel__metrics* m, const char* name) {
     tel__metric* at;
     tel_result r = TEL_ERR_ARGUMENT;
-    if (!name) { return r; }
-    tel__thread_mutex_lock(&m->collecting);
     tel__thread_mutex_lock(&m->mutex);
+    while (m->collecting) { tel__thread_cond_wait(&m->idle, &m->mutex, UINT64_MAX); }
     for (at = m->metrics; at; at = at->next) {
         if (at->observe && strcmp(at->name, name) == 0) { at->observe = NULL; r = TEL_OK; }
     }
     tel__thread_mutex_unlock(&m->mutex);
-    tel__thread_mutex_unlock(&m->collecting);
     return r;
 }
 
@@ -4808,7 +4832,7 @@ TEL__COLD tel_result tel__metric_init(tel__metrics* m, tel__memory* memory, tel_
     m->max_series = max_series;
     m->arena.memory = memory;
     tel__thread_mutex_init(&m->mutex);
-    tel__thread_mutex_init(&m->collecting);
+    tel__thread_cond_init(&m->idle);
     memset(&about, 0, sizeof about);
     for (i = 0; i < 2; i++) {
         tel__metric* metric;
@@ -4841,12 +4865,23 @@ TEL__COLD void tel__metric_close(tel__metrics* m) {
     tel__metric_list_free(&m->metric_by_id, m->memory);
     tel__memory_release(&m->arena);
     tel__thread_mutex_destroy(&m->mutex);
-    tel__thread_mutex_destroy(&m->collecting);
+    tel__thread_cond_destroy(&m->idle);
+}
+
+/* No id is drawn from here on, so the next instance has them, and nobody waits for a collection any more. */
+TEL__COLD void tel__metric_seal(tel__metrics* m) {
+    tel__thread_mutex_lock(&m->mutex);
+    m->sealed = true;
+    tel__thread_cond_broadcast(&m->idle);
+    tel__thread_mutex_unlock(&m->mutex);
 }
 
 /* In the child of fork, where only this thread lives: every sum starts at zero, now. */
 TEL__COLD void tel__metric_restart(tel__metrics* m) {
     uint32_t i, n = tel__atomic_load_u32(&m->by_id.count);
+    tel__thread_cond_init(&m->idle);
+    m->collecting = false;              /* perhaps by a thread that is not here */
+    m->arena.chunks = NULL;             /* perhaps in use by it: left alone */
     while (m->cells) { tel__metric_cells_end(m->cells); }
     for (i = 0; i < n; i++) {
         tel__metric_series* s = (tel__metric_series*)tel__metric_list_at(&m->by_id, i);
@@ -5997,6 +6032,7 @@ typedef struct tel__pipeline {
     bool               in_round, closed;    /* the export thread is at work; the sinks are closed */
     uint32_t           sealed;          /* stages in this drain: the sinks are served before there are too many */
     bool               starved;         /* the last drain left something for want of memory */
+    tel_result         collected;       /* what the last round's collection came to */
     uint64_t           until;           /* the time of the one who works */
     tel__thread_mutex  stats;           /* held over stats_fn, and while a sink's last books are taken */
 } tel__pipeline;
@@ -6250,6 +6286,7 @@ TEL__COLD void tel__pipeline_serve(tel__pipeline* p, tel__pipeline_sink* k, bool
 /* Hands one batch of a collection to every sink that is pushed metrics. A sink's failure is its own. */
 TEL__COLD tel_result tel__pipeline_emit(const tel_batch* batch, void* user_data) {
     tel__pipeline* p = (tel__pipeline*)user_data;
+    uint32_t forks = tel__thread_me.forks;
     uint64_t points = 0;
     uint32_t i;
     for (i = 0; i < batch->metric_count; i++) { points += batch->metrics[i].point_count; }
@@ -6260,6 +6297,7 @@ TEL__COLD tel_result tel__pipeline_emit(const tel_batch* batch, void* user_data)
         tel_result r;
         if (!tel__pipeline_wants(k, 0)) { continue; }
         r = tel__pipeline_call(&k->sink, batch);
+        if (forks != tel__thread_me.forks) { return TEL_OK; }   /* the sink forked: these are the parent's points */
         tel__atomic_add_u64(r == TEL_OK ? &k->accepted[0] : &k->dropped_failed[0], points);
         if (r != TEL_OK) {
             tel__diag_report(p->diag, TEL__DIAG_SINK_FAILED, "%s: %s, metrics dropped", k->sink.name,
@@ -6275,16 +6313,22 @@ TEL__COLD bool tel__pipeline_pushes_metrics(const tel__pipeline* p) {
     return false;
 }
 
+/* While somebody else collects, a flush waits for the end of that, up to its deadline. A round of the export thread
+   does not: the rings cannot wait, and the metrics stay due. */
 TEL__COLD void tel__pipeline_metrics(tel__pipeline* p, bool force) {
     uint64_t now = tel__clock_mono_ns(), interval = (uint64_t)p->metric_interval_ms * 1000000u;
+    bool late = force || now > p->next_collect + interval;
     tel_batch frame;
+    p->collected = TEL_OK;
     if (!force && now < p->next_collect) { return; }
-    p->next_collect = now + interval;
-    if (!tel__pipeline_pushes_metrics(p)) { return; }
-    tel__pipeline_frame(p, &frame, p->metric_timeout_ms, p->until);
-    if (tel__metric_collect(p->metrics, &frame, tel__pipeline_emit, p) != TEL_OK) {
-        tel__diag_report(p->diag, TEL__DIAG_MEMORY, "metrics were not collected");
+    if (tel__pipeline_pushes_metrics(p)) {
+        tel__pipeline_frame(p, &frame, p->metric_timeout_ms, p->until);
+        p->collected = tel__metric_collect(p->metrics, &frame, force ? p->until : 0, tel__pipeline_emit, p);
     }
+    if (p->collected != TEL_ERR_TIMEOUT) { p->next_collect = now + interval; }
+    else if (!late) { return; }
+    if (p->collected == TEL_OK) { return; }
+    tel__diag_report(p->diag, TEL__DIAG_COLLECTING, "%s", tel__diag_result(p->collected));
 }
 
 /* ---- rounds ---- */
@@ -6437,7 +6481,7 @@ TEL__CALL tel_result tel__pipeline_flush(tel__pipeline* p, uint64_t deadline) {
         tel__thread_sleep_ns(deadline - now < 2000000u ? deadline - now : 2000000u);
         for (i = 0; i < p->sink_count; i++) { tel__pipeline_serve(p, &p->sinks[i], false); }
     }
-    if (r == TEL_OK && p->starved) { r = TEL_ERR_MEMORY; }
+    if (r == TEL_OK) { r = p->starved ? TEL_ERR_MEMORY : p->collected; }
     tel__memory_rewind(&p->arena);
     tel__pipeline_leave(p);
     return r;
@@ -9547,6 +9591,7 @@ typedef struct tel__sink_source {
     tel__memory*     memory;
     tel__diag*       diag;
     const tel_attrs* resource;
+    tel__atomic_u64  page;              /* bytes of the last page: the next one finds its room at once */
 } tel__sink_source;
 
 TEL__COLD tel_result tel__sink_render_batch(const tel_batch* batch, void* user_data) {
@@ -9554,16 +9599,18 @@ TEL__COLD tel_result tel__sink_render_batch(const tel_batch* batch, void* user_d
     return TEL_OK;
 }
 
-TEL__COLD tel_result tel__sink_render(const tel__sink_source* source, tel__text_out* out) {
+TEL__COLD tel_result tel__sink_render(tel__sink_source* source, tel__text_out* out) {
     tel__prometheus_render render;
     tel_batch frame;
     tel_result r;
     memset(&frame, 0, sizeof frame);
     frame.resource = *source->resource;
     frame.deadline_unix_ns = UINT64_MAX;
+    if (out->more_fn) { out->more_fn(out, (size_t)tel__atomic_load_u64(&source->page)); }
     tel__prometheus_begin(&render, out, source->memory, source->diag);
-    r = tel__metric_collect(source->metrics, &frame, tel__sink_render_batch, &render);
+    r = tel__metric_collect(source->metrics, &frame, UINT64_MAX, tel__sink_render_batch, &render);
     tel__prometheus_end(&render);
+    tel__atomic_store_u64(&source->page, out->size + out->lost);
     return r == TEL_OK && out->lost ? TEL_ERR_MEMORY : r;
 }
 
@@ -10707,9 +10754,8 @@ TEL__COLD tel_result tel__config_prometheus_resolve(const tel_prometheus_desc* d
    Holds     tel__root is the only writable variable beside tel__thread_me. root.mutex guards current, refs
              taken through it, and start and stop; it is held for moments only, never over a callback. An
              instance's refs are one for the root, one for each registered thread, one for each call under way;
-             whoever takes
-             the last one frees it. After `closed` is set (under gate) nobody drains into the pipeline, and
-             cells and tracers of all threads refuse, so a late record misses and comes here.
+             whoever takes the last one frees it. After `closed` is set (under gate) nobody drains into the pipeline,
+             and cells and tracers of all threads refuse, so a late record misses and comes here.
              Order of locks: root.mutex, gate, pipeline.stage, registry.mutex, metrics.mutex, scopes.mutex. fork
              takes all of them, so the child inherits them whole.
    Tests     tests/api/lifecycle.c, tests/api/fork.c, tests/api/threads.c   fuzz: none   bench: idle
@@ -10732,6 +10778,7 @@ struct tel_instance {
     tel__metrics       metrics;
     tel__spans         spans;
     tel__pipeline      pipeline;
+    tel__sink_source   source;          /* of Prometheus pages */
     size_t             sink_slots;
     tel_sink           sinks[TEL__PIPELINE_SINKS];
     uint32_t           prometheus_port;
@@ -10746,11 +10793,12 @@ static struct tel__lifecycle_root {
     bool                  hooked, changing, adopted;
     uint32_t              next_id, epoch;   /* both begin at random: two copies of this header may meet by adoption */
     tel_stats             last;         /* the books of the instance that was shut down last */
+    tel_instance*         closing;      /* the instance that is being shut down, until its sinks are closed */
     tel_instance*         opening;      /* the instance whose sinks are being opened */
     const tel_desc*       opening_desc;
 } tel__root = {
     TEL__THREAD_MUTEX_INIT, { NULL }, { 0, false }, false, false, false, 0, 0,
-    { { 0 }, { 0 }, { 0 }, { 0 }, { 0 }, 0, 0, 0, 0, 0, 0, 0 }, NULL, NULL
+    { { 0 }, { 0 }, { 0 }, { 0 }, { 0 }, 0, 0, 0, 0, 0, 0, 0 }, NULL, NULL, NULL
 };
 
 /* ---- references ---- */
@@ -10778,14 +10826,38 @@ TEL__NOINLINE void tel__lifecycle_release(tel_instance* inst) {
 /* The export thread came out of a sink after tel_shutdown had given up on it. */
 TEL__COLD void tel__lifecycle_left(tel__pipeline* p) { tel__lifecycle_release((tel_instance*)p->registry->owner); }
 
-/* The current instance, held until release; NULL when there is none. */
+/* The current instance, held until release; NULL when there is none. Then it takes no lock: those who ask again and
+   again would keep it from a thread that starts or stops. */
 TEL__NOINLINE tel_instance* tel__lifecycle_acquire(void) {
     tel_instance* inst;
+    if (!tel__atomic_load_ptr(&tel__root.current)) { return NULL; }
     tel__thread_mutex_lock(&tel__root.mutex);
     inst = (tel_instance*)tel__atomic_load_ptr(&tel__root.current);
     if (inst) { tel__atomic_add_u32(&inst->refs, 1); }
     tel__thread_mutex_unlock(&tel__root.mutex);
     return inst;
+}
+
+/* Adopts another module's instance, or gives it up (NULL); false: we have one of our own, or, with `only`, have not
+   adopted that one. */
+TEL__COLD bool tel__lifecycle_follow(tel_instance* other, const tel_instance* only) {
+    tel_instance* before;
+    bool well;
+    tel__thread_mutex_lock(&tel__root.mutex);
+    before = (tel_instance*)tel__atomic_load_ptr(&tel__root.current);
+    well = (!before || tel__root.adopted) && (!only || before == only);
+    if (well) {
+        if (before) {                   /* its ids stay in our instruments: none of ours may be the same */
+            uint32_t end = before->metrics.base + tel__atomic_load_u32(&before->metrics.by_id.count) + 0x10000u;
+            if (tel__root.next_id < end) { tel__root.next_id = end; }
+        }
+        if (other) { tel__atomic_add_u32(&other->refs, 1); }
+        tel__root.adopted = other != NULL;
+        tel__atomic_store_release_ptr(&tel__root.current, other);
+    }
+    tel__thread_mutex_unlock(&tel__root.mutex);
+    if (well && before) { tel__lifecycle_release(before); }
+    return well;
 }
 
 /* ---- threads ---- */
@@ -10810,13 +10882,15 @@ TEL__COLD void tel__lifecycle_forget_me(void) {
     tel__thread_me.ring = NULL;
 }
 
-TEL__COLD void tel__lifecycle_thread_exit(void* value) {
+TEL__NOINLINE void tel__lifecycle_depart(tel__ring_thread* mine) {
+    tel__thread_exit_arm(&tel__root.hook, NULL);
     tel__lifecycle_forget_me();
-    tel__lifecycle_leave((tel__ring_thread*)value);
+    tel__lifecycle_leave(mine);
 }
+TEL__COLD void tel__lifecycle_thread_exit(void* value) { tel__lifecycle_depart((tel__ring_thread*)value); }
 
 /* Registers the calling thread with inst, whose reference it takes over; false: no memory, and then the
-   reference is given back. */
+   reference is given back. Recording begins with wake. */
 TEL__NOINLINE bool tel__lifecycle_join(tel_instance* inst) {
     tel__ring_thread* t = tel__ring_thread_add(&inst->registry);
     if (t) {
@@ -10841,14 +10915,12 @@ TEL__NOINLINE bool tel__lifecycle_join(tel_instance* inst) {
     }
     tel__thread_mutex_unlock(&inst->gate);
     tel__thread_me.ring = t;
-    tel__thread_me.cells = t->cells;
-    tel__thread_me.tracer = t->tracer;
     tel__atomic_add_u64(&inst->ignored, tel__thread_me.idle);
     tel__thread_me.idle = 0;
     return true;
 }
 
-/* In the child of fork, at its first record: the export thread. */
+/* Lets this thread record; in the child of fork, at its first record: the export thread. */
 TEL__COLD void tel__lifecycle_wake(tel_instance* inst) {
     tel__thread_mutex_lock(&tel__root.mutex);
     tel__thread_me.cells = tel__thread_me.ring->cells;
@@ -10881,12 +10953,13 @@ TEL__NOINLINE tel_instance* tel__lifecycle_enter(int signal) {
         return inst;
     }
     if (tel__lifecycle_idle()) { return NULL; }
-    if (t) {
-        tel__thread_exit_arm(&tel__root.hook, NULL);
-        tel__lifecycle_forget_me();
-        tel__lifecycle_leave(t);
-    }
+    if (t) { tel__lifecycle_depart(t); }
     inst = tel__lifecycle_acquire();
+    if (inst && tel__atomic_load_u32(&inst->closed)) {      /* shut down by its owner: later records end in idle */
+        tel__lifecycle_follow(NULL, inst);
+        tel__lifecycle_release(inst);
+        inst = NULL;
+    }
     if (!inst) { tel__thread_me.idle++; return NULL; }
     tel__atomic_add_u32(&inst->refs, 1);
     if (!tel__lifecycle_join(inst)) {
@@ -11060,22 +11133,15 @@ TEL__COLD tel_result tel__lifecycle_open_otlp(tel_sink* self, const tel_allocato
 TEL__COLD tel_result tel__lifecycle_open_prometheus(tel_sink* self, const tel_allocator* a) {
     tel_instance* inst = tel__root.opening;
     tel__config_prometheus c;
-    tel__sink_source source;
     tel_result r = tel__config_prometheus_resolve((const tel_prometheus_desc*)self->config,
-                                                  tel__root.opening_desc->ignore_env,
-                                                  &inst->diag, &c);
+                                                  tel__root.opening_desc->ignore_env, &inst->diag, &c);
     (void)a;
     if (r != TEL_OK) { return r; }
-    source.metrics = &inst->metrics;
-    source.memory = &inst->memory;
-    source.diag = &inst->diag;
-    source.resource = &inst->config.resource;
 #if TEL_NO_HTTP
-    (void)source;
     tel__diag_report(&inst->diag, TEL__DIAG_LISTEN, "built with TEL_NO_HTTP");
     return TEL_ERR_STATE;
 #else
-    r = tel__sink_prometheus_open(self, &source, c.host, (uint16_t)c.port);
+    r = tel__sink_prometheus_open(self, &inst->source, c.host, (uint16_t)c.port);
     if (r == TEL_OK && !inst->prometheus_port) {
         inst->prometheus_port = tel__http_listener_port(((tel__sink_prometheus*)self->user_data)->listener);
     }
@@ -11112,7 +11178,8 @@ TEL__COLD void tel__lifecycle_fork_locks(tel_instance* inst, void (*turn)(tel__t
 
 /* The instance this copy of the header has to see through a fork; an adopted one is its owner's. */
 TEL__COLD tel_instance* tel__lifecycle_forkable(void) {
-    return tel__root.adopted ? NULL : (tel_instance*)tel__atomic_load_ptr(&tel__root.current);
+    tel_instance* inst = (tel_instance*)tel__atomic_load_ptr(&tel__root.current);
+    return tel__root.adopted ? NULL : inst ? inst : tel__root.closing;
 }
 
 TEL__COLD void tel__lifecycle_fork_before(void) {
@@ -11169,11 +11236,9 @@ TEL__COLD void tel__lifecycle_fork_sinks(tel_instance* inst) {
     int j;
     for (i = 0; i < inst->pipeline.sink_count; i++) {
         tel__pipeline_sink* k = &inst->pipeline.sinks[i];
-        for (j = 0; j < 3; j++) {
-            tel__atomic_store_u64(&k->accepted[j], 0);
-            tel__atomic_store_u64(&k->dropped_full[j], 0);
-            tel__atomic_store_u64(&k->dropped_failed[j], 0);
-        }
+        memset(k->accepted, 0, sizeof k->accepted);
+        memset(k->dropped_full, 0, sizeof k->dropped_full);
+        memset(k->dropped_failed, 0, sizeof k->dropped_failed);
         for (j = 0; j < 2; j++) { k->retry_at[j] = k->backoff_ns[j] = k->give_up_at[j] = 0; }
         if (k->sink.fork_fn) { k->sink.fork_fn(k->sink.user_data); }
     }
@@ -11181,12 +11246,9 @@ TEL__COLD void tel__lifecycle_fork_sinks(tel_instance* inst) {
 
 /* The child: one thread, whole locks, nothing recorded. Allocates little and makes no thread. */
 TEL__NOINLINE void tel__lifecycle_fork_child(void) {
-    tel_instance* inst;
+    tel_instance* inst = tel__lifecycle_forkable();
     tel__pipeline* p;
-    tel__atomic_unlock();
-    inst = tel__lifecycle_forkable();
-    if (inst) { tel__lifecycle_fork_locks(inst, tel__thread_mutex_unlock); }
-    tel__thread_mutex_unlock(&tel__root.mutex);
+    tel__lifecycle_fork_parent();
     tel__root.changing = false;
     tel__thread_me.forks++;
     if (tel__thread_me.ring && (tel__root.adopted || !inst || tel__thread_me.ring->registry != &inst->registry)) {
@@ -11196,10 +11258,9 @@ TEL__NOINLINE void tel__lifecycle_fork_child(void) {
     }
     if (!inst) { return; }
     p = &inst->pipeline;
-    tel__thread_mutex_init(&inst->metrics.collecting);      /* perhaps held by a thread that is not here */
     tel__pipeline_sync_init(p);
     p->busy = p->running = p->in_round = p->thread.started = false;
-    p->arena.chunks = inst->metrics.arena.chunks = NULL;        /* perhaps in use at the fork: left alone */
+    p->arena.chunks = NULL;             /* perhaps in use at the fork: left alone */
     tel__pipeline_discard(p);
     tel__metric_restart(&inst->metrics);
     tel__span_restart(&inst->spans);
@@ -11208,8 +11269,7 @@ TEL__NOINLINE void tel__lifecycle_fork_child(void) {
     tel__config_refork(&inst->config);
     tel__atomic_store_u64(&p->points, 0);
     tel__atomic_store_u64(&inst->ignored, 0);
-    tel__atomic_store_u64(&inst->unregistered[0], 0);
-    tel__atomic_store_u64(&inst->unregistered[1], 0);
+    memset(inst->unregistered, 0, sizeof inst->unregistered);
     p->said_dropped[0] = p->said_dropped[1] = 0;
     p->next_collect = tel__clock_mono_ns() + (uint64_t)p->metric_interval_ms * 1000000u;
     inst->prometheus_port = 0;
@@ -11301,24 +11361,21 @@ TEL__COLD void tel__lifecycle_remember(tel_instance* inst, const tel_desc* desc)
 TEL__COLD void tel__lifecycle_wire(tel_instance* inst) {
     tel__pipeline* p = &inst->pipeline;
     const tel__config* c = &inst->config;
-    p->memory = &inst->memory;
-    p->diag = &inst->diag;
+    tel__pipeline_limits spans = { c->span_delay_ms, c->span_batch, c->span_queue, c->span_timeout_ms };
+    tel__pipeline_limits logs = { c->log_delay_ms, c->log_batch, c->log_queue, c->log_timeout_ms };
+    inst->source.resource = &c->resource;
+    inst->source.metrics = p->metrics = &inst->metrics;
+    inst->source.memory = p->memory = &inst->memory;
+    inst->source.diag = p->diag = &inst->diag;
     p->clock = &inst->clock;
     p->registry = &inst->registry;
     p->left_fn = tel__lifecycle_left;
-    p->metrics = &inst->metrics;
     p->scopes = &inst->scopes;
     p->resource = c->resource;
     p->metric_interval_ms = c->metric_interval_ms;
     p->metric_timeout_ms = c->metric_timeout_ms;
-    p->limits[0].delay_ms = c->span_delay_ms;
-    p->limits[0].batch = c->span_batch;
-    p->limits[0].queue = c->span_queue;
-    p->limits[0].timeout_ms = c->span_timeout_ms;
-    p->limits[1].delay_ms = c->log_delay_ms;
-    p->limits[1].batch = c->log_batch;
-    p->limits[1].queue = c->log_queue;
-    p->limits[1].timeout_ms = c->log_timeout_ms;
+    p->limits[0] = spans;
+    p->limits[1] = logs;
 }
 
 /* Builds the rooms of an instance whose config is resolved. What was built on a failure is freed by destroy. */
@@ -11400,7 +11457,7 @@ TEL__NOINLINE tel_result tel__lifecycle_start(const tel_desc* desc) {
     tel_instance* inst = NULL;
     tel_result r = TEL_ERR_MEMORY;
     if (!tel__lifecycle_begin_change()) { return TEL_ERR_STATE; }
-    if (tel__atomic_load_ptr(&tel__root.current)) {
+    if (tel__atomic_load_acquire_ptr(&tel__root.current)) {
         tel__lifecycle_end_change(NULL);
         return TEL_ERR_STATE;
     }
@@ -11475,6 +11532,10 @@ TEL__COLD tel_result tel__lifecycle_finish(tel_instance* inst, uint64_t deadline
     if (ended) { tel__atomic_add_u32(&inst->refs, (uint32_t)-1); }
     entered = ended && tel__pipeline_enter(&inst->pipeline, deadline);
     tel__lifecycle_say_lost(inst, &r);
+    tel__metric_seal(&inst->metrics);
+    tel__thread_mutex_lock(&tel__root.mutex);       /* from here on no child of fork may touch the sinks */
+    tel__root.closing = NULL;
+    tel__thread_mutex_unlock(&tel__root.mutex);
     if (entered) {
         tel__pipeline_close(&inst->pipeline);
         tel__pipeline_leave(&inst->pipeline);
@@ -11482,9 +11543,6 @@ TEL__COLD tel_result tel__lifecycle_finish(tel_instance* inst, uint64_t deadline
         r = TEL_ERR_TIMEOUT;            /* somebody is inside a sink and holds a reference: the last closes the sinks */
     }
     tel__diag_flush(&inst->diag);
-    tel__thread_mutex_lock(&inst->metrics.mutex);       /* no id is drawn from here on: the next instance has them */
-    inst->metrics.sealed = true;
-    tel__thread_mutex_unlock(&inst->metrics.mutex);
     tel__lifecycle_stats(inst, &last);
     tel__thread_mutex_lock(&tel__root.mutex);
     tel__root.last = last;
@@ -11504,15 +11562,11 @@ TEL__NOINLINE tel_result tel__lifecycle_stop(uint32_t timeout_ms) {
     tel__thread_mutex_lock(&tel__root.mutex);
     inst = (tel_instance*)tel__atomic_load_ptr(&tel__root.current);
     if (tel__root.adopted) { inst = NULL; }
-    if (inst) { tel__atomic_store_release_ptr(&tel__root.current, NULL); }
+    if (inst) { tel__atomic_store_release_ptr(&tel__root.current, NULL); tel__root.closing = inst; }
     tel__thread_mutex_unlock(&tel__root.mutex);
     if (!inst) { tel__lifecycle_end_change(NULL); return TEL_ERR_STATE; }
     r = tel__lifecycle_finish(inst, deadline);
-    if (mine && mine->registry == &inst->registry) {
-        tel__thread_exit_arm(&tel__root.hook, NULL);
-        tel__lifecycle_forget_me();
-        tel__lifecycle_leave(mine);
-    }
+    if (mine && mine->registry == &inst->registry) { tel__lifecycle_depart(mine); }
     tel__lifecycle_release(inst);
     tel__lifecycle_end_change(NULL);
     return r;
@@ -11520,7 +11574,7 @@ TEL__NOINLINE tel_result tel__lifecycle_stop(uint32_t timeout_ms) {
 
 TEL__COLD void tel__lifecycle_at_exit(void) {
     tel_instance* inst = tel__lifecycle_acquire();
-    bool flush = inst && !inst->no_atexit && !tel__root.adopted;
+    bool flush = inst && !inst->no_atexit;     /* an adopted one is refused */
     if (inst) { tel__lifecycle_release(inst); }
     if (flush) { tel__lifecycle_stop(TEL__LIFECYCLE_EXIT_MS); }
 }
@@ -11528,30 +11582,14 @@ TEL__COLD void tel__lifecycle_at_exit(void) {
 /* ---- adoption ---- */
 
 TEL__NOINLINE tel_result tel__lifecycle_adopt(tel_instance* other) {
-    tel_instance* before;
     tel__ring_thread* t = tel__thread_me.ring;
     if (other && other->magic != TEL__LIFECYCLE_MAGIC) { return TEL_ERR_BUILD; }
     if (!tel__lifecycle_begin_change()) { return TEL_ERR_STATE; }
-    before = (tel_instance*)tel__atomic_load_ptr(&tel__root.current);
-    if ((before && !tel__root.adopted) || (other && !tel__lifecycle_hooks())) {
+    if ((other && !tel__lifecycle_hooks()) || !tel__lifecycle_follow(other, NULL)) {
         tel__lifecycle_end_change(NULL);
         return TEL_ERR_STATE;
     }
-    if (other) { tel__atomic_add_u32(&other->refs, 1); }
-    tel__thread_mutex_lock(&tel__root.mutex);
-    tel__atomic_store_release_ptr(&tel__root.current, other);
-    tel__root.adopted = other != NULL;
-    tel__thread_mutex_unlock(&tel__root.mutex);
-    if (before && t) {
-        tel__thread_exit_arm(&tel__root.hook, NULL);
-        tel__lifecycle_forget_me();
-        tel__lifecycle_leave(t);
-    }
-    if (before) {                       /* its ids stay in our instruments: none of ours may be the same */
-        uint32_t end = before->metrics.base + tel__atomic_load_u32(&before->metrics.by_id.count) + 0x10000u;
-        if (tel__root.next_id < end) { tel__root.next_id = end; }
-        tel__lifecycle_release(before);
-    }
+    if (t && t->registry->owner != other) { tel__lifecycle_depart(t); }
     if (!other) { tel__thread_exit_hook_drop(&tel__root.hook); }
     tel__lifecycle_end_change(NULL);
     return TEL_OK;
@@ -11780,23 +11818,16 @@ TEL_API tel_histogram* tel_histogram_bind(tel_histogram* h, tel_attrs attrs) {
     return (tel_histogram*)tel__api_bind(h, TEL__METRIC_HISTOGRAM, attrs);
 }
 
-TEL_API tel_result tel_observer_add(const tel_observer_desc* desc) {
+TEL__COLD tel_result tel__api_observer(const tel_observer_desc* desc, const char* gone) {
     tel_instance* inst = tel__api_called_back() ? NULL : tel__lifecycle_acquire();
     tel_result r;
     if (!inst) { return TEL_ERR_STATE; }
-    r = tel__metric_observer_add(&inst->metrics, desc, true);
+    r = gone ? tel__metric_observer_remove(&inst->metrics, gone) : tel__metric_observer_add(&inst->metrics, desc, true);
     tel__lifecycle_release(inst);
     return r;
 }
-
-TEL_API tel_result tel_observer_remove(const char* name) {
-    tel_instance* inst = tel__api_called_back() ? NULL : tel__lifecycle_acquire();
-    tel_result r;
-    if (!inst) { return TEL_ERR_STATE; }
-    r = tel__metric_observer_remove(&inst->metrics, name);
-    tel__lifecycle_release(inst);
-    return r;
-}
+TEL_API tel_result tel_observer_add(const tel_observer_desc* desc) { return tel__api_observer(desc, NULL); }
+TEL_API tel_result tel_observer_remove(const char* name) { return tel__api_observer(NULL, name); }
 
 TEL_API void tel_observe(tel_observation* o, double v, tel_attrs attrs) {
     if (o) { tel__metric_observe(o, v, 0, attrs); }
@@ -12039,50 +12070,33 @@ TEL_API tel_result tel_collect(const tel_sink* into) {
     if (!inst) { return TEL_ERR_STATE; }
     u.in = into;
     tel__pipeline_frame(&inst->pipeline, &frame, inst->pipeline.metric_timeout_ms, UINT64_MAX);
-    r = tel__metric_collect(&inst->metrics, &frame, tel__api_emit, u.out);
+    r = tel__metric_collect(&inst->metrics, &frame, UINT64_MAX, tel__api_emit, u.out);
     tel__lifecycle_release(inst);
     return r;
 }
 
-TEL__COLD tel_result tel__api_render(tel__text_out* out) {
-    tel_instance* inst = tel__api_called_back() ? NULL : tel__lifecycle_acquire();
-    tel__sink_source source;
-    tel_result r;
-    if (!inst) { return TEL_ERR_STATE; }
-    source.metrics = &inst->metrics;
-    source.memory = &inst->memory;
-    source.diag = &inst->diag;
-    source.resource = &inst->config.resource;
-    r = tel__sink_render(&source, out);
-    tel__lifecycle_release(inst);
-    return r;
-}
-
-/* A builder that hands on what it holds whenever it is full. */
-TEL__COLD bool tel__api_hand_on(tel__text_out* out, size_t want) {
-    const tel_writer* w = (const tel_writer*)out->user_data;
-    (void)want;
-    if (!w->write(out->data, out->size, w->user_data)) { return false; }
-    out->size = 0;
-    return true;
-}
-
+/* The writer is called when the collection is over: a slow one delays nobody else. */
 TEL_API tel_result tel_prometheus_render(tel_writer out) {
-    char buffer[16384];
-    tel__text_out o = tel__text_fixed(buffer, sizeof buffer);
-    tel_result r;
-    if (!out.write) { return TEL_ERR_ARGUMENT; }
-    o.more_fn = tel__api_hand_on;
-    o.user_data = &out;
-    r = tel__api_render(&o);
-    if (o.lost) { return TEL_ERR_IO; }
-    return r == TEL_OK && o.size && !out.write(o.data, o.size, out.user_data) ? TEL_ERR_IO : r;
+    tel_instance* inst = tel__api_called_back() ? NULL : tel__lifecycle_acquire();
+    tel_result r = TEL_ERR_ARGUMENT;
+    tel__text_out o;
+    if (!inst) { return out.write ? TEL_ERR_STATE : r; }
+    o = tel__text_heap(&inst->memory);
+    if (out.write) { r = tel__sink_render(&inst->source, &o); }
+    if (r == TEL_OK && o.size && !out.write(o.data, o.size, out.user_data)) { r = TEL_ERR_IO; }
+    tel__text_heap_free(&o);
+    tel__lifecycle_release(inst);
+    return r;
 }
 
 TEL_API size_t tel_prometheus_print(char* out, size_t size) {
     char none[1];
     tel__text_out o = tel__text_fixed(size ? out : none, size ? size - 1 : 0);
-    tel__api_render(&o);
+    tel_instance* inst = tel__api_called_back() ? NULL : tel__lifecycle_acquire();
+    if (inst) {
+        tel__sink_render(&inst->source, &o);
+        tel__lifecycle_release(inst);
+    }
     if (size) { out[o.size] = 0; }
     return o.size + o.lost;
 }
@@ -12173,7 +12187,6 @@ TEL_API void tel_with_scope_end(tel_with_scope* s) {
     s->open = false;
     tel_detach(s->token);
 }
-
 
 #if defined(__clang__) && defined(__cplusplus)
 #pragma clang diagnostic pop

@@ -382,6 +382,7 @@ static void fork_inside(capture* c, const tel_batch* batch) {
     (void)batch;
     c->inside_fn = NULL;
     forked = fork();
+    if (forked == 0) { alarm(20); }
 }
 static void test_fork_in_sink(void) {
     tel_sink sink;
@@ -409,6 +410,82 @@ static void test_fork_in_sink(void) {
     CHECK_INT(shared.logs, 1);
     CHECK_BOOKS();
     CHECK_INT(tel_shutdown(5000), TEL_OK);
+}
+
+/* The same while metrics are collected: the child offers the parent's points to nobody else and counts none of them. */
+static void fork_at_metrics(capture* c, const tel_batch* batch) { if (batch->metric_count) { fork_inside(c, batch); } }
+static void test_fork_in_collection(void) {
+    static capture second;
+    tel_sink sinks[2];
+    tel_desc d = load_desc(&sinks[0]);
+    int status = -1;
+    where = "fork_in_collection";
+    capture_init(&second);
+    sinks[1] = capture_sink(&second);
+    d.sink_count = 2;
+    d.no_thread = true;
+    CHECK_INT(tel_init(&d), TEL_OK);
+    tel_counter_add(&counter, 7);
+    second.counter_name = "fork.counter";
+    shared.inside_fn = fork_at_metrics;
+    tel_flush(10000);
+    if (forked == 0) {
+        alarm(20);
+        CHECK_BOOKS();
+        CHECK_INT(second.points, tel_query_stats().recorded[0]);
+        CHECK(second.counter == 0);
+        tel_counter_add(&counter, 2);
+        CHECK_INT(tel_flush(10000), TEL_OK);
+        CHECK_BOOKS();
+        CHECK(second.counter == 2);
+        _exit(check__failed ? 1 : 0);
+    }
+    CHECK(forked > 0);
+    waitpid(forked, &status, 0);
+    CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    CHECK(second.counter == 7);
+    CHECK_BOOKS();
+    CHECK_INT(tel_shutdown(5000), TEL_OK);
+}
+
+/* The same in tel_shutdown: the child, too, comes back from it, and delivers nothing of the parent's. */
+static void fork_in_shutdown(bool no_thread) {
+    tel_sink sink;
+    tel_desc d = load_desc(&sink);
+    tel_result r;
+    int status = -1;
+    where = "fork_in_shutdown";
+    d.no_thread = no_thread;
+    d.batch_interval_ms = 3600000;                  /* nothing leaves before the shutdown */
+    CHECK_INT(tel_init(&d), TEL_OK);
+    tel_log(TEL_INFO, "parent log", TEL_NOATTRS);
+    TEL_SPAN(span, "parent span") { }
+    tel_counter_add(&counter, 1);
+    shared.inside_fn = fork_inside;
+    r = tel_shutdown(10000);
+    if (forked == 0) {
+        alarm(20);
+        CHECK_INT(r, TEL_OK);
+        CHECK_INT(shared.spans + shared.logs, 1);   /* what the sink came back with; the other one is the parent's */
+        CHECK_INT(shared.closed, 1);
+        capture_init(&shared);
+        d.no_thread = true;
+        CHECK_INT(tel_init(&d), TEL_OK);
+        tel_log(TEL_INFO, "child log", TEL_NOATTRS);
+        CHECK_INT(tel_shutdown(10000), TEL_OK);
+        CHECK_INT(shared.logs, 1);
+        _exit(check__failed ? 1 : 0);
+    }
+    CHECK(forked > 0);
+    waitpid(forked, &status, 0);
+    CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    CHECK_INT(r, TEL_OK);
+    CHECK_INT(shared.logs, 1);
+    CHECK_INT(shared.spans, 1);
+}
+static void test_fork_in_shutdown(void) {
+    fork_in_shutdown(true);
+    fork_in_shutdown(false);
 }
 
 /* The scrape endpoint and the connection to a receiver stay with the parent. */
@@ -457,6 +534,8 @@ int main(void) {
     if (CHILD_THREADS) { test_prefork(); }
     test_generations();
     test_fork_in_sink();
+    test_fork_in_collection();
+    test_fork_in_shutdown();
     test_sockets();
     test_fork_under_load();
     return check_done();

@@ -501,6 +501,122 @@ static void test_hanging_sink(void) {
     pthread_mutex_unlock(&c.mutex);
 }
 
+/* ---- a collection of somebody else that does not end ---- */
+
+/* What hangs says that it is inside, and stays until hang_mutex is free. */
+static int inside;
+static void hang_inside(void) {
+    __atomic_store_n(&inside, 1, __ATOMIC_RELEASE);
+    pthread_mutex_lock(&hang_mutex);
+    pthread_mutex_unlock(&hang_mutex);
+}
+static void hang_collecting(capture* c, const tel_batch* batch) { (void)c; (void)batch; hang_inside(); }
+static bool hang_writing(const void* data, size_t size, void* user_data) {
+    (void)data; (void)size; (void)user_data;
+    hang_inside();
+    return true;
+}
+static void hang_observing(tel_observation* o, void* user_data) {
+    (void)user_data;
+    tel_observe(o, 1, TEL_NOATTRS);
+    if (!__atomic_load_n(&inside, __ATOMIC_RELAXED)) { hang_inside(); }
+}
+
+enum { COLLECTING, WRITING, OBSERVING, SCRAPING, SLOWNESSES };
+static void* collect_slowly(void* arg) {
+    static capture c;
+    tel_sink into;
+    tel_writer out;
+    char text[8];
+    memset(&out, 0, sizeof out);
+    out.write = hang_writing;
+    capture_init(&c);
+    c.inside_fn = hang_collecting;
+    into = capture_sink(&c);
+    switch (*(const int*)arg) {
+    case WRITING: CHECK_INT(tel_prometheus_render(out), TEL_OK); break;
+    case OBSERVING: tel_prometheus_print(text, sizeof text); break;
+    default: CHECK_INT(tel_collect(&into), TEL_OK);
+    }
+    return NULL;
+}
+
+/* A scrape that waits for the collection above: its answer is not waited for. */
+static int scrape(unsigned port) {
+    static const char request[] = "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n";
+    struct sockaddr_in a;
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    memset(&a, 0, sizeof a);
+    a.sin_family = AF_INET;
+    a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    a.sin_port = htons((uint16_t)port);
+    CHECK(connect(fd, (struct sockaddr*)&a, sizeof a) == 0);
+    CHECK(send(fd, request, sizeof request - 1, MSG_NOSIGNAL) == (ssize_t)sizeof request - 1);
+    usleep(50000);
+    return fd;
+}
+
+/* Nobody who has a timeout waits longer; the rings are drained meanwhile; what was not collected is said. */
+static void test_slow_collection(void) {
+    static capture c;
+    static counting memory = COUNTING;
+    tel_prometheus_desc p;
+    tel_observer_desc o;
+    int slowness, i;
+    where = "slow_collection";
+    for (slowness = 0; slowness < SLOWNESSES; slowness++) {
+        tel_sink sinks[2];
+        tel_desc d;
+        pthread_t t;
+        tel_result outcome = slowness == WRITING ? TEL_OK : TEL_ERR_TIMEOUT;
+        uint32_t timeout = slowness == WRITING ? 10000 : 20;
+        int fd = -1;
+        capture_init(&c);
+        memset(&p, 0, sizeof p);
+        p.host = "127.0.0.1";
+        p.port = TEL_ANY_PORT;
+        sinks[0] = capture_sink(&c);
+        sinks[1] = tel_sink_prometheus(&p);
+        d = test_desc(sinks, 2);
+        d.allocator = counting_allocator(&memory);
+        d.batch_interval_ms = 1;
+        d.metric_interval_ms = slowness == OBSERVING || slowness == WRITING ? 3600000 : 1;     /* else it would collect, too */
+        hear_reset();
+        CHECK_INT(tel_init(&d), TEL_OK);
+        tel_counter_add(&hits, 1);
+        __atomic_store_n(&inside, 0, __ATOMIC_RELAXED);
+        memset(&o, 0, sizeof o);
+        o.name = "life.slow";
+        o.func = hang_observing;
+        if (slowness == OBSERVING) { CHECK_INT(tel_observer_add(&o), TEL_OK); }
+        for (i = 0; slowness == WRITING && i < 1000; i++) {     /* a page that no buffer on a stack holds */
+            tel_counter_add_with(&hits, 1, TEL_ATTRS(tel_int("k", i)));
+        }
+        pthread_mutex_lock(&hang_mutex);
+        pthread_create(&t, NULL, collect_slowly, &slowness);
+        while (!__atomic_load_n(&inside, __ATOMIC_ACQUIRE)) { usleep(1000); }
+        if (slowness == SCRAPING) { fd = scrape(tel_prometheus_port()); }
+        CHECK_INT(tel_flush(timeout), outcome);
+        for (i = 0; i < 200 && slowness != WRITING && !heard("metrics were not collected"); i++) { tel_flush(20); }
+        CHECK_INT(heard("metrics were not collected"), slowness != WRITING);
+        record_everything();
+        for (i = 0; i < 5000 && (tel_query_stats().exported[1] == 0 || tel_query_stats().exported[2] == 0); i++) { usleep(1000); }
+        CHECK(i < 5000);                            /* the export thread is not in there either */
+        CHECK_INT(tel_pump(10000), TEL_OK);
+        CHECK_BOOKS();
+        CHECK_INT(tel_shutdown(timeout), outcome);
+        pthread_mutex_unlock(&hang_mutex);
+        pthread_join(t, NULL);
+        if (fd >= 0) { close(fd); }
+        for (i = 0; i < 5000 && counting_live(&memory); i++) { usleep(1000); }
+        CHECK_INT(counting_live(&memory), 0);
+        CHECK_INT(c.closed, 1);
+        CHECK_INT(c.spans, 1);
+        CHECK_INT(c.logs, 1);
+        if (check__failed) { return; }
+    }
+}
+
 /* ---- built-in sinks that nobody opened ---- */
 
 static void test_unopened(void) {
@@ -578,6 +694,84 @@ static void test_adopt(void) {
     CHECK_INT(tel_adopt_instance(NULL), TEL_ERR_STATE);
     CHECK_INT(tel_shutdown(5000), TEL_OK);
     CHECK(tel_get_instance() == NULL);
+}
+
+/* Another copy of the header is another tel__root and another tel__thread_me: exchanging them makes us the plugin. */
+typedef struct module { struct tel__lifecycle_root root; tel__thread_local me; } module;
+static void exchange(module* other) {
+    module was;
+    was.root = tel__root;
+    was.me = tel__thread_me;
+    tel__root = other->root;
+    tel__thread_me = other->me;
+    *other = was;
+}
+static void plugin_records(tel_counter* counter) {
+    tel_counter_add(counter, 1);
+    tel_log(TEL_INFO, "from a plugin", TEL_NOATTRS);
+    TEL_SPAN(s, "plugin") { tel_span_set(s, tel_int("n", 1)); }
+}
+
+/* The host shuts down and starts again, below a plugin that goes on recording. */
+static void test_adopted(void) {
+    static counting memory = COUNTING;
+    static module other;
+    static tel_counter plugin_hits = TEL_INSTRUMENT("life.plugin", "{hit}", "Hits");
+    capture c;
+    tel_sink sink;
+    tel_desc d;
+    int i, round;
+    where = "adopted";
+    memset(&other, 0, sizeof other);
+    tel__thread_mutex_init(&other.root.mutex);
+    other.root.hooked = true;                       /* the hooks of the process are there already */
+    capture_init(&c);
+    c.counter_name = "life.plugin";
+    sink = capture_sink(&c);
+    d = test_desc(&sink, 1);
+    d.no_thread = true;
+    d.allocator = counting_allocator(&memory);
+    for (round = 1; round <= 3; round++) {
+        tel_instance* host;
+        long calls;
+        CHECK_INT(tel_init(&d), TEL_OK);
+        record_everything();
+        host = tel_get_instance();
+        exchange(&other);
+        CHECK_INT(tel_adopt_instance(host), TEL_OK);
+        CHECK(tel_enabled());
+        CHECK_INT(tel_init(&d), TEL_ERR_STATE);
+        CHECK_INT(tel_shutdown(1000), TEL_ERR_STATE);       /* it is not ours */
+        for (i = 0; i < 10; i++) { plugin_records(&plugin_hits); }
+        exchange(&other);
+        CHECK_INT(tel_shutdown(5000), TEL_OK);
+        CHECK_INT(c.spans, 11 * round);
+        CHECK_INT(c.logs, 11 * round);
+        CHECK_INT(c.counter, 10);
+        exchange(&other);
+        if (round == 2) {                           /* given up before it records again */
+            CHECK_INT(tel_adopt_instance(NULL), TEL_OK);
+            CHECK_INT(counting_live(&memory), 0);
+        }
+        plugin_records(&plugin_hits);
+        CHECK(!tel_enabled());
+        calls = memory.calls;
+        for (i = 0; i < 100; i++) { plugin_records(&plugin_hits); }
+        CHECK_INT(memory.calls, calls);             /* nothing is made for records that nobody wants */
+        CHECK_INT(counting_live(&memory), 0);       /* and the host's instance is gone */
+        CHECK(tel__thread_me.idle >= 100);          /* they are counted, as after a shutdown of our own */
+        CHECK_INT(tel_flush(10), TEL_ERR_STATE);
+        exchange(&other);
+    }
+    exchange(&other);
+    CHECK_INT(tel_init(&d), TEL_OK);                /* a plugin that nobody feeds may start its own */
+    plugin_records(&plugin_hits);
+    CHECK_INT(tel_shutdown(5000), TEL_OK);
+    CHECK_INT(c.logs, 34);
+    CHECK_INT(tel_adopt_instance(NULL), TEL_OK);
+    exchange(&other);
+    CHECK_INT(counting_live(&memory), 0);
+    CHECK_INT(c.opened, c.closed);
 }
 
 /* ---- start and stop racing with everything ---- */
@@ -738,7 +932,7 @@ static void test_observer_calls_back(void) {
 }
 
 int main(void) {
-    capture_watchdog(120);
+    capture_watchdog(170);
     test_exit();
     test_before_init();
     test_twice();
@@ -758,9 +952,11 @@ int main(void) {
     test_never_takes();
     test_no_time();
     test_slow_sink();
+    test_slow_collection();
     test_unopened();
     test_query_desc();
     test_adopt();
+    test_adopted();
     test_races();
     test_hanging_sink();
     return check_done();
