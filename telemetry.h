@@ -2826,7 +2826,7 @@ TEL__COLD void tel__diag_init(tel__diag* d, const tel_diag* user) {
 }
 
 TEL__COLD const char* tel__diag_result(tel_result r) {
-    static const char texts[][28] = {
+    static const char texts[][32] = {
         "ok", "bad argument", "wrong state", "out of memory", "limit reached", "timeout", "input/output error",
         "malformed", "built from different headers"
     };

@@ -382,19 +382,26 @@ static inline tel_sink scrape_sink(tel_prometheus_desc* p, unsigned port) {
     p->port = port;
     return tel_sink_prometheus(p);
 }
-/* One request on a connection of its own; answer is NUL-terminated, and "" when there is none. */
-static inline size_t scrape(unsigned port, const char* request, char* answer, size_t capacity) {
+/* A connection of its own with one request under way; -1: refused. */
+static inline int scrape_begin(unsigned port, const char* request) {
     struct sockaddr_in a;
-    size_t size = 0;
-    ssize_t n;
     int fd = socket(AF_INET, SOCK_STREAM, 0);
     memset(&a, 0, sizeof a);
     a.sin_family = AF_INET;
     a.sin_port = htons((uint16_t)port);
     a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     if (fd >= 0 && connect(fd, (struct sockaddr*)&a, sizeof a) == 0 && send(fd, request, strlen(request), MSG_NOSIGNAL) > 0) {
-        while (size < capacity - 1 && (n = recv(fd, answer + size, capacity - 1 - size, 0)) > 0) { size += (size_t)n; }
+        return fd;
     }
+    if (fd >= 0) { close(fd); }
+    return -1;
+}
+/* The same and its answer, NUL-terminated; "" when there is none. */
+static inline size_t scrape(unsigned port, const char* request, char* answer, size_t capacity) {
+    size_t size = 0;
+    ssize_t n;
+    int fd = scrape_begin(port, request);
+    while (fd >= 0 && size < capacity - 1 && (n = recv(fd, answer + size, capacity - 1 - size, 0)) > 0) { size += (size_t)n; }
     answer[size] = 0;
     if (fd >= 0) { close(fd); }
     return size;

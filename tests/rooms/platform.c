@@ -78,7 +78,7 @@ static void test_files(void) {
 }
 
 static void test_spelling(void) {
-    static const char* const table[][2] = { { "x86_64", "amd64" }, { "Sun", "solaris" } };
+    static const char table[][2][16] = { { "x86_64", "amd64" }, { "Sun", "solaris" } };
     char out[8];
     tel__platform_spelling("x86_64", table, 2, out, sizeof out);
     CHECK_STR(out, "amd64");
