@@ -1222,13 +1222,21 @@ TEL__FN void tel__platform_first_line(const char* path, char* out, size_t size) 
     if (f) { fclose(f); }
 }
 
-/* The right side of the { from, to } pair whose left side is a, else a itself; in lowercase. */
-TEL__FN void tel__platform_spelling(const char* a, const char (*table)[2][16], size_t count,
-                                   char* out, size_t size) {
-    size_t i;
-    for (i = 0; i < count; i++) {
-        if (strcmp(table[i][0], a) == 0) { a = table[i][1]; break; }
+/* The word behind this one in a list "word\0other\0...\0"; NULL: it is not there. */
+TEL__COLD const char* tel__platform_word(const char* list, const char* word, size_t size) {
+    while (*list) {
+        const char* other = list + strlen(list) + 1;
+        if ((size_t)(other - 1 - list) == size && memcmp(list, word, size) == 0) { return other; }
+        list = other + strlen(other) + 1;
     }
+    return NULL;
+}
+
+/* What OpenTelemetry calls the thing that uname calls so; in lower case what it has no other name for. */
+TEL__FN void tel__platform_spelling(const char* a, const char* list, char* out, size_t size) {
+    const char* other = tel__platform_word(list, a, strlen(a));
+    size_t i;
+    if (other) { a = other; }
     for (i = 0; i + 1 < size && a[i]; i++) { out[i] = a[i] >= 'A' && a[i] <= 'Z' ? (char)(a[i] - 'A' + 'a') : a[i]; }
     out[i] = '\0';
 }
@@ -1304,13 +1312,9 @@ TEL__FN void tel__platform_host_id(char* out, size_t size) {
 
 /* Reads files and asks the kernel; no name service, no shell, nothing that can wait. */
 TEL__FN void tel__platform_detect(tel__platform_facts* out) {
-    static const char arch[][2][16] = {
-        { "x86_64", "amd64" }, { "i386", "x86" }, { "i486", "x86" }, { "i586", "x86" }, { "i686", "x86" },
-        { "aarch64", "arm64" }, { "armv6l", "arm32" }, { "armv7l", "arm32" }, { "armv8l", "arm32" },
-        { "ppc64le", "ppc64" }, { "ppc", "ppc32" }
-    };
-    static const char type[][2][16] = { { "DragonFly", "dragonflybsd" }, { "SunOS", "solaris" },
-                                        { "HP-UX", "hpux" }, { "OS/390", "zos" } };
+    static const char arch[] = "x86_64\0amd64\0i386\0x86\0i486\0x86\0i586\0x86\0i686\0x86\0aarch64\0arm64\0"
+                               "armv6l\0arm32\0armv7l\0arm32\0armv8l\0arm32\0ppc64le\0ppc64\0ppc\0ppc32\0";
+    static const char type[] = "DragonFly\0dragonflybsd\0SunOS\0solaris\0HP-UX\0hpux\0OS/390\0zos\0";
     struct utsname u;
     memset(out, 0, sizeof *out);
     out->pid = tel__platform_pid();
@@ -1319,8 +1323,8 @@ TEL__FN void tel__platform_detect(tel__platform_facts* out) {
     if (gethostname(out->host_name, sizeof out->host_name - 1) != 0) { out->host_name[0] = '\0'; }
     tel__platform_pretty_name(out->os_description, sizeof out->os_description);
     if (uname(&u) < 0) { return; }
-    tel__platform_spelling(u.machine, arch, TEL__ARRAY_SIZE(arch), out->host_arch, sizeof out->host_arch);
-    tel__platform_spelling(u.sysname, type, TEL__ARRAY_SIZE(type), out->os_type, sizeof out->os_type);
+    tel__platform_spelling(u.machine, arch, out->host_arch, sizeof out->host_arch);
+    tel__platform_spelling(u.sysname, type, out->os_type, sizeof out->os_type);
     snprintf(out->os_version, sizeof out->os_version, "%.127s", u.release);
     if (!out->os_description[0]) {
         snprintf(out->os_description, sizeof out->os_description, "%.100s %.100s", u.sysname, u.release);
@@ -2210,15 +2214,9 @@ TEL__CALL void tel__text_put_char(tel__text_out* o, char c) { tel__text_put(o, &
 /* ---- integers and hex ---- */
 
 #define TEL__TEXT_TEN(d) d "0" d "1" d "2" d "3" d "4" d "5" d "6" d "7" d "8" d "9"
-#define TEL__TEXT_16(d)  TEL__TEXT_TEN(d) d "a" d "b" d "c" d "d" d "e" d "f"
 static const char tel__text_pairs[] =           /* 00 to 99 */
     TEL__TEXT_TEN("0") TEL__TEXT_TEN("1") TEL__TEXT_TEN("2") TEL__TEXT_TEN("3") TEL__TEXT_TEN("4")
     TEL__TEXT_TEN("5") TEL__TEXT_TEN("6") TEL__TEXT_TEN("7") TEL__TEXT_TEN("8") TEL__TEXT_TEN("9");
-static const char tel__text_hexes[] =           /* 00 to ff */
-    TEL__TEXT_16("0") TEL__TEXT_16("1") TEL__TEXT_16("2") TEL__TEXT_16("3") TEL__TEXT_16("4")
-    TEL__TEXT_16("5") TEL__TEXT_16("6") TEL__TEXT_16("7") TEL__TEXT_16("8") TEL__TEXT_16("9")
-    TEL__TEXT_16("a") TEL__TEXT_16("b") TEL__TEXT_16("c") TEL__TEXT_16("d") TEL__TEXT_16("e")
-    TEL__TEXT_16("f");
 
 TEL__INLINE void tel__text_pair(char* p, uint32_t v) { memcpy(p, tel__text_pairs + 2 * v, 2); }
 
@@ -2265,11 +2263,15 @@ TEL__FN char* tel__text_write_i64(char* p, int64_t v) {
     return tel__text_write_u64(p + 1, 0 - (uint64_t)v);
 }
 
-/* Lowercase; wants 2 n bytes at p. */
-TEL__INLINE char* tel__text_write_hex(char* p, const uint8_t* bytes, size_t n) {
-    size_t i;
-    for (i = 0; i < n; i++) { memcpy(p + 2 * i, tel__text_hexes + 2 * (size_t)bytes[i], 2); }
-    return p + 2 * n;
+/* Lowercase; wants 2 n bytes at p. Both digits of a byte at once, each in eight bits of v. */
+TEL__CALL char* tel__text_write_hex(char* p, const uint8_t* bytes, size_t n) {
+    for (; n > 0; bytes++, n--) {
+        uint32_t v = (uint32_t)*bytes >> 4 | (*bytes & 15u) << 8;
+        v += 0x3030u + ((v + 0x0606u) >> 4 & 0x0101u) * ('a' - '0' - 10);
+        *p++ = (char)(v & 255);
+        *p++ = (char)(v >> 8);
+    }
+    return p;
 }
 
 TEL__FN void tel__text_put_u64(tel__text_out* o, uint64_t v) {
@@ -3011,9 +3013,15 @@ TEL__INLINE bool tel__attr_same_key(const tel_attr* a, const tel_attr* b) {
     return n == tel__attr_key_size(b) && tel__attr_same_bytes(a->key, b->key, n);
 }
 
-/* Key and value alike, whatever has its size measured. */
+/* Key and value alike, where sizes may have to be measured. */
 TEL__CALL bool tel__attr_same_unmeasured(const tel_attr* a, const tel_attr* b) {
-    return tel__attr_same_key(a, b) && tel__attr_same_value(a, b);
+    size_t n = tel__attr_key_size(a);
+    if (a->type != b->type || n != tel__attr_key_size(b) || memcmp(a->key, b->key, n) != 0) { return false; }
+    if (a->type == TEL_TYPE_STRING) {
+        tel_text s = tel__attr_string(a), t = tel__attr_string(b);
+        return s.size == t.size && memcmp(s.data, t.data, s.size) == 0;
+    }
+    return tel__attr_word(a) == tel__attr_word(b);
 }
 
 /* Key and value alike, where b has its sizes measured: type and key size are one word when the compiler knew
@@ -3021,7 +3029,7 @@ TEL__CALL bool tel__attr_same_unmeasured(const tel_attr* a, const tel_attr* b) {
 TEL__INLINE bool tel__attr_same(const tel_attr* a, const tel_attr* b) {
     size_t n = a->as.s.size;
     if (TEL__UNLIKELY(memcmp(&a->type, &b->type, sizeof a->type + sizeof a->tel__key_size) != 0)) {
-        return !a->tel__key_size && a->type == b->type && tel__attr_same_unmeasured(a, b);
+        return !a->tel__key_size && tel__attr_same_unmeasured(a, b);
     }
     if (TEL__UNLIKELY(!tel__attr_same_bytes(a->key, b->key, b->tel__key_size))) {
         return false;
@@ -5213,7 +5221,7 @@ TEL__NOINLINE tel__attr_item* tel__span_find(tel__spans* p, tel__span_slot* slot
 
 /* ---- verbs on a slot ---- */
 
-TEL__CALL bool tel__span_append(tel__span_tracer* t, tel__span_slot* slot, tel__attr_what what,
+TEL__NOINLINE bool tel__span_append(tel__span_tracer* t, tel__span_slot* slot, tel__attr_what what,
                                   const tel_attr* a, size_t key_size) {
     if (a->type == TEL_TYPE_STRING) {
         return tel__span_append_string(t, slot, what, a->key, key_size, tel__attr_string(a));
@@ -5228,11 +5236,15 @@ TEL__FN bool tel__span_append_text(tel__span_tracer* t, tel__span_slot* slot, te
 }
 
 /* Overwrites a string in place when the new one packs into as many bytes; false: it has to be appended. */
-TEL__NOINLINE bool tel__span_rewrite(tel__attr_item* old, const char* key, size_t key_size, tel_text value) {
-    size_t size = tel__attr_item_size(key_size, value.size);
+TEL__NOINLINE bool tel__span_rewrite(tel__attr_item* old, tel_text value) {
+    size_t size = old ? tel__attr_item_size(old->key_size, value.size) : 0;
+    char* at;
     if (!old || tel__attr_has_number(old->type) || size > sizeof(((tel__span_block*)0)->data) ||
         size != tel__attr_item_size(old->key_size, old->value_size)) { return false; }
-    tel__attr_write_string((char*)old, (tel__attr_what)old->what, key, key_size, value);
+    at = (char*)(old + 1) + old->key_size + 1;
+    memcpy(at, value.data, value.size);
+    at[value.size] = 0;
+    old->value_size = (uint32_t)value.size;
     return true;
 }
 
@@ -5243,7 +5255,7 @@ TEL__NOINLINE void tel__span_reset_attr(tel__span_tracer* t, tel__span_slot* slo
         uint64_t number = tel__attr_word(a);
         old->type = (uint8_t)a->type;
         memcpy(old + 1, &number, 8);
-    } else if (a->type == TEL_TYPE_STRING && tel__span_rewrite(old, a->key, key_size, tel__attr_string(a))) {
+    } else if (a->type == TEL_TYPE_STRING && tel__span_rewrite(old, tel__attr_string(a))) {
         return;
     } else if ((!old && slot->attrs >= TEL__SPAN_MOST) || !tel__span_append(t, slot, TEL__ITEM_ATTR, a, key_size)) {
         slot->record.dropped_attrs++;
@@ -5325,7 +5337,7 @@ TEL__FN void tel__span_put_text(tel__span_tracer* t, tel__span_slot* slot, tel__
     value.data = cstr ? cstr : "";
     value.size = strlen(value.data);
     if (value.size > t->shared->limit / 2) { value.size = tel__text_utf8_cut(cstr, value.size, t->shared->limit / 2); }
-    if (cstr && tel__span_rewrite(old, "", 0, value)) { return; }
+    if (cstr && tel__span_rewrite(old, value)) { return; }
     if (!cstr || tel__span_append_text(t, slot, what, value)) {
         if (old) { old->what = TEL__ITEM_GONE; }
     }
@@ -6898,12 +6910,19 @@ TEL__COLD void tel__pipeline_delivery_fork(tel__pipeline_delivery* d) {
     X(LogRecord, eventName, 12, 2)
 
 #define TEL__OTLP_ENUM(message, name, number, wire) TEL__OTLP_##message##_##name,
-#define TEL__OTLP_ROW(message, name, number, wire) { "\"" #name "\":", (uint8_t)(sizeof #name + 2), number, wire },
+#define TEL__OTLP_ROW(message, name, number, wire) \
+    { (uint16_t)offsetof(tel__otlp_keys_of, message##_##name), (uint8_t)(sizeof #name + 2), number, wire },
+#define TEL__OTLP_PLACE(message, name, number, wire) char message##_##name[sizeof #name + 3];
+#define TEL__OTLP_TEXT(message, name, number, wire) "\"" #name "\":",
 typedef enum tel__otlp_field_index { TEL__OTLP_FIELDS(TEL__OTLP_ENUM) TEL__OTLP_FIELD_COUNT } tel__otlp_field_index;
-typedef struct tel__otlp_field { char key[29]; uint8_t key_size, number, wire; } tel__otlp_field;
+typedef struct tel__otlp_field { uint16_t key; uint8_t key_size, number, wire; } tel__otlp_field;
+typedef struct tel__otlp_keys_of { TEL__OTLP_FIELDS(TEL__OTLP_PLACE) char end[28]; } tel__otlp_keys_of;
+static const tel__otlp_keys_of tel__otlp_keys = { TEL__OTLP_FIELDS(TEL__OTLP_TEXT) "" };
 static const tel__otlp_field tel__otlp_fields[] = { TEL__OTLP_FIELDS(TEL__OTLP_ROW) };
 #undef TEL__OTLP_ENUM
 #undef TEL__OTLP_ROW
+#undef TEL__OTLP_PLACE
+#undef TEL__OTLP_TEXT
 #define TEL__OTLP(message, name) (&tel__otlp_fields[TEL__OTLP_##message##_##name])
 
 /* ---- Emitter ------------------------------------------------------------------------------------- */
@@ -6947,9 +6966,9 @@ TEL__INLINE bool tel__otlp_room(tel__otlp_emitter* e, size_t size) {
 
 /* The name of a field, with what stands before it; afterwards there is room for size bytes more. */
 TEL__INLINE bool tel__otlp_name(tel__otlp_emitter* e, const tel__otlp_field* f, size_t size) {
-    if (!tel__otlp_room(e, 1u + sizeof f->key + size)) { return false; }
+    if (!tel__otlp_room(e, 1u + sizeof tel__otlp_keys.end + size)) { return false; }
     *e->at = e->before;
-    memcpy(e->at + 1, f->key, sizeof f->key);
+    memcpy(e->at + 1, (const char*)&tel__otlp_keys + f->key, sizeof tel__otlp_keys.end);
     e->at += 1 + f->key_size;
     e->before = ',';
     return true;
@@ -7622,21 +7641,14 @@ TEL__FN void tel__prometheus_say(const tel__prometheus_render* r, tel__diag_item
 
 /* ---- names ------------------------------------------------------------------------------------------ */
 
-typedef struct tel__prometheus_word { char ucum[6], word[14]; } tel__prometheus_word;
-
 /* The specification's table. KBy is no UCUM, but what the reference translator reads as kilobytes. */
-static const tel__prometheus_word tel__prometheus_units[] = {
-    { "1", "" }, { "%", "percent" }, { "d", "days" }, { "h", "hours" }, { "min", "minutes" }, { "s", "seconds" },
-    { "ms", "milliseconds" }, { "us", "microseconds" }, { "ns", "nanoseconds" }, { "By", "bytes" },
-    { "KiBy", "kibibytes" }, { "MiBy", "mebibytes" }, { "GiBy", "gibibytes" }, { "TiBy", "tebibytes" },
-    { "kBy", "kilobytes" }, { "KBy", "kilobytes" }, { "MBy", "megabytes" }, { "GBy", "gigabytes" },
-    { "TBy", "terabytes" }, { "m", "meters" }, { "V", "volts" }, { "A", "amperes" }, { "J", "joules" },
-    { "W", "watts" }, { "g", "grams" }, { "Cel", "celsius" }, { "Hz", "hertz" }, { "", "" }
-};
-static const tel__prometheus_word tel__prometheus_per_units[] = {
-    { "s", "second" }, { "m", "minute" }, { "h", "hour" }, { "d", "day" }, { "w", "week" }, { "mo", "month" },
-    { "y", "year" }, { "", "" }
-};
+static const char tel__prometheus_units[] =
+    "1\0\0%\0percent\0d\0days\0h\0hours\0min\0minutes\0s\0seconds\0ms\0milliseconds\0us\0microseconds\0"
+    "ns\0nanoseconds\0By\0bytes\0KiBy\0kibibytes\0MiBy\0mebibytes\0GiBy\0gibibytes\0TiBy\0tebibytes\0"
+    "kBy\0kilobytes\0KBy\0kilobytes\0MBy\0megabytes\0GBy\0gigabytes\0TBy\0terabytes\0m\0meters\0V\0volts\0"
+    "A\0amperes\0J\0joules\0W\0watts\0g\0grams\0Cel\0celsius\0Hz\0hertz\0";
+static const char tel__prometheus_per_units[] =
+    "s\0second\0m\0minute\0h\0hour\0d\0day\0w\0week\0mo\0month\0y\0year\0";
 
 TEL__INLINE bool tel__prometheus_legal(char c, bool colon) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || (colon && c == ':');
@@ -7672,15 +7684,12 @@ TEL__FN void tel__prometheus_append(tel__text_out* o, tel_text word) {
 }
 
 /* Appends the word for one side of a unit: from the table, else the unit itself made legal. */
-TEL__FN void tel__prometheus_unit_word(tel__text_out* o, tel_text unit, const tel__prometheus_word* table) {
+TEL__FN void tel__prometheus_unit_word(tel__text_out* o, tel_text unit, const char* list) {
     size_t before = o->size;
+    const char* word;
     unit = tel__text_trim(unit);
-    for (; table->ucum[0]; table++) {
-        if (tel__text_equal(unit, tel__text_of(table->ucum))) {
-            tel__text_put_cstr(o, table->word);
-            return;
-        }
-    }
+    word = tel__platform_word(list, unit.data, unit.size);
+    if (word) { tel__text_put_cstr(o, word); return; }
     while (unit.size && !tel__prometheus_legal(*unit.data, true)) { unit.data++; unit.size--; }
     tel__prometheus_clean(o, unit, true);
     if (o->size > before && o->data[o->size - 1] == '_') { o->size--; }

@@ -78,16 +78,19 @@ static void test_files(void) {
 }
 
 static void test_spelling(void) {
-    static const char table[][2][16] = { { "x86_64", "amd64" }, { "Sun", "solaris" } };
+    static const char list[] = "x86_64\0amd64\0Sun\0solaris\0";
     char out[8];
-    tel__platform_spelling("x86_64", table, 2, out, sizeof out);
+    tel__platform_spelling("x86_64", list, out, sizeof out);
     CHECK_STR(out, "amd64");
-    tel__platform_spelling("Linux", table, 2, out, sizeof out);
+    tel__platform_spelling("Linux", list, out, sizeof out);
     CHECK_STR(out, "linux");
-    tel__platform_spelling("LongerThanThat", table, 2, out, sizeof out);
+    tel__platform_spelling("LongerThanThat", list, out, sizeof out);
     CHECK_STR(out, "longert");
-    tel__platform_spelling("", table, 2, out, sizeof out);
+    tel__platform_spelling("", list, out, sizeof out);
     CHECK_STR(out, "");
+    CHECK_STR(tel__platform_word(list, "Sun", 3), "solaris");
+    CHECK(!tel__platform_word(list, "solaris", 7));         /* a value is no key */
+    CHECK(!tel__platform_word(list, "Su", 2));
 }
 
 static bool terminated(const char* text, size_t size) { return memchr(text, 0, size) != NULL; }
