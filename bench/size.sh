@@ -19,7 +19,7 @@ summary() { sort -n | awk '{ v[NR] = $1 } END { print v[1], v[int(NR / 2) + 1] }
 $cc -O2 -pthread -DPLAIN -o "$work/plain" "$here/size.c" || exit 1
 $cc -O2 -pthread -o "$work/quick" "$here/size.c" || exit 1
 $cc -O2 -pthread -DALL_SINKS -o "$work/all" "$here/size.c" || exit 1
-$cc -O2 -pthread -ffunction-sections -fdata-sections -Wl,--gc-sections -o "$work/lean" "$here/size.c" || exit 1
+$cc -O2 -pthread -DALL_SINKS -ffunction-sections -fdata-sections -Wl,--gc-sections -o "$work/lean" "$here/size.c" || exit 1
 
 resident() {
     i=0
