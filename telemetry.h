@@ -4737,8 +4737,8 @@ TEL__COLD tel_result tel__metric_enter(tel__metrics* m, uint64_t deadline) {
     while (m->collecting && !m->sealed && tel__clock_mono_ns() < deadline) {
         tel__thread_cond_wait(&m->idle, &m->mutex, deadline);
     }
-    if (m->collecting) { r = m->sealed ? TEL_ERR_STATE : TEL_ERR_TIMEOUT; }
-    m->collecting = true;
+    if (m->sealed || m->collecting) { r = m->sealed ? TEL_ERR_STATE : TEL_ERR_TIMEOUT; }
+    else { m->collecting = true; }
     tel__thread_mutex_unlock(&m->mutex);
     return r;
 }
@@ -4756,15 +4756,17 @@ TEL__COLD tel_result tel__metric_collect(tel__metrics* m, const tel_batch* frame
                                        tel_result (*emit)(const tel_batch* batch, void* user_data), void* user_data) {
     tel__metric_visit visit;
     tel_batch batch = *frame;
+    uint32_t forks = tel__thread_me.forks;      /* a sink or observer that forks: the child's copy ends here */
+    bool more = true;
     tel_result r = tel__metric_enter(m, deadline);
     if (r != TEL_OK) { return r; }
     memset(&visit, 0, sizeof visit);
     tel__metric_observe_all(m);
     visit.now = tel__clock_now_unix(m->clock);
-    do {
-        if (!tel__metric_next_chunk(m, &visit, &batch)) { r = TEL_ERR_MEMORY; break; }
-        r = emit(&batch, user_data);
-    } while (r == TEL_OK && visit.metric);
+    while (r == TEL_OK && more && forks == tel__thread_me.forks) {
+        r = tel__metric_next_chunk(m, &visit, &batch) ? emit(&batch, user_data) : TEL_ERR_MEMORY;
+        more = visit.metric != NULL;
+    }
     tel__memory_rewind(&m->arena);
     tel__metric_leave(m);
     return r;
@@ -4792,9 +4794,9 @@ TEL__COLD tel_result tel__metric_observer_add(tel__metrics* m, const tel_observe
     about.kind = d->kind == TEL_OBSERVE_COUNTER ? TEL__METRIC_COUNTER
                : d->kind == TEL_OBSERVE_UPDOWN ? TEL__METRIC_UPDOWN : TEL__METRIC_GAUGE;
     tel__thread_mutex_lock(&m->mutex);
-    while (m->collecting) { tel__thread_cond_wait(&m->idle, &m->mutex, UINT64_MAX); }
-    metric = tel__metric_of(m, &about);
-    if (!metric) { r = TEL_ERR_MEMORY; }
+    while (m->collecting && !m->sealed) { tel__thread_cond_wait(&m->idle, &m->mutex, UINT64_MAX); }
+    metric = m->sealed ? NULL : tel__metric_of(m, &about);
+    if (!metric) { r = m->sealed ? TEL_ERR_STATE : TEL_ERR_MEMORY; }
     else if (metric->observe && metric->observe != d->func) { r = TEL_ERR_ARGUMENT; }
     else { metric->observe_user_data = d->user_data; metric->observe = d->func; }
     tel__thread_mutex_unlock(&m->mutex);
@@ -4876,12 +4878,17 @@ TEL__COLD void tel__metric_close(tel__metrics* m) {
     tel__thread_cond_destroy(&m->idle);
 }
 
-/* No id is drawn from here on, so the next instance has them, and nobody waits for a collection any more. */
-TEL__COLD void tel__metric_seal(tel__metrics* m) {
+/* No id is drawn from here on, so the next instance has them, and no collection begins or is waited for. false:
+   one is under way still, past the deadline. */
+TEL__COLD bool tel__metric_seal(tel__metrics* m, uint64_t deadline) {
+    bool idle;
     tel__thread_mutex_lock(&m->mutex);
     m->sealed = true;
     tel__thread_cond_broadcast(&m->idle);
+    while (m->collecting && tel__clock_mono_ns() < deadline) { tel__thread_cond_wait(&m->idle, &m->mutex, deadline); }
+    idle = !m->collecting;
     tel__thread_mutex_unlock(&m->mutex);
+    return idle;
 }
 
 /* In the child of fork, where only this thread lives: every sum starts at zero, now. */
@@ -11540,8 +11547,8 @@ TEL__COLD tel_result tel__lifecycle_finish(tel_instance* inst, uint64_t deadline
     ended = tel__pipeline_stop(&inst->pipeline, deadline);
     if (ended) { tel__atomic_add_u32(&inst->refs, (uint32_t)-1); }
     entered = ended && tel__pipeline_enter(&inst->pipeline, deadline);
+    if (!tel__metric_seal(&inst->metrics, deadline) && r == TEL_OK) { r = TEL_ERR_TIMEOUT; }
     tel__lifecycle_say_lost(inst, &r);
-    tel__metric_seal(&inst->metrics);
     tel__thread_mutex_lock(&tel__root.mutex);       /* from here on no child of fork may touch the sinks */
     tel__root.closing = NULL;
     tel__thread_mutex_unlock(&tel__root.mutex);

@@ -20,6 +20,8 @@ static pid_t fork_at_rest(void) {
 }
 
 static tel_counter   counter = TEL_INSTRUMENT("fork.counter", "1", "Counts");
+static tel_counter   many[600];                      /* more than one batch takes */
+static char          many_names[600][16];
 static tel_gauge     gauge = TEL_INSTRUMENT("fork.gauge", "1", "A gauge");
 static tel_histogram histogram = TEL_INSTRUMENT("fork.histogram", "s", "A histogram");
 
@@ -418,7 +420,7 @@ static void test_fork_in_collection(void) {
     static capture second;
     tel_sink sinks[2];
     tel_desc d = load_desc(&sinks[0]);
-    int status = -1;
+    int status = -1, i;
     where = "fork_in_collection";
     capture_init(&second);
     sinks[1] = capture_sink(&second);
@@ -426,13 +428,19 @@ static void test_fork_in_collection(void) {
     d.no_thread = true;
     CHECK_INT(tel_init(&d), TEL_OK);
     tel_counter_add(&counter, 7);
+    for (i = 0; i < 600; i++) {
+        snprintf(many_names[i], sizeof many_names[i], "fork.many.%d", i);
+        many[i].name = many_names[i];
+        tel_counter_add(&many[i], 1);
+    }
     second.counter_name = "fork.counter";
     shared.inside_fn = fork_at_metrics;
     tel_flush(10000);
     if (forked == 0) {
         alarm(20);
         CHECK_BOOKS();
-        CHECK_INT(second.points, tel_query_stats().recorded[0]);
+        CHECK_INT(second.points, 0);
+        CHECK_INT(tel_query_stats().recorded[0], 0);
         CHECK(second.counter == 0);
         tel_counter_add(&counter, 2);
         CHECK_INT(tel_flush(10000), TEL_OK);

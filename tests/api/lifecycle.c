@@ -601,6 +601,69 @@ static void test_slow_collection(void) {
     }
 }
 
+/* Once tel_shutdown has answered TEL_OK nothing of the user's runs any more: those who wait for a collection are
+   sent away, and one that has begun is waited for. */
+static int is_down, late;
+static void observe_late(tel_observation* o, void* user_data) {
+    (void)user_data;
+    if (__atomic_load_n(&is_down, __ATOMIC_ACQUIRE)) { __atomic_fetch_add(&late, 1, __ATOMIC_RELAXED); }
+    usleep(2000);
+    if (__atomic_load_n(&is_down, __ATOMIC_ACQUIRE)) { __atomic_fetch_add(&late, 1, __ATOMIC_RELAXED); }
+    tel_observe(o, 1, TEL_NOATTRS);
+}
+static tel_result observe(const char* name) {
+    tel_observer_desc o;
+    memset(&o, 0, sizeof o);
+    o.name = name;
+    o.func = observe_late;
+    return tel_observer_add(&o);
+}
+static void* observe_more(void* arg) { *(tel_result*)arg = observe("life.more"); return NULL; }
+static void* collect_late(void* arg) {
+    tel_sink into = capture_sink((capture*)arg);
+    tel_collect(&into);
+    return NULL;
+}
+static void test_late_collection(void) {
+    static capture c, into[3];
+    int round, i, slowly = COLLECTING;
+    where = "late_collection";
+    for (round = 0; round < 20; round++) {
+        tel_sink sink;
+        tel_desc d = capture_desc(&c, &sink);
+        tel_result added = TEL_OK;
+        pthread_t t[5];
+        CHECK_INT(tel_init(&d), TEL_OK);
+        CHECK_INT(observe("life.late"), TEL_OK);
+        __atomic_store_n(&is_down, 0, __ATOMIC_RELEASE);
+        __atomic_store_n(&inside, 0, __ATOMIC_RELAXED);
+        pthread_mutex_lock(&hang_mutex);
+        pthread_create(&t[3], NULL, collect_slowly, &slowly);
+        while (!__atomic_load_n(&inside, __ATOMIC_ACQUIRE)) { usleep(100); }
+        for (i = 0; i < 3; i++) {
+            capture_init(&into[i]);
+            pthread_create(&t[i], NULL, collect_late, &into[i]);
+        }
+        pthread_create(&t[4], NULL, observe_more, &added);
+        usleep(3000);
+        if (round % 2) {                            /* the slow one stays: those who wait come back all the same */
+            CHECK_INT(tel_shutdown(20), TEL_ERR_TIMEOUT);
+            for (i = 0; i < 3; i++) { pthread_join(t[i], NULL); }
+            pthread_join(t[4], NULL);
+            CHECK_INT(added, TEL_ERR_STATE);
+            pthread_mutex_unlock(&hang_mutex);
+            pthread_join(t[3], NULL);
+        } else {
+            pthread_mutex_unlock(&hang_mutex);
+            CHECK_INT(tel_shutdown(10000), TEL_OK);
+            __atomic_store_n(&is_down, 1, __ATOMIC_RELEASE);
+            for (i = 0; i < 5; i++) { pthread_join(t[i], NULL); }
+        }
+        CHECK_INT(late, 0);
+        if (check__failed) { return; }
+    }
+}
+
 /* ---- built-in sinks that nobody opened ---- */
 
 static void test_unopened(void) {
@@ -937,6 +1000,7 @@ int main(void) {
     test_no_time();
     test_slow_sink();
     test_slow_collection();
+    test_late_collection();
     test_unopened();
     test_query_desc();
     test_adopt();
