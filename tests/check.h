@@ -7,8 +7,8 @@
 static int check__passed, check__failed;
 
 static inline void check__note(int ok, const char* file, int line, const char* what) {
-    if (ok) { check__passed++; return; }
-    check__failed++;
+    if (ok) { __atomic_fetch_add(&check__passed, 1, __ATOMIC_RELAXED); return; }     /* from any thread */
+    __atomic_fetch_add(&check__failed, 1, __ATOMIC_RELAXED);
     fprintf(stderr, "FAIL %s:%d: %s\n", file, line, what);
 }
 static inline void check__int(long long a, long long b, const char* file, int line, const char* what) {
