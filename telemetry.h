@@ -1050,7 +1050,6 @@ int tel__off_logf(tel_severity sev, const char* format, ...) TEL__PRINTF(2, 3);
 #define TEL__COLD        static __attribute__((unused, cold))
 #define TEL__LIKELY(x)   __builtin_expect(!!(x), 1)
 #define TEL__UNLIKELY(x) __builtin_expect(!!(x), 0)
-#define TEL__PAUSE_ASM   1
 #else
 #define TEL__FN          static
 #define TEL__INLINE      static __forceinline
@@ -1059,7 +1058,6 @@ int tel__off_logf(tel_severity sev, const char* format, ...) TEL__PRINTF(2, 3);
 #define TEL__COLD        static
 #define TEL__LIKELY(x)   (x)
 #define TEL__UNLIKELY(x) (x)
-#define TEL__PAUSE_ASM   0
 #endif
 #define TEL__ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 #define TEL__LINE          128          /* two cache lines: what one core prefetches as a pair */
@@ -1079,18 +1077,14 @@ TEL__INLINE uint64_t tel__platform_ticks(void) {
 #endif
 }
 
-/* Whether the first line of a small file is one of two words. */
-TEL__FN bool tel__platform_file_says(const char* path, const char* one, const char* other) {
-    char text[32];
-    bool same = false;
+/* The first line of a small file, without its end; empty when there is none. */
+TEL__FN void tel__platform_first_line(const char* path, char* out, size_t size) {
     FILE* f = fopen(path, "r");
-    if (!f) { return false; }
-    if (fgets(text, (int)sizeof text, f)) {
-        text[strcspn(text, "\r\n")] = 0;
-        same = strcmp(text, one) == 0 || strcmp(text, other) == 0;
-    }
+    out[0] = '\0';
+    if (!f) { return; }
+    if (!fgets(out, (int)size, f)) { out[0] = '\0'; }
+    out[strcspn(out, "\r\n")] = '\0';
     fclose(f);
-    return same;
 }
 
 /* Whether those ticks run at one rate on all processors and through sleep states. x86: the CPU must say
@@ -1101,9 +1095,10 @@ TEL__FN bool tel__platform_ticks_reliable(void) {
     return false;
 #elif TEL__X86 && TEL__LINUX
     unsigned a = 0, b = 0, c = 0, d = 0;
+    char used[32];
     if (!__get_cpuid(0x80000007u, &a, &b, &c, &d) || !(d & (1u << 8))) { return false; }
-    return tel__platform_file_says("/sys/devices/system/clocksource/clocksource0/current_clocksource",
-                                   "tsc", "kvm-clock");
+    tel__platform_first_line("/sys/devices/system/clocksource/clocksource0/current_clocksource", used, sizeof used);
+    return strcmp(used, "tsc") == 0 || strcmp(used, "kvm-clock") == 0;
 #elif TEL__ARM64
     return true;
 #else
@@ -1135,10 +1130,7 @@ TEL__FN uint64_t tel__platform_unix_ns(void) {
     return ((((uint64_t)t.dwHighDateTime << 32) | t.dwLowDateTime) - 116444736000000000u) * 100u;
 }
 
-TEL__FN bool tel__platform_entropy(void* out, size_t size) {
-    (void)out; (void)size;
-    return false;
-}
+TEL__FN bool tel__platform_entropy(void* out, size_t size) { (void)out; (void)size; return false; }
 
 #else
 
@@ -1212,15 +1204,6 @@ typedef struct tel__platform_facts {
     char     os_description[256];
     uint64_t pid;
 } tel__platform_facts;
-
-/* The first line of a small file, without its end. */
-TEL__FN void tel__platform_first_line(const char* path, char* out, size_t size) {
-    FILE* f = fopen(path, "r");
-    out[0] = '\0';
-    if (f && !fgets(out, (int)size, f)) { out[0] = '\0'; }
-    out[strcspn(out, "\r\n")] = '\0';
-    if (f) { fclose(f); }
-}
 
 /* The word behind this one in a list "word\0other\0...\0"; NULL: it is not there. */
 TEL__COLD const char* tel__platform_word(const char* list, const char* word, size_t size) {
@@ -1517,7 +1500,6 @@ typedef struct tel__thread_handle {
 TEL__FN void tel__thread_mutex_init(tel__thread_mutex* m) { pthread_mutex_init(&m->m, NULL); }
 TEL__FN void tel__thread_mutex_lock(tel__thread_mutex* m) { pthread_mutex_lock(&m->m); }
 TEL__FN void tel__thread_mutex_unlock(tel__thread_mutex* m) { pthread_mutex_unlock(&m->m); }
-TEL__FN bool tel__thread_mutex_try(tel__thread_mutex* m) { return pthread_mutex_trylock(&m->m) == 0; }
 TEL__FN void tel__thread_mutex_destroy(tel__thread_mutex* m) { pthread_mutex_destroy(&m->m); }
 
 TEL__FN void tel__thread_cond_init(tel__thread_cond* c) {
@@ -1532,25 +1514,20 @@ TEL__FN void tel__thread_cond_init(tel__thread_cond* c) {
 #endif
 }
 TEL__FN void tel__thread_cond_destroy(tel__thread_cond* c) { pthread_cond_destroy(&c->c); }
-TEL__FN void tel__thread_cond_signal(tel__thread_cond* c) { pthread_cond_signal(&c->c); }
 TEL__FN void tel__thread_cond_broadcast(tel__thread_cond* c) { pthread_cond_broadcast(&c->c); }
 
 /* Waits until signalled or until the monotonic time is reached (UINT64_MAX: for ever); false when the
    time is over. May wake early, as conditions do. */
 TEL__FN bool tel__thread_cond_wait(tel__thread_cond* c, tel__thread_mutex* m, uint64_t deadline_mono_ns) {
+    uint64_t now = TEL__APPLE ? tel__platform_mono_ns() : 0;    /* there it is told how long, elsewhere until when */
+    uint64_t wait = deadline_mono_ns > now ? deadline_mono_ns - now : 0;
     struct timespec t;
     if (deadline_mono_ns == UINT64_MAX) { return pthread_cond_wait(&c->c, &m->m) == 0; }
+    t.tv_sec = (time_t)(wait / 1000000000u);
+    t.tv_nsec = (long)(wait % 1000000000u);
 #if TEL__APPLE
-    {
-        uint64_t now = tel__platform_mono_ns();
-        uint64_t left = deadline_mono_ns > now ? deadline_mono_ns - now : 0;
-        t.tv_sec = (time_t)(left / 1000000000u);
-        t.tv_nsec = (long)(left % 1000000000u);
-        return pthread_cond_timedwait_relative_np(&c->c, &m->m, &t) == 0;
-    }
+    return pthread_cond_timedwait_relative_np(&c->c, &m->m, &t) == 0;
 #else
-    t.tv_sec = (time_t)(deadline_mono_ns / 1000000000u);
-    t.tv_nsec = (long)(deadline_mono_ns % 1000000000u);
     return pthread_cond_timedwait(&c->c, &m->m, &t) == 0;
 #endif
 }
@@ -1563,16 +1540,13 @@ TEL__FN void* tel__thread_main(void* arg) {
 
 /* Starts fn(arg); the handle must not move while the thread lives. false: the system has no thread left. */
 TEL__FN bool tel__thread_start(tel__thread_handle* h, void (*fn)(void* arg), void* arg) {
+    static const unsigned char faults[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP };
     sigset_t all, old;
+    size_t i;
     h->fn = fn;
     h->arg = arg;
     sigfillset(&all);
-    sigdelset(&all, SIGSEGV);           /* faults are the crash handler's, wherever they happen */
-    sigdelset(&all, SIGBUS);
-    sigdelset(&all, SIGFPE);
-    sigdelset(&all, SIGILL);
-    sigdelset(&all, SIGABRT);
-    sigdelset(&all, SIGTRAP);
+    for (i = 0; i < sizeof faults; i++) { sigdelset(&all, faults[i]); }     /* the crash handler's, wherever they happen */
     pthread_sigmask(SIG_SETMASK, &all, &old);
     h->started = pthread_create(&h->thread, NULL, tel__thread_main, h) == 0;
     pthread_sigmask(SIG_SETMASK, &old, NULL);
@@ -1628,11 +1602,9 @@ typedef struct tel__thread_handle {
 TEL__FN void tel__thread_mutex_init(tel__thread_mutex* m) { InitializeSRWLock(&m->m); }
 TEL__FN void tel__thread_mutex_lock(tel__thread_mutex* m) { AcquireSRWLockExclusive(&m->m); }
 TEL__FN void tel__thread_mutex_unlock(tel__thread_mutex* m) { ReleaseSRWLockExclusive(&m->m); }
-TEL__FN bool tel__thread_mutex_try(tel__thread_mutex* m) { return TryAcquireSRWLockExclusive(&m->m) != 0; }
 TEL__FN void tel__thread_mutex_destroy(tel__thread_mutex* m) { (void)m; }
 TEL__FN void tel__thread_cond_init(tel__thread_cond* c) { InitializeConditionVariable(&c->c); }
 TEL__FN void tel__thread_cond_destroy(tel__thread_cond* c) { (void)c; }
-TEL__FN void tel__thread_cond_signal(tel__thread_cond* c) { WakeConditionVariable(&c->c); }
 TEL__FN void tel__thread_cond_broadcast(tel__thread_cond* c) { WakeAllConditionVariable(&c->c); }
 TEL__FN bool tel__thread_cond_wait(tel__thread_cond* c, tel__thread_mutex* m, uint64_t deadline_mono_ns) {
     uint64_t now = tel__platform_mono_ns();
@@ -3068,13 +3040,6 @@ TEL__COLD size_t tel__attr_canonical(tel_attrs attrs, tel_attr* out, bool* cut) 
     return n;
 }
 
-TEL__FN uint64_t tel__attr_hash_list(const tel_attr* items, size_t count) {
-    uint64_t h = 0;
-    size_t i;
-    for (i = 0; i < count; i++) { h += tel__attr_hash(&items[i]); }
-    return h;
-}
-
 /* The bytes that a copy of a canonical list takes besides the items: keys and strings with a NUL each. */
 TEL__COLD size_t tel__attr_text_size(const tel_attr* items, size_t count) {
     size_t i, n = 0;
@@ -3125,11 +3090,18 @@ typedef enum tel__attr_what {           /* what a packed item is */
 /* value_size: the bytes of a string without its NUL; 7 for a number, so that the size of every item is one sum. */
 typedef struct tel__attr_item { uint8_t what, type; uint16_t key_size; uint32_t value_size; } tel__attr_item;
 
-TEL__INLINE bool tel__attr_has_number(uint8_t type) { return type != TEL_TYPE_STRING; }
-
 /* Total bytes of a packed item. */
 TEL__INLINE size_t tel__attr_item_size(size_t key_size, size_t value_size) {
     return TEL__ROUND(sizeof(tel__attr_item) + key_size + value_size + 2, 8);
+}
+
+TEL__INLINE tel__attr_item tel__attr_head(tel__attr_what what, uint8_t type, size_t key_size, size_t value_size) {
+    tel__attr_item item;
+    item.what = (uint8_t)what;
+    item.type = type;
+    item.key_size = (uint16_t)key_size;
+    item.value_size = (uint32_t)value_size;
+    return item;
 }
 
 /* memcpy for short texts, without the call. */
@@ -3151,11 +3123,7 @@ TEL__INLINE void tel__attr_copy_short(char* to, const char* from, size_t n) {
 TEL__INLINE void tel__attr_write_number(char* p, tel__attr_what what, uint8_t type, const char* key, size_t key_size,
                                         uint64_t number) {
     uint64_t head[2];
-    tel__attr_item item;
-    item.what = (uint8_t)what;
-    item.type = type;
-    item.key_size = (uint16_t)key_size;
-    item.value_size = 7;
+    tel__attr_item item = tel__attr_head(what, type, key_size, 7);
     memcpy(head, &item, 8);
     head[1] = number;
     memcpy(p, head, 16);
@@ -3165,11 +3133,7 @@ TEL__INLINE void tel__attr_write_number(char* p, tel__attr_what what, uint8_t ty
 
 TEL__INLINE void tel__attr_write_string(char* p, tel__attr_what what, const char* key, size_t key_size,
                                         tel_text value) {
-    tel__attr_item item;
-    item.what = (uint8_t)what;
-    item.type = (uint8_t)TEL_TYPE_STRING;
-    item.key_size = (uint16_t)key_size;
-    item.value_size = (uint32_t)value.size;
+    tel__attr_item item = tel__attr_head(what, (uint8_t)TEL_TYPE_STRING, key_size, value.size);
     memcpy(p, &item, 8);
     tel__attr_copy_short(p + 8, key, key_size);
     p += 8 + key_size;
@@ -3196,7 +3160,7 @@ TEL__FN bool tel__attr_next(tel__attr_reader* r, tel__attr_got* got) {
     p += sizeof head;
     got->what = (tel__attr_what)head.what;
     got->number = 0;
-    if (tel__attr_has_number(head.type)) { got->number = tel__attr_read8(p); p += 8; }
+    if (head.type != TEL_TYPE_STRING) { got->number = tel__attr_read8(p); p += 8; }
     got->attr.key = p;
     got->attr.tel__key_size = head.key_size;
     got->attr.type = (tel_type)head.type;
@@ -3243,24 +3207,17 @@ TEL__COLD void tel__attr_scopes_free(tel__attr_scopes* s) {
     tel__thread_mutex_destroy(&s->mutex);
 }
 
-TEL__COLD tel_text tel__attr_scope_text(char** to, const char* cstr) {
-    tel_text t;
-    t.size = cstr ? strlen(cstr) : 0;
-    t.data = *to;
-    *to = tel__attr_copy_text(*to, cstr ? cstr : "", t.size);
-    return t;
-}
-
 TEL__COLD tel__attr_scope* tel__attr_scope_make(tel__memory* memory, const tel_scope* scope) {
-    tel_attr items[TEL__ATTR_MAX];
+    tel_attr items[TEL__ATTR_MAX], texts[3];        /* name, version and schema URL travel as values without a key */
     bool cut;
-    size_t n = tel__attr_canonical(scope->attrs, items, &cut);
-    size_t size = sizeof(tel__attr_scope) + n * sizeof(tel_attr) + tel__attr_text_size(items, n) + 3;
+    size_t n = tel__attr_canonical(scope->attrs, items, &cut), size;
     tel__attr_scope* s;
     tel_attr* to;
     char* text;
-    size += (scope->name ? strlen(scope->name) : 0) + (scope->version ? strlen(scope->version) : 0) +
-            (scope->schema_url ? strlen(scope->schema_url) : 0);
+    texts[0] = tel_str("", scope->name);
+    texts[1] = tel_str("", scope->version);
+    texts[2] = tel_str("", scope->schema_url);
+    size = sizeof *s + n * sizeof *to + tel__attr_text_size(items, n) + tel__attr_text_size(texts, 3);
     s = (tel__attr_scope*)tel__memory_alloc(memory, size);
     if (!s) { return NULL; }
     to = (tel_attr*)(s + 1);
@@ -3268,9 +3225,10 @@ TEL__COLD tel__attr_scope* tel__attr_scope_make(tel__memory* memory, const tel_s
     s->key = scope;
     s->size = size;
     s->view.attrs = tel__attrs(to, n);
-    s->view.name = tel__attr_scope_text(&text, scope->name);
-    s->view.version = tel__attr_scope_text(&text, scope->version);
-    s->view.schema_url = tel__attr_scope_text(&text, scope->schema_url);
+    tel__attr_copy_list(texts, 3, texts, text);
+    s->view.name = texts[0].as.s;
+    s->view.version = texts[1].as.s;
+    s->view.schema_url = texts[2].as.s;
     return s;
 }
 
@@ -5135,13 +5093,9 @@ TEL__INLINE char* tel__span_room(tel__span_tracer* t, tel__span_slot* slot, uint
 TEL__NOINLINE bool tel__span_append_long(tel__span_tracer* t, tel__span_slot* slot, tel__attr_what what,
                                          const char* key, size_t key_size, tel_text value) {
     static const char zeros[16] = { 0 };
-    tel__attr_item head;
+    tel__attr_item head = tel__attr_head(what, (uint8_t)TEL_TYPE_STRING, key_size, value.size);
     uint32_t tail = slot->tail, size = (uint32_t)tel__attr_item_size(key_size, value.size);
     uint32_t pad = size - (uint32_t)(sizeof head + key_size + 1 + value.size);
-    head.what = (uint8_t)what;
-    head.type = (uint8_t)TEL_TYPE_STRING;
-    head.key_size = (uint16_t)key_size;
-    head.value_size = (uint32_t)value.size;
     if (tel__span_chain(t, slot) && tel__span_stream(t, slot, (const char*)&head, sizeof head) &&
         tel__span_stream(t, slot, key, key_size) && tel__span_stream(t, slot, zeros, 1) &&
         tel__span_stream(t, slot, value.data, value.size) && tel__span_stream(t, slot, zeros, pad)) {
@@ -5206,7 +5160,7 @@ TEL__NOINLINE tel__attr_item* tel__span_find(tel__spans* p, tel__span_slot* slot
         while (at < used) {
             tel__attr_item* item = (tel__attr_item*)(void*)(data + at);
             if (item->what == what && item->key_size == key_size) {
-                const char* have = data + at + sizeof *item + (tel__attr_has_number(item->type) ? 8 : 0);
+                const char* have = data + at + sizeof *item + (item->type != TEL_TYPE_STRING ? 8 : 0);
                 if (tel__attr_same_bytes(have, key, key_size)) { return item; }
             }
             at += (uint32_t)tel__attr_item_size(item->key_size, item->value_size);
@@ -5239,7 +5193,7 @@ TEL__FN bool tel__span_append_text(tel__span_tracer* t, tel__span_slot* slot, te
 TEL__NOINLINE bool tel__span_rewrite(tel__attr_item* old, tel_text value) {
     size_t size = old ? tel__attr_item_size(old->key_size, value.size) : 0;
     char* at;
-    if (!old || tel__attr_has_number(old->type) || size > sizeof(((tel__span_block*)0)->data) ||
+    if (!old || old->type != TEL_TYPE_STRING || size > sizeof(((tel__span_block*)0)->data) ||
         size != tel__attr_item_size(old->key_size, old->value_size)) { return false; }
     at = (char*)(old + 1) + old->key_size + 1;
     memcpy(at, value.data, value.size);
@@ -5251,7 +5205,7 @@ TEL__NOINLINE bool tel__span_rewrite(tel__attr_item* old, tel_text value) {
 /* Sets a key that the span may have already. */
 TEL__NOINLINE void tel__span_reset_attr(tel__span_tracer* t, tel__span_slot* slot, const tel_attr* a, size_t key_size) {
     tel__attr_item* old = tel__span_find(t->shared, slot, TEL__ITEM_ATTR, a->key, key_size);
-    if (old && tel__attr_has_number(old->type) && tel__attr_has_number((uint8_t)a->type)) {
+    if (old && old->type != TEL_TYPE_STRING && a->type != TEL_TYPE_STRING) {
         uint64_t number = tel__attr_word(a);
         old->type = (uint8_t)a->type;
         memcpy(old + 1, &number, 8);
