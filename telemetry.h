@@ -2093,12 +2093,9 @@ typedef struct tel__text_out {
 
 TEL__COLD tel__text_out tel__text_fixed(char* data, size_t capacity) {
     tel__text_out o;
+    memset(&o, 0, sizeof o);
     o.data = data;
-    o.size = 0;
     o.capacity = capacity;
-    o.lost = 0;
-    o.more_fn = NULL;
-    o.user_data = NULL;
     return o;
 }
 
@@ -2429,8 +2426,9 @@ TEL__FN char* tel__text_write_double(char* p, double v) {
     }
     if (bits >> 63) { *p++ = '-'; }
     if (q == 0 && c == 0) { *p = '0'; return p + 1; }
-    if (q == 0) { c = tel__text_shortest(c, -1074, false, &exponent); }
-    else {
+    if (q == 0) {
+        c = tel__text_shortest(c, -1074, false, &exponent);
+    } else {
         bool nearer = c == 0 && q > 1;
         c |= (uint64_t)1 << 52;
         q -= 1075;
@@ -2572,10 +2570,6 @@ TEL__INLINE size_t tel__text_clean(const char* data, size_t size, bool json) {
     return i;
 }
 
-TEL__COLD bool tel__text_is_utf8(const char* data, size_t size) {
-    return tel__text_clean(data, size, false) == size;
-}
-
 /* The largest prefix of at most limit bytes that splits no character. */
 TEL__COLD size_t tel__text_utf8_cut(const char* data, size_t size, size_t limit) {
     size_t at = limit, bad;
@@ -2602,7 +2596,8 @@ TEL__FN size_t tel__text_put_special(tel__text_out* o, const char* data, size_t 
     return bad;
 }
 
-TEL__NOINLINE void tel__text_put_repaired(tel__text_out* o, const char* data, size_t size, bool json) {
+/* A repaired copy: every maximal subpart of what is not UTF-8 becomes U+FFFD. json: and what JSON wants escaped is. */
+TEL__CALL void tel__text_put_repaired(tel__text_out* o, const char* data, size_t size, bool json) {
     while (size > 0) {
         size_t n = json ? tel__text_clean(data, size, true) : tel__text_clean(data, size, false);
         tel__text_put(o, data, n);
@@ -2612,11 +2607,8 @@ TEL__NOINLINE void tel__text_put_repaired(tel__text_out* o, const char* data, si
     }
 }
 
-/* A repaired copy: every maximal subpart of what is not UTF-8 becomes U+FFFD. */
 TEL__FN void tel__text_put_utf8(tel__text_out* o, const char* data, size_t size) {
-    size_t n = tel__text_clean(data, size, false);
-    tel__text_put(o, data, n);
-    if (n < size) { tel__text_put_repaired(o, data + n, size - n, false); }
+    tel__text_put_repaired(o, data, size, false);
 }
 
 /* Copies from the front of ASCII that needs no escape, looking at eight bytes at a time; answers how many
@@ -2770,19 +2762,9 @@ typedef struct tel__diag {
     tel__atomic_ptr noted[TEL__DIAG_COUNT];
 } tel__diag;
 
-TEL__COLD int tel__diag_level(tel__diag_item item) {
-#define TEL__DIAG_LEVEL(name, level, repeats, text) level,
-    static const unsigned char levels[] = { TEL__DIAG_ITEMS(TEL__DIAG_LEVEL) };
-#undef TEL__DIAG_LEVEL
-    return levels[item];
-}
-
-TEL__COLD bool tel__diag_repeats(tel__diag_item item) {
-#define TEL__DIAG_REPEATS(name, level, repeats, text) repeats,
-    static const unsigned char repeats[] = { TEL__DIAG_ITEMS(TEL__DIAG_REPEATS) };
-#undef TEL__DIAG_REPEATS
-    return repeats[item] != 0;
-}
+#define TEL__DIAG_KIND(name, level, repeats, text) { level, repeats },
+static const struct { unsigned char level, repeats; } tel__diag_kinds[] = { TEL__DIAG_ITEMS(TEL__DIAG_KIND) };
+#undef TEL__DIAG_KIND
 
 TEL__COLD const char* tel__diag_text(tel__diag_item item) {
 #define TEL__DIAG_TEXT(name, level, repeats, text) text "\0"
@@ -2810,21 +2792,18 @@ TEL__COLD const char* tel__diag_result(tel_result r) {
 /* Whether item may be said now; when not, it is counted as held back. */
 TEL__COLD bool tel__diag_due(tel__diag* d, tel__diag_item item) {
     uint64_t now = tel__clock_mono_ns(), next = tel__atomic_load_u64(&d->next[item]);
-    if (tel__diag_level(item) > d->max_level) { return false; }
-    if (!tel__diag_repeats(item)) { return true; }
+    if (tel__diag_kinds[item].level > d->max_level) { return false; }
+    if (!tel__diag_kinds[item].repeats) { return true; }
     if (now >= next && tel__atomic_cas_u64(&d->next[item], &next, now + (uint64_t)60 * 1000000000u)) { return true; }
     tel__atomic_add_u32(&d->held[item], 1);
     return false;
 }
 
-TEL__COLD void tel__diag_print(int level, uint32_t item, const char* message) {
-    static const char names[][8] = { "?", "error", "warning", "info", "debug" };
-    fprintf(stderr, "telemetry.h: %s %u: %s\n", names[level & 3 ? level : 4], (unsigned)item, message);
-}
-
 TEL__COLD void tel__diag_report_at(tel__diag* d, tel__diag_item item, uint32_t line, const char* format, ...)
     TEL__PRINTF(4, 5);
 TEL__COLD void tel__diag_report_at(tel__diag* d, tel__diag_item item, uint32_t line, const char* format, ...) {
+    static const char names[][8] = { "error", "warning", "info", "debug" };
+    const int level = tel__diag_kinds[item].level;
     char message[512];
     va_list args;
     uint32_t held;
@@ -2837,18 +2816,16 @@ TEL__COLD void tel__diag_report_at(tel__diag* d, tel__diag_item item, uint32_t l
     for (n = 0; message[n]; n++) {      /* quoted input reaches terminals */
         if ((unsigned char)message[n] < 0x20 || message[n] == 0x7f) { message[n] = '?'; }
     }
-    if (tel__diag_level(item) == TEL__DIAG_ERROR) { tel__atomic_add_u32(&d->errors, 1); }
+    if (level == TEL__DIAG_ERROR) { tel__atomic_add_u32(&d->errors, 1); }
     held = tel__atomic_load_u32(&d->held[item]);
     tel__atomic_add_u32(&d->held[item], (uint32_t)0 - held);
-    if (held) {
-        snprintf(message + n, sizeof message - (size_t)n, " (and %u times before)", (unsigned)held);
-    }
+    if (held) { snprintf(message + n, sizeof message - (size_t)n, " (and %u times before)", (unsigned)held); }
     if (d->user.func) {
         tel__thread_local saved = tel__thread_quiet_begin();
-        d->user.func(tel__diag_level(item), (uint32_t)item, message, line, d->user.user_data);
+        d->user.func(level, (uint32_t)item, message, line, d->user.user_data);
         tel__thread_quiet_end(saved);
     } else {
-        tel__diag_print(tel__diag_level(item), (uint32_t)item, message);
+        fprintf(stderr, "telemetry.h: %s %u: %s\n", names[level - 1], (unsigned)item, message);
     }
 }
 #define tel__diag_report(d, item, ...) tel__diag_report_at(d, item, (uint32_t)__LINE__, __VA_ARGS__)
@@ -5638,19 +5615,12 @@ enum {
 };
 
 /* Uppercase is no hex here: the specification makes such a header invalid. */
-TEL__COLD int tel__propagation_nibble(char c) {
-    if (c >= '0' && c <= '9') { return c - '0'; }
-    if (c >= 'a' && c <= 'f') { return c - 'a' + 10; }
-    return -1;
-}
-
 TEL__COLD bool tel__propagation_hex(const char* text, uint8_t* out, size_t bytes) {
     size_t i;
-    for (i = 0; i < bytes; i++) {
-        int high = tel__propagation_nibble(text[2 * i]);
-        int low = tel__propagation_nibble(text[2 * i + 1]);
-        if (high < 0 || low < 0) { return false; }
-        out[i] = (uint8_t)(high * 16 + low);
+    for (i = 0; i < 2 * bytes; i++) {
+        int digit = text[i] == tel__text_lower(text[i]) ? tel__text_hex_value(text[i]) : -1;
+        if (digit < 0) { return false; }
+        out[i / 2] = (uint8_t)(out[i / 2] << 4 | digit);
     }
     return true;
 }
@@ -5693,16 +5663,12 @@ TEL__COLD tel_result tel__propagation_parse(tel_text text, tel_context* out) {
 /* Writes 55 characters and a NUL, for any context: whether it is valid is the caller's question. */
 TEL__COLD void tel__propagation_format(const tel_context* c, char out[TEL_TRACEPARENT_SIZE]) {
     uint8_t flags = (uint8_t)(c->flags & TEL__PROPAGATION_FLAG_MASK);
-    char* p = out;
-    *p++ = '0';
-    *p++ = '0';
-    *p++ = '-';
-    p = tel__text_write_hex(p, c->trace_id, sizeof c->trace_id);
-    *p++ = '-';
-    p = tel__text_write_hex(p, c->span_id, sizeof c->span_id);
-    *p++ = '-';
-    p = tel__text_write_hex(p, &flags, 1);
-    *p = '\0';
+    memset(out, '-', TEL__PROPAGATION_LENGTH);
+    memset(out, '0', 2);
+    tel__text_write_hex(out + TEL__PROPAGATION_TRACE_AT, c->trace_id, sizeof c->trace_id);
+    tel__text_write_hex(out + TEL__PROPAGATION_SPAN_AT, c->span_id, sizeof c->span_id);
+    tel__text_write_hex(out + TEL__PROPAGATION_FLAGS_AT, &flags, 1);
+    out[TEL__PROPAGATION_LENGTH] = '\0';
 }
 
 /* Sets every header of a valid context, or none. A header without ids would make the receiver start a new
@@ -5725,6 +5691,7 @@ TEL__COLD tel_context tel__propagation_extract(const tel_carrier* carrier) {
     }
     return c;
 }
+
 /* ==== R14 >>logs ======================================================================================
    Log records go straight into the ring: measured, reserved, written, committed.
 
@@ -5812,7 +5779,9 @@ TEL__CALL void tel__log_write(tel__span_tracer* t, const tel__log_record* head, 
     tel__ring_commit(t->thread->ring, record, size);
 }
 
-TEL__INLINE void tel__log_head(tel__span_tracer* t, tel__log_record* r, tel_severity sev, const tel_context* c) {
+TEL__INLINE void tel__log_head(tel__span_tracer* t, tel__log_record* r, tel__log_parts* parts, tel_severity sev,
+                               const tel_context* c) {
+    memset(parts, 0, sizeof *parts);
     memset(r, 0, sizeof *r);
     r->head.kind = TEL__RING_LOG;
     r->head.a = (uint8_t)(sev < 0 || sev > 24 ? 0 : sev);
@@ -5847,8 +5816,7 @@ TEL__CALL void tel__log_add(tel__span_tracer* t, tel_severity sev, const char* b
     tel__log_record r;
     tel__log_parts parts;
     size_t bytes;
-    tel__log_head(t, &r, sev, tel__span_current(t));
-    memset(&parts, 0, sizeof parts);
+    tel__log_head(t, &r, &parts, sev, tel__span_current(t));
     parts.body = tel__log_text(body);
     bytes = tel__log_text_bytes(parts.body);
     if (attrs.count) { tel__log_attrs(t, &r, &parts, bytes, attrs); }
@@ -5859,10 +5827,9 @@ TEL__FN void tel__log_add_desc(tel__span_tracer* t, const tel_log_desc* d) {
     tel__log_record r;
     tel__log_parts parts;
     const tel_context* c = d->context ? d->context : tel__span_current(t);
-    tel__log_head(t, &r, d->severity, c && tel__span_valid(c) ? c : NULL);
+    tel__log_head(t, &r, &parts, d->severity, c && tel__span_valid(c) ? c : NULL);
     r.scope = tel__attr_scope_find(t->shared->scopes, d->scope);
     r.unix_ns = d->unix_ns;
-    memset(&parts, 0, sizeof parts);
     parts.body = tel__log_text(d->body);
     parts.event_name = tel__log_text(d->event_name);
     tel__log_attrs(t, &r, &parts, tel__log_text_bytes(parts.body) + tel__log_text_bytes(parts.event_name), d->attrs);
@@ -5880,8 +5847,7 @@ TEL__FN void tel__log_add_format(tel__span_tracer* t, tel_severity sev, const ch
     if (n >= 0) {
         tel__log_record r;
         tel__log_parts parts;
-        tel__log_head(t, &r, sev, tel__span_current(t));
-        memset(&parts, 0, sizeof parts);
+        tel__log_head(t, &r, &parts, sev, tel__span_current(t));
         parts.body.data = text;
         parts.body.size = (size_t)n;
         if ((size_t)n >= sizeof text) { parts.format = format; parts.args = &again; }
