@@ -1546,7 +1546,7 @@ TEL__FN bool tel__thread_start(tel__thread_handle* h, void (*fn)(void* arg), voi
     h->fn = fn;
     h->arg = arg;
     sigfillset(&all);
-    for (i = 0; i < sizeof faults; i++) { sigdelset(&all, faults[i]); }     /* the crash handler's, wherever they happen */
+    for (i = 0; i < sizeof faults; i++) { sigdelset(&all, faults[i]); }     /* the crash handler's, wherever they are */
     pthread_sigmask(SIG_SETMASK, &all, &old);
     h->started = pthread_create(&h->thread, NULL, tel__thread_main, h) == 0;
     pthread_sigmask(SIG_SETMASK, &old, NULL);
@@ -2039,6 +2039,13 @@ TEL__COLD tel_text tel__text_of(const char* cstr) {
     tel_text t;
     t.data = cstr ? cstr : "";
     t.size = strlen(t.data);
+    return t;
+}
+
+TEL__INLINE tel_text tel__text_sized(const char* data, size_t size) {
+    tel_text t;
+    t.data = data;
+    t.size = size;
     return t;
 }
 
@@ -3514,7 +3521,7 @@ TEL__INLINE char* tel__ring_begin(tel__ring_thread* t, uint32_t size, int signal
 /* ==== R11 >>metrics ===================================================================================
    Instruments find their series; threads write to cells of their own; collection adds the cells up.
 
-   Uses      R02-R04, R06, R08-R10.            Used by   R15, R19, R21, R22.
+   Uses      R02-R04, R06-R10.                 Used by   R15, R19, R21, R22.
    Threads   add, set, record, find: any. Creation, thread end and snapshots: under m->mutex, which the record
              path takes only for a first use. Collections: one at a time, between enter and leave, without m->mutex.
    Holds     A series has one id, drawn from a range that no other instance of this process ever uses, so an
@@ -3628,7 +3635,7 @@ typedef struct tel__metrics {
     bool                collecting;     /* one is under way: its owner alone uses round and arena, calls observers */
     tel__metric*        metrics;
     tel__metric_list    by_id, metric_by_id;
-    tel__atomic_ptr     table;          /* tel__metric_list-like open hash: [0] mask, [1] array before, [2..] */
+    tel__atomic_ptr     table;          /* the newest tel__metric_table */
     tel__metric_cells*  cells;
     tel__atomic_u64     overflowed, lost;
     uint32_t            round;
@@ -3754,33 +3761,34 @@ TEL__CALL uint64_t tel__metric_hash(const tel__metric* metric, const tel_attr* i
 
 /* ---- histogram blocks ---- */
 
-TEL__COLD size_t tel__metric_block_size(const tel__metric* metric) {
-    size_t stride = TEL__ROUND((size_t)TEL__HALF_BUCKETS + metric->bound_count + 1, 8);
+TEL__COLD size_t tel__metric_block_size(size_t stride) {
     return sizeof(tel__metric_block) + 2 * stride * sizeof(tel__atomic_u64);
 }
 
-TEL__COLD void tel__metric_half_clear(tel__atomic_u64* half, uint32_t stride) {
+/* Empties a block that nobody writes. */
+TEL__COLD void tel__metric_block_clear(tel__metric_block* b) {
     uint32_t i;
-    for (i = 0; i < stride; i++) { tel__atomic_store_u64(&half[i], 0); }
-    tel__atomic_store_u64(&half[TEL__HALF_MIN], tel__atomic_bits((double)DBL_MAX));
-    tel__atomic_store_u64(&half[TEL__HALF_MAX], tel__atomic_bits(-(double)DBL_MAX));
+    for (i = 0; i < 2 * b->stride; i++) {
+        uint32_t at = i % b->stride;
+        double empty = at == TEL__HALF_MIN ? DBL_MAX : at == TEL__HALF_MAX ? -DBL_MAX : 0;
+        tel__atomic_store_u64(&b->words[i], tel__atomic_bits(empty));
+    }
+    tel__atomic_store_u64(&b->started, 0);
 }
 
-static const double tel__metric_no_bound = 0;     /* where there are no bounds; never read */
-
 TEL__COLD tel__metric_block* tel__metric_block_make(tel__memory* memory, const tel__metric* metric) {
-    tel__metric_block* b = (tel__metric_block*)tel__memory_alloc_lines(memory, tel__metric_block_size(metric));
+    size_t stride = TEL__ROUND((size_t)TEL__HALF_BUCKETS + metric->bound_count + 1, 8);
+    tel__metric_block* b = (tel__metric_block*)tel__memory_alloc_lines(memory, tel__metric_block_size(stride));
     if (!b) { return NULL; }
-    b->bounds = metric->bounds ? metric->bounds : &tel__metric_no_bound;
+    b->bounds = metric->bounds;
     b->padded = metric->padded;
-    b->stride = (uint32_t)TEL__ROUND((size_t)TEL__HALF_BUCKETS + metric->bound_count + 1, 8);
-    tel__metric_half_clear(b->words, b->stride);
-    tel__metric_half_clear(b->words + b->stride, b->stride);
+    b->stride = (uint32_t)stride;
+    tel__metric_block_clear(b);
     return b;
 }
 
-TEL__COLD void tel__metric_block_free(tel__memory* memory, const tel__metric* metric, tel__metric_block* b) {
-    if (b) { tel__memory_free_lines(memory, b, tel__metric_block_size(metric)); }
+TEL__COLD void tel__metric_block_free(tel__memory* memory, tel__metric_block* b) {
+    if (b) { tel__memory_free_lines(memory, b, tel__metric_block_size(b->stride)); }
 }
 
 /* The first bound that is not below v: buckets are upper-inclusive (Metrics Data Model, Histogram). */
@@ -3875,15 +3883,6 @@ TEL__NOINLINE void tel__metric_common_record(tel__metric_block* b, double v) {
     tel__atomic_add_u64(&half[TEL__HALF_N], 1);
 }
 
-TEL__FN void tel__metric_words_read(const tel__atomic_u64* half, tel__metric_sum* out, uint32_t bucket_count) {
-    uint32_t i;
-    out->n = tel__atomic_load_acquire_u64(&half[TEL__HALF_N]);
-    out->sum = tel__atomic_double(tel__atomic_load_u64(&half[TEL__HALF_SUM]));
-    out->min = tel__atomic_double(tel__atomic_load_u64(&half[TEL__HALF_MIN]));
-    out->max = tel__atomic_double(tel__atomic_load_u64(&half[TEL__HALF_MAX]));
-    for (i = 0; i < bucket_count; i++) { out->buckets[i] = tel__atomic_load_u64(&half[TEL__HALF_BUCKETS + i]); }
-}
-
 /* Moves a half to another one that nobody writes, word by word, so that what comes late is not lost. n is the
    caller's. */
 TEL__COLD void tel__metric_half_fold(tel__atomic_u64* to, tel__atomic_u64* from, uint32_t bucket_count) {
@@ -3927,27 +3926,17 @@ TEL__COLD void tel__metric_common_move(tel__metric_series* s, uint32_t bucket_co
 /* ---- making metrics and series (under m->mutex) ---- */
 
 TEL__COLD bool tel__metric_name_valid(const char* name) {
-    size_t i;
-    if (!name || !((name[0] >= 'A' && name[0] <= 'Z') || (name[0] >= 'a' && name[0] <= 'z'))) { return false; }
-    for (i = 0; name[i]; i++) {
-        char c = name[i];
-        bool ok = (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
-                  c == '_' || c == '.' || c == '-' || c == '/';
-        if (!ok || i == 255) { return false; }
-    }
-    return true;
+    static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-/";
+    size_t n = name ? strspn(name, allowed) : 0;
+    return n > 0 && n <= 255 && name[n] == '\0' && memchr(allowed, name[0], 52);     /* begins with a letter */
 }
 
 /* One character of a name as Prometheus will show it, runs of '_' as one. */
 TEL__COLD unsigned char tel__metric_shown(const char** at) {
     const char* p = *at;
-    if (*p == '_' || *p == '.' || *p == '-' || *p == '/') {
-        while (*p == '_' || *p == '.' || *p == '-' || *p == '/') { p++; }
-        *at = p;
-        return '_';
-    }
-    if (*p) { *at = p + 1; }
-    return (unsigned char)*p;
+    size_t run = strspn(p, "_.-/");
+    *at += run ? run : *p != '\0';
+    return run ? '_' : (unsigned char)*p;
 }
 
 /* Metrics that Prometheus may show under one name lie side by side: by shown name, unit, kind. */
@@ -4006,8 +3995,7 @@ TEL__COLD bool tel__metric_bounds_make(tel__metrics* m, tel__metric* metric, tel
         n = seconds ? TEL__ARRAY_SIZE(tel__metric_second_bounds) : TEL__ARRAY_SIZE(tel__metric_default_bounds);
     }
     metric->bound_count = (uint32_t)n;
-    metric->padded = (uint32_t)TEL__ROUND(n, 8);
-    if (n == 0) { return true; }
+    metric->padded = (uint32_t)TEL__ROUND(n + (n == 0), 8);
     metric->bounds = (double*)tel__memory_alloc_raw(m->memory, metric->padded * sizeof(double));
     if (!metric->bounds) { return false; }
     for (i = 0; i < metric->padded; i++) { metric->bounds[i] = i < n ? b[i] : infinite; }
@@ -4019,7 +4007,7 @@ TEL__COLD void tel__metric_free(tel__metrics* m, tel__metric* metric) {
     tel__memory_free(m->memory, metric->name, metric->name_size + 1);
     tel__memory_free(m->memory, metric->unit, metric->unit_size + 1);
     tel__memory_free(m->memory, metric->description, metric->description_size + 1);
-    if (metric->bounds) { tel__memory_free(m->memory, metric->bounds, metric->padded * sizeof(double)); }
+    tel__memory_free(m->memory, metric->bounds, metric->padded * sizeof(double));
     tel__memory_free(m->memory, metric, sizeof *metric);
 }
 
@@ -4047,21 +4035,14 @@ TEL__NOINLINE tel__metric* tel__metric_make(tel__metrics* m, tel__metric_about* 
     return metric;
 }
 
-TEL__COLD bool tel__metric_same_nocase(const char* a, const char* b) {
-    for (; *a && *b; a++, b++) {
-        char x = *a >= 'A' && *a <= 'Z' ? (char)(*a + 32) : *a, y = *b >= 'A' && *b <= 'Z' ? (char)(*b + 32) : *b;
-        if (x != y) { return false; }
-    }
-    return *a == *b;
-}
-
 /* The metric of an instrument, made when it is the first of its kind (Metrics SDK, "Duplicate instrument
    registration"). */
 TEL__NOINLINE tel__metric* tel__metric_of(tel__metrics* m, tel__metric_about* about) {
     tel__metric *at, *made, **place;
     const char* name = about->name;
+    tel_text any_case = tel__text_of(name);
     for (at = m->metrics; at; at = at->next) {
-        if (at->scope_key != about->scope || !tel__metric_same_nocase(at->name, about->name)) { continue; }
+        if (at->scope_key != about->scope || !tel__text_equal_nocase(tel__text_of(at->name), any_case)) { continue; }
         about->other_case = about->other_case || strcmp(at->name, about->name) != 0;
         name = at->name;
         if (at->kind == about->kind && at->real == about->real && at->observed == about->observed &&
@@ -4086,8 +4067,8 @@ TEL__COLD void tel__metric_complain(tel__metrics* m, const tel__metric_about* ab
 }
 
 TEL__COLD void tel__metric_series_free(tel__metrics* m, tel__metric_series* s) {
-    tel__metric_block_free(m->memory, s->metric, s->left);
-    tel__metric_block_free(m->memory, s->metric, s->common);
+    tel__metric_block_free(m->memory, s->left);
+    tel__metric_block_free(m->memory, s->common);
     tel__memory_free(m->memory, s->memo.data, s->memo.size);
     tel__memory_free(m->memory, s->bound, sizeof *s->bound);
     tel__memory_free(m->memory, s, s->size);
@@ -4215,8 +4196,8 @@ TEL__NOINLINE tel__metric* tel__metric_resolve(tel__metrics* m, tel__metric_inst
         about.options = inst->options;
         about.scope = inst->options ? inst->options->scope : NULL;
         about.kind = kind;
-        about.real = kind == TEL__METRIC_GAUGE || kind == TEL__METRIC_HISTOGRAM || (inst->options &&
-                                                                                    inst->options->real);
+        about.real = kind == TEL__METRIC_GAUGE || kind == TEL__METRIC_HISTOGRAM ||
+                     (inst->options && inst->options->real);
         tel__thread_mutex_lock(&m->mutex);
         metric = tel__metric_of(m, &about);
         tel__thread_mutex_unlock(&m->mutex);
@@ -4306,11 +4287,15 @@ TEL__COLD void tel__metric_cells_shut(tel__metric_cells* k) {
     tel__atomic_store_u32(&k->limit, 0);
 }
 
-/* First touch of (thread, series): makes the cell. NULL: no memory, use the series itself. */
-TEL__NOINLINE tel__atomic_u64* tel__metric_touch(tel__metric_cells* k, const tel__metric_series* s) {
-    uint32_t i = s->id - k->base;
+/* First touch of (thread, series): makes the cell. NULL: no cells here, or no memory; use the series itself. */
+TEL__NOINLINE tel__atomic_u64* tel__metric_touch(const tel__metric_series* s) {
+    tel__metric_cells* k = tel__thread_me.cells;
     tel__atomic_u64* page;
-    bool room = tel__memory_roomy(k->m->memory);
+    uint32_t i;
+    bool room;
+    if (!k) { return NULL; }
+    i = s->id - k->base;
+    room = tel__memory_roomy(k->m->memory);
     if (i >= k->page_count * TEL__METRIC_PAGE && !(room && tel__metric_pages_grow(k, i))) { return NULL; }
     page = (tel__atomic_u64*)tel__atomic_load_ptr(&k->pages[i / TEL__METRIC_PAGE]);
     if (!page) {
@@ -4338,23 +4323,21 @@ TEL__INLINE void tel__metric_bump_real(tel__atomic_u64* cell, double n) {
 
 TEL__INLINE void tel__metric_series_add_int(tel__metric_series* s, int64_t n) {
     tel__atomic_u64* cell = tel__metric_cell(s->id);
-    if (TEL__UNLIKELY(!cell)) { cell = tel__thread_me.cells ? tel__metric_touch(tel__thread_me.cells, s) : NULL; }
+    if (TEL__UNLIKELY(!cell)) { cell = tel__metric_touch(s); }
     if (TEL__LIKELY(cell != NULL)) { tel__metric_bump(cell, n); }
     else { tel__atomic_add_u64(&s->shared, (uint64_t)n); }
 }
 
 TEL__FN void tel__metric_series_add_real(tel__metric_series* s, double n) {
     tel__atomic_u64* cell = tel__metric_cell(s->id);
-    if (TEL__UNLIKELY(!cell)) { cell = tel__thread_me.cells ? tel__metric_touch(tel__thread_me.cells, s) : NULL; }
+    if (TEL__UNLIKELY(!cell)) { cell = tel__metric_touch(s); }
     if (TEL__LIKELY(cell != NULL)) { tel__metric_bump_real(cell, n); }
     else { tel__atomic_add_double(&s->shared, n); }
 }
 
 TEL__CALL void tel__metric_series_record(tel__metric_series* s, double v) {
     tel__atomic_u64* cell = tel__metric_cell(s->id);
-    if (TEL__UNLIKELY(!cell || !tel__atomic_load_u64(cell))) {
-        cell = tel__thread_me.cells ? tel__metric_touch(tel__thread_me.cells, s) : NULL;
-    }
+    if (TEL__UNLIKELY(!cell || !tel__atomic_load_u64(cell))) { cell = tel__metric_touch(s); }
     if (TEL__LIKELY(cell != NULL)) {
         tel__metric_block_record((tel__metric_block*)(uintptr_t)tel__atomic_load_u64(cell), v);
     } else {
@@ -4371,14 +4354,13 @@ TEL__FN void tel__metric_series_set(tel__metric_series* s, double v) {
 TEL__NOINLINE void tel__metric_series_add_any(tel__metrics* m, tel__metric_series* s, int64_t i, double d,
                                               bool is_real) {
     const tel__metric* metric = s->metric;
-    if (is_real && !(d >= -DBL_MAX && d <= DBL_MAX)) { tel__diag_note(m->diag, TEL__DIAG_VALUE, metric->name); return; }
-    if (metric->kind == TEL__METRIC_COUNTER && (is_real ? d < 0 : i < 0)) {
+    const double most = metric->real ? DBL_MAX : 9.2e18;
+    if ((is_real && !(d >= -most && d <= most)) || (metric->kind == TEL__METRIC_COUNTER && (is_real ? d < 0 : i < 0))) {
         tel__diag_note(m->diag, TEL__DIAG_VALUE, metric->name);
         return;
     }
     if (metric->real) { tel__metric_series_add_real(s, is_real ? d : (double)i); return; }
     if (is_real) {
-        if (!(d > -9.2e18 && d < 9.2e18)) { tel__diag_note(m->diag, TEL__DIAG_VALUE, metric->name); return; }
         i = (int64_t)d;
         if ((double)i != d) { tel__diag_note(m->diag, TEL__DIAG_FRACTION, metric->name); }
     }
@@ -4441,13 +4423,10 @@ TEL__CALL tel__metric_series* tel__metric_find(const tel__metric_instrument* ins
 
 /* ---- bound instruments ---- */
 
-static const tel__metric_instrument tel__metric_unbound = { NULL, NULL, NULL, NULL, 0, 0 };
-
 /* What bind returns when there is nothing to bind to. No call writes to an instrument without a name. */
 TEL__COLD tel__metric_instrument* tel__metric_bind_nothing(void) {
-    union { const tel__metric_instrument* in; tel__metric_instrument* out; } u;
-    u.in = &tel__metric_unbound;
-    return u.out;
+    static const tel__metric_instrument unbound = { NULL, NULL, NULL, NULL, 0, 0 };
+    return (tel__metric_instrument*)(uintptr_t)&unbound;
 }
 
 TEL__COLD tel__metric_instrument* tel__metric_bind(tel__metrics* m, tel__metric_instrument* inst,
@@ -4456,18 +4435,14 @@ TEL__COLD tel__metric_instrument* tel__metric_bind(tel__metrics* m, tel__metric_
     tel__metric_series* s = tel__metric_series_of(m, metric, attrs);
     tel__metric_instrument* b;
     tel__thread_mutex_lock(&m->mutex);
-    b = s->bound;
-    if (!b) {
-        b = (tel__metric_instrument*)tel__memory_alloc(m->memory, sizeof *b);
-        if (b) {
-            b->name = s->metric->name ? s->metric->name : "";
-            b->unit = s->metric->unit;
-            b->description = s->metric->description;
-            b->options = NULL;
-            b->tel__metric = s->metric->id;
-            b->tel__cell = tel__metric_cell_id(s);
-            s->bound = b;
-        }
+    b = s->bound ? s->bound : (tel__metric_instrument*)tel__memory_alloc(m->memory, sizeof *b);
+    if (b && !s->bound) {
+        b->name = s->metric->name;
+        b->unit = s->metric->unit;
+        b->description = s->metric->description;
+        b->tel__metric = s->metric->id;
+        b->tel__cell = tel__metric_cell_id(s);
+        s->bound = b;
     }
     tel__thread_mutex_unlock(&m->mutex);
     return b ? b : tel__metric_bind_nothing();
@@ -4483,7 +4458,7 @@ TEL__COLD void tel__metric_fold_cell(tel__metrics* m, uint32_t i, uint64_t word)
         tel__metric_block* b = (tel__metric_block*)(uintptr_t)word;
         tel__metric_half_fold(s->left->words, b->words, s->metric->bound_count + 1);
         tel__metric_half_fold(s->left->words, b->words + b->stride, s->metric->bound_count + 1);
-        tel__metric_block_free(m->memory, s->metric, b);
+        tel__metric_block_free(m->memory, b);
     } else if (s->metric->real) {
         s->base = tel__atomic_bits(tel__atomic_double(s->base) + tel__atomic_double(word));
     } else {
@@ -4554,7 +4529,7 @@ TEL__FN bool tel__metric_read_histogram(tel__metrics* m, tel__metric_series* s, 
     sum.buckets = words;
     scratch.buckets = words + n;
     tel__metric_common_move(s, n);
-    tel__metric_words_read(s->left->words, &sum, n);
+    (void)tel__metric_half_read(s->left->words, &sum, n);       /* whole: it is written under the mutex only */
     for (k = m->cells; k; k = k->next) {
         uint64_t word = tel__metric_thread_word(k, i);
         if (word) { tel__metric_block_add((tel__metric_block*)(uintptr_t)word, &sum, &scratch, n); }
@@ -4585,15 +4560,12 @@ TEL__FN bool tel__metric_read(tel__metrics* m, tel__metric_series* s, uint64_t n
     return true;
 }
 
-TEL__COLD tel_text tel__metric_text(const char* data,
-                                    size_t size) { tel_text t; t.data = data; t.size = size; return t; }
-
 TEL__COLD void tel__metric_describe(const tel__metrics* m, const tel__metric* metric, tel_metric_view* v) {
     memset(v, 0, sizeof *v);
     v->scope = tel__attr_scope_view(m->scopes, metric->scope);
-    v->name = tel__metric_text(metric->name, metric->name_size);
-    v->unit = tel__metric_text(metric->unit, metric->unit_size);
-    v->description = tel__metric_text(metric->description, metric->description_size);
+    v->name = tel__text_sized(metric->name, metric->name_size);
+    v->unit = tel__text_sized(metric->unit, metric->unit_size);
+    v->description = tel__text_sized(metric->description, metric->description_size);
     v->kind = metric->kind == TEL__METRIC_HISTOGRAM ? TEL_HISTOGRAM
             : metric->kind == TEL__METRIC_GAUGE ? TEL_GAUGE : TEL_SUM;
     v->monotonic = metric->kind == TEL__METRIC_COUNTER;
@@ -4832,12 +4804,8 @@ TEL__COLD void tel__metric_restart(tel__metrics* m) {
         tel__atomic_store_u64(&s->shared, 0);
         tel__atomic_store_u32(&s->round, 0);
         s->start_unix = tel__clock_now_unix(m->clock);
-        if (s->left) { tel__metric_half_clear(s->left->words, s->left->stride); }
-        if (s->common) {
-            tel__metric_half_clear(s->common->words, s->common->stride);
-            tel__metric_half_clear(s->common->words + s->common->stride, s->common->stride);
-            tel__atomic_store_u64(&s->common->started, 0);
-        }
+        if (s->left) { tel__metric_block_clear(s->left); }
+        if (s->common) { tel__metric_block_clear(s->common); }
     }
 }
 
@@ -4845,7 +4813,7 @@ TEL__COLD void tel__metric_restart(tel__metrics* m) {
    Live spans, the sampler, and the context that is current on a thread. A span collects what is set on it
    in a slot of a pool; its end packs the slot into the ring of the thread that ends it.
 
-   Uses      R04-R06, R08-R10.                 Used by   R13-R15, R21, R22.
+   Uses      R04-R10.                          Used by   R13-R15, R21, R22.
    Threads   one span from one thread at a time; everything else any. A tracer belongs to one thread.
    Holds     a slot is live while its generation equals that of the span that holds it; an end adds one, so
              old handles miss. It lies in the slot, whose lines belong to one thread at a time. Blocks of one
@@ -4858,6 +4826,7 @@ TEL__COLD void tel__metric_restart(tel__metrics* m) {
    Tests     tests/rooms/spans.c   fuzz: none   bench: span
 */
 #define TEL__SPAN_BLOCK  512u
+#define TEL__SPAN_DATA   (TEL__SPAN_BLOCK - 16u)    /* bytes of items in a block */
 #define TEL__SPAN_STACK  256u
 #define TEL__SPAN_CACHE  16u            /* free slots a thread keeps for itself, at most */
 #define TEL__SPAN_MOST   128u           /* attributes, events, links; attributes of each (Trace SDK, "Span Limits") */
@@ -4881,7 +4850,7 @@ typedef struct tel__span_block {
     uint32_t next;                      /* index + 1; 0: last */
     uint32_t used;
     uint32_t unused;
-    char     data[TEL__SPAN_BLOCK - 16];
+    char     data[TEL__SPAN_DATA];
 } tel__span_block;
 
 /* The first block of a span. */
@@ -5052,20 +5021,6 @@ TEL__FN bool tel__span_stream(tel__span_tracer* t, tel__span_slot* slot, const c
     return true;
 }
 
-/* Room for one item that fits a block, contiguous; NULL: the pool is empty. */
-TEL__INLINE char* tel__span_room(tel__span_tracer* t, tel__span_slot* slot, uint32_t size) {
-    tel__span_tail tail = tel__span_tail_of(t->shared, slot);
-    char* at;
-    if (TEL__UNLIKELY(tail.capacity - *tail.used < size)) {
-        if (!tel__span_chain(t, slot)) { return NULL; }
-        tail = tel__span_tail_of(t->shared, slot);
-    }
-    at = tail.data + *tail.used;
-    *tail.used += size;
-    slot->total += size;
-    return at;
-}
-
 /* An item larger than a block: begins a block of its own and goes on in the next ones; all or nothing. */
 TEL__NOINLINE bool tel__span_append_long(tel__span_tracer* t, tel__span_slot* slot, tel__attr_what what,
                                          const char* key, size_t key_size, tel_text value) {
@@ -5073,34 +5028,39 @@ TEL__NOINLINE bool tel__span_append_long(tel__span_tracer* t, tel__span_slot* sl
     tel__attr_item head = tel__attr_head(what, (uint8_t)TEL_TYPE_STRING, key_size, value.size);
     uint32_t tail = slot->tail, size = (uint32_t)tel__attr_item_size(key_size, value.size);
     uint32_t pad = size - (uint32_t)(sizeof head + key_size + 1 + value.size);
+    uint32_t* next = tail ? &t->shared->blocks[tail - 1].next : &slot->next;
     if (tel__span_chain(t, slot) && tel__span_stream(t, slot, (const char*)&head, sizeof head) &&
         tel__span_stream(t, slot, key, key_size) && tel__span_stream(t, slot, zeros, 1) &&
         tel__span_stream(t, slot, value.data, value.size) && tel__span_stream(t, slot, zeros, pad)) {
         slot->total += size;
         return true;
     }
-    if (tail) {
-        tel__span_unchain(t, t->shared->blocks[tail - 1].next);
-        t->shared->blocks[tail - 1].next = 0;
-    } else {
-        tel__span_unchain(t, slot->next);
-        slot->next = 0;
-    }
+    tel__span_unchain(t, *next);
+    *next = 0;
     slot->tail = tail;
     return false;
 }
 
 /* Room for an item of this size, contiguous when it fits a block; NULL: too large, or the pool is empty. */
 TEL__INLINE char* tel__span_item(tel__span_tracer* t, tel__span_slot* slot, size_t key_size, size_t size) {
+    tel__span_tail tail;
+    char* at;
     if (TEL__LIKELY(slot->tail == 0 && size <= sizeof slot->data - slot->used && key_size <= TEL__SPAN_KEY)) {
-        char* at = slot->data + slot->used;
+        at = slot->data + slot->used;
         slot->used += (uint32_t)size;
         slot->total += (uint32_t)size;
         return at;
     }
-    if (key_size > TEL__SPAN_KEY || size > t->shared->limit - slot->total ||
-        size > sizeof(((tel__span_block*)0)->data)) { return NULL; }
-    return tel__span_room(t, slot, (uint32_t)size);
+    if (key_size > TEL__SPAN_KEY || size > t->shared->limit - slot->total || size > TEL__SPAN_DATA) { return NULL; }
+    tail = tel__span_tail_of(t->shared, slot);
+    if (TEL__UNLIKELY(tail.capacity - *tail.used < size)) {
+        if (!tel__span_chain(t, slot)) { return NULL; }
+        tail = tel__span_tail_of(t->shared, slot);
+    }
+    at = tail.data + *tail.used;
+    *tail.used += (uint32_t)size;
+    slot->total += (uint32_t)size;
+    return at;
 }
 
 TEL__INLINE bool tel__span_append_number(tel__span_tracer* t, tel__span_slot* slot, tel__attr_what what, uint8_t type,
@@ -5114,17 +5074,14 @@ TEL__INLINE bool tel__span_append_number(tel__span_tracer* t, tel__span_slot* sl
 /* false: too large, or the pool is empty. Nothing is written then. */
 TEL__INLINE bool tel__span_append_string(tel__span_tracer* t, tel__span_slot* slot, tel__attr_what what,
                                          const char* key, size_t key_size, tel_text value) {
-    char* at = tel__span_item(t, slot, key_size, tel__attr_item_size(key_size, value.size));
+    size_t size = tel__attr_item_size(key_size, value.size);
+    char* at = tel__span_item(t, slot, key_size, size);
     if (TEL__LIKELY(at != NULL)) {
         tel__attr_write_string(at, what, key, key_size, value);
         return true;
     }
-    if (key_size > TEL__SPAN_KEY || value.size > t->shared->limit || tel__attr_item_size(key_size, value.size) <=
-        sizeof(((tel__span_block*)0)->data) || tel__attr_item_size(key_size,
-                                                                   value.size) > t->shared->limit - slot->total) {
-        return false;
-    }
-    return tel__span_append_long(t, slot, what, key, key_size, value);
+    return key_size <= TEL__SPAN_KEY && value.size <= t->shared->limit && size > TEL__SPAN_DATA &&
+           size <= t->shared->limit - slot->total && tel__span_append_long(t, slot, what, key, key_size, value);
 }
 
 /* The item of this kind and key that is not gone, NULL when there is none. An item's head and key are
@@ -5170,7 +5127,7 @@ TEL__FN bool tel__span_append_text(tel__span_tracer* t, tel__span_slot* slot, te
 TEL__NOINLINE bool tel__span_rewrite(tel__attr_item* old, tel_text value) {
     size_t size = old ? tel__attr_item_size(old->key_size, value.size) : 0;
     char* at;
-    if (!old || old->type != TEL_TYPE_STRING || size > sizeof(((tel__span_block*)0)->data) ||
+    if (!old || old->type != TEL_TYPE_STRING || size > TEL__SPAN_DATA ||
         size != tel__attr_item_size(old->key_size, old->value_size)) { return false; }
     at = (char*)(old + 1) + old->key_size + 1;
     memcpy(at, value.data, value.size);
@@ -5249,9 +5206,7 @@ TEL__FN void tel__span_put_event(tel__span_tracer* t, tel__span_slot* slot, cons
 }
 
 TEL__FN void tel__span_put_link(tel__span_tracer* t, tel__span_slot* slot, const tel_context* to, tel_attrs attrs) {
-    tel_text value;
-    value.data = (const char*)to;
-    value.size = sizeof *to;
+    tel_text value = tel__text_sized((const char*)to, sizeof *to);
     if (!tel__span_valid(to) && attrs.count == 0) { return; }
     if (slot->links >= TEL__SPAN_MOST || !tel__span_append_text(t, slot, TEL__ITEM_LINK, value)) {
         slot->record.dropped_links++;
@@ -5264,9 +5219,7 @@ TEL__FN void tel__span_put_link(tel__span_tracer* t, tel__span_slot* slot, const
 /* Replaces the span's one text of this kind (name, status message); NULL takes it away. */
 TEL__FN void tel__span_put_text(tel__span_tracer* t, tel__span_slot* slot, tel__attr_what what, const char* cstr) {
     tel__attr_item* old = tel__span_find(t->shared, slot, what, "", 0);
-    tel_text value;
-    value.data = cstr ? cstr : "";
-    value.size = strlen(value.data);
+    tel_text value = tel__text_of(cstr);
     if (value.size > t->shared->limit / 2) { value.size = tel__text_utf8_cut(cstr, value.size, t->shared->limit / 2); }
     if (cstr && tel__span_rewrite(old, value)) { return; }
     if (!cstr || tel__span_append_text(t, slot, what, value)) {
@@ -5287,7 +5240,6 @@ TEL__FN void tel__span_put_status(tel__span_tracer* t, tel__span_slot* slot, tel
 TEL__INLINE bool tel__span_in_ratio(const tel__span_sampler* s, const uint8_t trace_id[16]) {
     uint64_t low = 0;
     int i;
-    if (TEL__LIKELY(s->threshold == 0)) { return true; }
     for (i = 9; i < 16; i++) { low = low << 8 | trace_id[i]; }
     return low >= s->threshold;
 }
@@ -5525,8 +5477,7 @@ TEL__FN void tel__span_read_item(tel__span_reading* g, const tel__attr_got* got,
     case TEL__ITEM_EVENT: {
         tel_event_view* e = &g->events[v->event_count++];
         memset(e, 0, sizeof *e);
-        e->name.data = got->attr.key;
-        e->name.size = got->attr.tel__key_size;
+        e->name = tel__text_sized(got->attr.key, got->attr.tel__key_size);
         e->unix_ns = tel__clock_unix_at(g->clock, got->number);
         e->attrs = tel__attrs(g->attrs, 0);
         g->owner = &e->attrs;
@@ -5695,7 +5646,7 @@ TEL__COLD tel_context tel__propagation_extract(const tel_carrier* carrier) {
 /* ==== R14 >>logs ======================================================================================
    Log records go straight into the ring: measured, reserved, written, committed.
 
-   Uses      R04, R08-R10, R12 spans.          Used by   R15, R22.
+   Uses      R04, R07-R10, R12 spans.          Used by   R15, R22.
    Threads   any; a record is written by its own thread.
    Holds     a record carries the ids of the context given or current, whether sampled or not (Logs Data
              Model, "Trace Context Fields").
@@ -5848,8 +5799,7 @@ TEL__FN void tel__log_add_format(tel__span_tracer* t, tel_severity sev, const ch
         tel__log_record r;
         tel__log_parts parts;
         tel__log_head(t, &r, &parts, sev, tel__span_current(t));
-        parts.body.data = text;
-        parts.body.size = (size_t)n;
+        parts.body = tel__text_sized(text, (size_t)n);
         if ((size_t)n >= sizeof text) { parts.format = format; parts.args = &again; }
         tel__log_write(t, &r, &parts, tel__attr_item_size(0, (size_t)n));
     } else {                            /* an argument that the locale cannot print */
