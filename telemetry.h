@@ -2265,14 +2265,12 @@ TEL__FN void tel__text_put_i64(tel__text_out* o, int64_t v) {
 }
 
 TEL__FN void tel__text_put_hex(tel__text_out* o, const uint8_t* bytes, size_t n) {
-    char pair[2];
-    if (n > 0 && n <= SIZE_MAX / 2 && tel__text_fits(o, 2 * n)) {
-        o->size = (size_t)(tel__text_write_hex(o->data + o->size, bytes, n) - o->data);
-        return;
-    }
-    for (; n > 0; bytes++, n--) {
-        tel__text_write_hex(pair, bytes, 1);
-        tel__text_put(o, pair, 2);
+    char digits[32];
+    while (n > 0) {
+        size_t part = n < 16 ? n : 16;
+        tel__text_put(o, digits, (size_t)(tel__text_write_hex(digits, bytes, part) - digits));
+        bytes += part;
+        n -= part;
     }
 }
 
@@ -2424,6 +2422,7 @@ TEL__FN char* tel__text_layout(char* p, uint64_t digits, int exponent) {
 TEL__FN char* tel__text_write_double(char* p, double v) {
     uint64_t bits, c;
     int q, exponent;
+    bool nearer;
     memcpy(&bits, &v, sizeof bits);
     c = bits & 0xfffffffffffffu;
     q = (int)(bits >> 52 & 0x7ff);
@@ -2433,17 +2432,13 @@ TEL__FN char* tel__text_write_double(char* p, double v) {
     }
     if (bits >> 63) { *p++ = '-'; }
     if (q == 0 && c == 0) { *p = '0'; return p + 1; }
-    if (q == 0) {
-        c = tel__text_shortest(c, -1074, false, &exponent);
-    } else {
-        bool nearer = c == 0 && q > 1;
-        c |= (uint64_t)1 << 52;
-        q -= 1075;
-        if (q <= 0 && q > -53 && (c & (((uint64_t)1 << -q) - 1)) == 0) {    /* an integer below 2^53 */
-            return tel__text_write_u64(p, c >> -q);
-        }
-        c = tel__text_shortest(c, q, nearer, &exponent);
+    nearer = c == 0 && q > 1;
+    if (q > 0) { c |= (uint64_t)1 << 52; } else { q = 1; }
+    q -= 1075;
+    if (q <= 0 && q > -53 && (c & (((uint64_t)1 << -q) - 1)) == 0) {    /* an integer below 2^53 */
+        return tel__text_write_u64(p, c >> -q);
     }
+    c = tel__text_shortest(c, q, nearer, &exponent);
     return tel__text_layout(p, c, exponent);
 }
 
@@ -2849,10 +2844,9 @@ TEL__COLD void tel__diag_note(tel__diag* d, tel__diag_item item, const char* tex
 TEL__COLD void tel__diag_flush(tel__diag* d) {
     int i;
     for (i = 0; i < TEL__DIAG_COUNT; i++) {
-        if (tel__atomic_load_ptr(&d->noted[i])) {
-            const char* text = (const char*)tel__atomic_swap_ptr(&d->noted[i], NULL);
-            if (text) { tel__diag_report(d, (tel__diag_item)i, "%s", text); }
-        }
+        bool noted = tel__atomic_load_ptr(&d->noted[i]) != NULL;
+        const char* text = noted ? (const char*)tel__atomic_swap_ptr(&d->noted[i], NULL) : NULL;
+        if (text) { tel__diag_report(d, (tel__diag_item)i, "%s", text); }
     }
 }
 
@@ -2971,13 +2965,7 @@ TEL__INLINE bool tel__attr_same_key(const tel_attr* a, const tel_attr* b) {
 
 /* Key and value alike, where sizes may have to be measured. */
 TEL__CALL bool tel__attr_same_unmeasured(const tel_attr* a, const tel_attr* b) {
-    size_t n = tel__attr_key_size(a);
-    if (a->type != b->type || n != tel__attr_key_size(b) || memcmp(a->key, b->key, n) != 0) { return false; }
-    if (a->type == TEL_TYPE_STRING) {
-        tel_text s = tel__attr_string(a), t = tel__attr_string(b);
-        return s.size == t.size && memcmp(s.data, t.data, s.size) == 0;
-    }
-    return tel__attr_word(a) == tel__attr_word(b);
+    return tel__attr_same_key(a, b) && tel__attr_same_value(a, b);
 }
 
 /* Key and value alike, where b has its sizes measured: type and key size are one word when the compiler knew
@@ -5459,8 +5447,6 @@ TEL__FN void tel__span_read_item(tel__span_reading* g, const tel__attr_got* got,
     tel_span_view* v = g->view;
     switch (got->what) {
     case TEL__ITEM_GONE:                /* an attribute's place; its value comes later. Texts have no key */
-        if (got->attr.tel__key_size) { tel__span_view_attr(own, &v->attrs.count, &got->attr); }
-        break;
     case TEL__ITEM_ATTR:
         tel__span_view_attr(own, &v->attrs.count, &got->attr);
         break;
