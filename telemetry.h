@@ -1050,7 +1050,6 @@ int tel__off_logf(tel_severity sev, const char* format, ...) TEL__PRINTF(2, 3);
 #define TEL__COLD        static __attribute__((unused, cold))
 #define TEL__LIKELY(x)   __builtin_expect(!!(x), 1)
 #define TEL__UNLIKELY(x) __builtin_expect(!!(x), 0)
-#define TEL__PAUSE_ASM   1
 #else
 #define TEL__FN          static
 #define TEL__INLINE      static __forceinline
@@ -1059,7 +1058,6 @@ int tel__off_logf(tel_severity sev, const char* format, ...) TEL__PRINTF(2, 3);
 #define TEL__COLD        static
 #define TEL__LIKELY(x)   (x)
 #define TEL__UNLIKELY(x) (x)
-#define TEL__PAUSE_ASM   0
 #endif
 #define TEL__ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 #define TEL__LINE          128          /* two cache lines: what one core prefetches as a pair */
@@ -1079,18 +1077,14 @@ TEL__INLINE uint64_t tel__platform_ticks(void) {
 #endif
 }
 
-/* Whether the first line of a small file is one of two words. */
-TEL__FN bool tel__platform_file_says(const char* path, const char* one, const char* other) {
-    char text[32];
-    bool same = false;
+/* The first line of a small file, without its end; empty when there is none. */
+TEL__FN void tel__platform_first_line(const char* path, char* out, size_t size) {
     FILE* f = fopen(path, "r");
-    if (!f) { return false; }
-    if (fgets(text, (int)sizeof text, f)) {
-        text[strcspn(text, "\r\n")] = 0;
-        same = strcmp(text, one) == 0 || strcmp(text, other) == 0;
-    }
+    out[0] = '\0';
+    if (!f) { return; }
+    if (!fgets(out, (int)size, f)) { out[0] = '\0'; }
+    out[strcspn(out, "\r\n")] = '\0';
     fclose(f);
-    return same;
 }
 
 /* Whether those ticks run at one rate on all processors and through sleep states. x86: the CPU must say
@@ -1101,9 +1095,10 @@ TEL__FN bool tel__platform_ticks_reliable(void) {
     return false;
 #elif TEL__X86 && TEL__LINUX
     unsigned a = 0, b = 0, c = 0, d = 0;
+    char used[32];
     if (!__get_cpuid(0x80000007u, &a, &b, &c, &d) || !(d & (1u << 8))) { return false; }
-    return tel__platform_file_says("/sys/devices/system/clocksource/clocksource0/current_clocksource",
-                                   "tsc", "kvm-clock");
+    tel__platform_first_line("/sys/devices/system/clocksource/clocksource0/current_clocksource", used, sizeof used);
+    return strcmp(used, "tsc") == 0 || strcmp(used, "kvm-clock") == 0;
 #elif TEL__ARM64
     return true;
 #else
@@ -1135,10 +1130,7 @@ TEL__FN uint64_t tel__platform_unix_ns(void) {
     return ((((uint64_t)t.dwHighDateTime << 32) | t.dwLowDateTime) - 116444736000000000u) * 100u;
 }
 
-TEL__FN bool tel__platform_entropy(void* out, size_t size) {
-    (void)out; (void)size;
-    return false;
-}
+TEL__FN bool tel__platform_entropy(void* out, size_t size) { (void)out; (void)size; return false; }
 
 #else
 
@@ -1212,15 +1204,6 @@ typedef struct tel__platform_facts {
     char     os_description[256];
     uint64_t pid;
 } tel__platform_facts;
-
-/* The first line of a small file, without its end. */
-TEL__FN void tel__platform_first_line(const char* path, char* out, size_t size) {
-    FILE* f = fopen(path, "r");
-    out[0] = '\0';
-    if (f && !fgets(out, (int)size, f)) { out[0] = '\0'; }
-    out[strcspn(out, "\r\n")] = '\0';
-    if (f) { fclose(f); }
-}
 
 /* The word behind this one in a list "word\0other\0...\0"; NULL: it is not there. */
 TEL__COLD const char* tel__platform_word(const char* list, const char* word, size_t size) {
@@ -1517,7 +1500,6 @@ typedef struct tel__thread_handle {
 TEL__FN void tel__thread_mutex_init(tel__thread_mutex* m) { pthread_mutex_init(&m->m, NULL); }
 TEL__FN void tel__thread_mutex_lock(tel__thread_mutex* m) { pthread_mutex_lock(&m->m); }
 TEL__FN void tel__thread_mutex_unlock(tel__thread_mutex* m) { pthread_mutex_unlock(&m->m); }
-TEL__FN bool tel__thread_mutex_try(tel__thread_mutex* m) { return pthread_mutex_trylock(&m->m) == 0; }
 TEL__FN void tel__thread_mutex_destroy(tel__thread_mutex* m) { pthread_mutex_destroy(&m->m); }
 
 TEL__FN void tel__thread_cond_init(tel__thread_cond* c) {
@@ -1532,25 +1514,20 @@ TEL__FN void tel__thread_cond_init(tel__thread_cond* c) {
 #endif
 }
 TEL__FN void tel__thread_cond_destroy(tel__thread_cond* c) { pthread_cond_destroy(&c->c); }
-TEL__FN void tel__thread_cond_signal(tel__thread_cond* c) { pthread_cond_signal(&c->c); }
 TEL__FN void tel__thread_cond_broadcast(tel__thread_cond* c) { pthread_cond_broadcast(&c->c); }
 
 /* Waits until signalled or until the monotonic time is reached (UINT64_MAX: for ever); false when the
    time is over. May wake early, as conditions do. */
 TEL__FN bool tel__thread_cond_wait(tel__thread_cond* c, tel__thread_mutex* m, uint64_t deadline_mono_ns) {
+    uint64_t now = TEL__APPLE ? tel__platform_mono_ns() : 0;    /* there it is told how long, elsewhere until when */
+    uint64_t wait = deadline_mono_ns > now ? deadline_mono_ns - now : 0;
     struct timespec t;
     if (deadline_mono_ns == UINT64_MAX) { return pthread_cond_wait(&c->c, &m->m) == 0; }
+    t.tv_sec = (time_t)(wait / 1000000000u);
+    t.tv_nsec = (long)(wait % 1000000000u);
 #if TEL__APPLE
-    {
-        uint64_t now = tel__platform_mono_ns();
-        uint64_t left = deadline_mono_ns > now ? deadline_mono_ns - now : 0;
-        t.tv_sec = (time_t)(left / 1000000000u);
-        t.tv_nsec = (long)(left % 1000000000u);
-        return pthread_cond_timedwait_relative_np(&c->c, &m->m, &t) == 0;
-    }
+    return pthread_cond_timedwait_relative_np(&c->c, &m->m, &t) == 0;
 #else
-    t.tv_sec = (time_t)(deadline_mono_ns / 1000000000u);
-    t.tv_nsec = (long)(deadline_mono_ns % 1000000000u);
     return pthread_cond_timedwait(&c->c, &m->m, &t) == 0;
 #endif
 }
@@ -1563,16 +1540,13 @@ TEL__FN void* tel__thread_main(void* arg) {
 
 /* Starts fn(arg); the handle must not move while the thread lives. false: the system has no thread left. */
 TEL__FN bool tel__thread_start(tel__thread_handle* h, void (*fn)(void* arg), void* arg) {
+    static const unsigned char faults[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP };
     sigset_t all, old;
+    size_t i;
     h->fn = fn;
     h->arg = arg;
     sigfillset(&all);
-    sigdelset(&all, SIGSEGV);           /* faults are the crash handler's, wherever they happen */
-    sigdelset(&all, SIGBUS);
-    sigdelset(&all, SIGFPE);
-    sigdelset(&all, SIGILL);
-    sigdelset(&all, SIGABRT);
-    sigdelset(&all, SIGTRAP);
+    for (i = 0; i < sizeof faults; i++) { sigdelset(&all, faults[i]); }     /* the crash handler's, wherever they are */
     pthread_sigmask(SIG_SETMASK, &all, &old);
     h->started = pthread_create(&h->thread, NULL, tel__thread_main, h) == 0;
     pthread_sigmask(SIG_SETMASK, &old, NULL);
@@ -1628,11 +1602,9 @@ typedef struct tel__thread_handle {
 TEL__FN void tel__thread_mutex_init(tel__thread_mutex* m) { InitializeSRWLock(&m->m); }
 TEL__FN void tel__thread_mutex_lock(tel__thread_mutex* m) { AcquireSRWLockExclusive(&m->m); }
 TEL__FN void tel__thread_mutex_unlock(tel__thread_mutex* m) { ReleaseSRWLockExclusive(&m->m); }
-TEL__FN bool tel__thread_mutex_try(tel__thread_mutex* m) { return TryAcquireSRWLockExclusive(&m->m) != 0; }
 TEL__FN void tel__thread_mutex_destroy(tel__thread_mutex* m) { (void)m; }
 TEL__FN void tel__thread_cond_init(tel__thread_cond* c) { InitializeConditionVariable(&c->c); }
 TEL__FN void tel__thread_cond_destroy(tel__thread_cond* c) { (void)c; }
-TEL__FN void tel__thread_cond_signal(tel__thread_cond* c) { WakeConditionVariable(&c->c); }
 TEL__FN void tel__thread_cond_broadcast(tel__thread_cond* c) { WakeAllConditionVariable(&c->c); }
 TEL__FN bool tel__thread_cond_wait(tel__thread_cond* c, tel__thread_mutex* m, uint64_t deadline_mono_ns) {
     uint64_t now = tel__platform_mono_ns();
@@ -2070,6 +2042,13 @@ TEL__COLD tel_text tel__text_of(const char* cstr) {
     return t;
 }
 
+TEL__INLINE tel_text tel__text_sized(const char* data, size_t size) {
+    tel_text t;
+    t.data = data;
+    t.size = size;
+    return t;
+}
+
 TEL__COLD tel_text tel__text_trim(tel_text t) {
     while (t.size > 0 && (t.data[0] == ' ' || t.data[0] == '\t')) { t.data++; t.size--; }
     while (t.size > 0 && (t.data[t.size - 1] == ' ' || t.data[t.size - 1] == '\t')) { t.size--; }
@@ -2121,12 +2100,9 @@ typedef struct tel__text_out {
 
 TEL__COLD tel__text_out tel__text_fixed(char* data, size_t capacity) {
     tel__text_out o;
+    memset(&o, 0, sizeof o);
     o.data = data;
-    o.size = 0;
     o.capacity = capacity;
-    o.lost = 0;
-    o.more_fn = NULL;
-    o.user_data = NULL;
     return o;
 }
 
@@ -2289,14 +2265,12 @@ TEL__FN void tel__text_put_i64(tel__text_out* o, int64_t v) {
 }
 
 TEL__FN void tel__text_put_hex(tel__text_out* o, const uint8_t* bytes, size_t n) {
-    char pair[2];
-    if (n > 0 && n <= SIZE_MAX / 2 && tel__text_fits(o, 2 * n)) {
-        o->size = (size_t)(tel__text_write_hex(o->data + o->size, bytes, n) - o->data);
-        return;
-    }
-    for (; n > 0; bytes++, n--) {
-        tel__text_write_hex(pair, bytes, 1);
-        tel__text_put(o, pair, 2);
+    char digits[32];
+    while (n > 0) {
+        size_t part = n < 16 ? n : 16;
+        tel__text_put(o, digits, (size_t)(tel__text_write_hex(digits, bytes, part) - digits));
+        bytes += part;
+        n -= part;
     }
 }
 
@@ -2448,6 +2422,7 @@ TEL__FN char* tel__text_layout(char* p, uint64_t digits, int exponent) {
 TEL__FN char* tel__text_write_double(char* p, double v) {
     uint64_t bits, c;
     int q, exponent;
+    bool nearer;
     memcpy(&bits, &v, sizeof bits);
     c = bits & 0xfffffffffffffu;
     q = (int)(bits >> 52 & 0x7ff);
@@ -2457,16 +2432,13 @@ TEL__FN char* tel__text_write_double(char* p, double v) {
     }
     if (bits >> 63) { *p++ = '-'; }
     if (q == 0 && c == 0) { *p = '0'; return p + 1; }
-    if (q == 0) { c = tel__text_shortest(c, -1074, false, &exponent); }
-    else {
-        bool nearer = c == 0 && q > 1;
-        c |= (uint64_t)1 << 52;
-        q -= 1075;
-        if (q <= 0 && q > -53 && (c & (((uint64_t)1 << -q) - 1)) == 0) {    /* an integer below 2^53 */
-            return tel__text_write_u64(p, c >> -q);
-        }
-        c = tel__text_shortest(c, q, nearer, &exponent);
+    nearer = c == 0 && q > 1;
+    if (q > 0) { c |= (uint64_t)1 << 52; } else { q = 1; }
+    q -= 1075;
+    if (q <= 0 && q > -53 && (c & (((uint64_t)1 << -q) - 1)) == 0) {    /* an integer below 2^53 */
+        return tel__text_write_u64(p, c >> -q);
     }
+    c = tel__text_shortest(c, q, nearer, &exponent);
     return tel__text_layout(p, c, exponent);
 }
 
@@ -2600,10 +2572,6 @@ TEL__INLINE size_t tel__text_clean(const char* data, size_t size, bool json) {
     return i;
 }
 
-TEL__COLD bool tel__text_is_utf8(const char* data, size_t size) {
-    return tel__text_clean(data, size, false) == size;
-}
-
 /* The largest prefix of at most limit bytes that splits no character. */
 TEL__COLD size_t tel__text_utf8_cut(const char* data, size_t size, size_t limit) {
     size_t at = limit, bad;
@@ -2630,7 +2598,8 @@ TEL__FN size_t tel__text_put_special(tel__text_out* o, const char* data, size_t 
     return bad;
 }
 
-TEL__NOINLINE void tel__text_put_repaired(tel__text_out* o, const char* data, size_t size, bool json) {
+/* A repaired copy: every maximal subpart of what is not UTF-8 becomes U+FFFD. json: and what JSON wants escaped is. */
+TEL__CALL void tel__text_put_repaired(tel__text_out* o, const char* data, size_t size, bool json) {
     while (size > 0) {
         size_t n = json ? tel__text_clean(data, size, true) : tel__text_clean(data, size, false);
         tel__text_put(o, data, n);
@@ -2640,11 +2609,8 @@ TEL__NOINLINE void tel__text_put_repaired(tel__text_out* o, const char* data, si
     }
 }
 
-/* A repaired copy: every maximal subpart of what is not UTF-8 becomes U+FFFD. */
 TEL__FN void tel__text_put_utf8(tel__text_out* o, const char* data, size_t size) {
-    size_t n = tel__text_clean(data, size, false);
-    tel__text_put(o, data, n);
-    if (n < size) { tel__text_put_repaired(o, data + n, size - n, false); }
+    tel__text_put_repaired(o, data, size, false);
 }
 
 /* Copies from the front of ASCII that needs no escape, looking at eight bytes at a time; answers how many
@@ -2798,19 +2764,9 @@ typedef struct tel__diag {
     tel__atomic_ptr noted[TEL__DIAG_COUNT];
 } tel__diag;
 
-TEL__COLD int tel__diag_level(tel__diag_item item) {
-#define TEL__DIAG_LEVEL(name, level, repeats, text) level,
-    static const unsigned char levels[] = { TEL__DIAG_ITEMS(TEL__DIAG_LEVEL) };
-#undef TEL__DIAG_LEVEL
-    return levels[item];
-}
-
-TEL__COLD bool tel__diag_repeats(tel__diag_item item) {
-#define TEL__DIAG_REPEATS(name, level, repeats, text) repeats,
-    static const unsigned char repeats[] = { TEL__DIAG_ITEMS(TEL__DIAG_REPEATS) };
-#undef TEL__DIAG_REPEATS
-    return repeats[item] != 0;
-}
+#define TEL__DIAG_KIND(name, level, repeats, text) { level, repeats },
+static const struct { unsigned char level, repeats; } tel__diag_kinds[] = { TEL__DIAG_ITEMS(TEL__DIAG_KIND) };
+#undef TEL__DIAG_KIND
 
 TEL__COLD const char* tel__diag_text(tel__diag_item item) {
 #define TEL__DIAG_TEXT(name, level, repeats, text) text "\0"
@@ -2838,21 +2794,18 @@ TEL__COLD const char* tel__diag_result(tel_result r) {
 /* Whether item may be said now; when not, it is counted as held back. */
 TEL__COLD bool tel__diag_due(tel__diag* d, tel__diag_item item) {
     uint64_t now = tel__clock_mono_ns(), next = tel__atomic_load_u64(&d->next[item]);
-    if (tel__diag_level(item) > d->max_level) { return false; }
-    if (!tel__diag_repeats(item)) { return true; }
+    if (tel__diag_kinds[item].level > d->max_level) { return false; }
+    if (!tel__diag_kinds[item].repeats) { return true; }
     if (now >= next && tel__atomic_cas_u64(&d->next[item], &next, now + (uint64_t)60 * 1000000000u)) { return true; }
     tel__atomic_add_u32(&d->held[item], 1);
     return false;
 }
 
-TEL__COLD void tel__diag_print(int level, uint32_t item, const char* message) {
-    static const char names[][8] = { "?", "error", "warning", "info", "debug" };
-    fprintf(stderr, "telemetry.h: %s %u: %s\n", names[level & 3 ? level : 4], (unsigned)item, message);
-}
-
 TEL__COLD void tel__diag_report_at(tel__diag* d, tel__diag_item item, uint32_t line, const char* format, ...)
     TEL__PRINTF(4, 5);
 TEL__COLD void tel__diag_report_at(tel__diag* d, tel__diag_item item, uint32_t line, const char* format, ...) {
+    static const char names[][8] = { "error", "warning", "info", "debug" };
+    const int level = tel__diag_kinds[item].level;
     char message[512];
     va_list args;
     uint32_t held;
@@ -2865,18 +2818,16 @@ TEL__COLD void tel__diag_report_at(tel__diag* d, tel__diag_item item, uint32_t l
     for (n = 0; message[n]; n++) {      /* quoted input reaches terminals */
         if ((unsigned char)message[n] < 0x20 || message[n] == 0x7f) { message[n] = '?'; }
     }
-    if (tel__diag_level(item) == TEL__DIAG_ERROR) { tel__atomic_add_u32(&d->errors, 1); }
+    if (level == TEL__DIAG_ERROR) { tel__atomic_add_u32(&d->errors, 1); }
     held = tel__atomic_load_u32(&d->held[item]);
     tel__atomic_add_u32(&d->held[item], (uint32_t)0 - held);
-    if (held) {
-        snprintf(message + n, sizeof message - (size_t)n, " (and %u times before)", (unsigned)held);
-    }
+    if (held) { snprintf(message + n, sizeof message - (size_t)n, " (and %u times before)", (unsigned)held); }
     if (d->user.func) {
         tel__thread_local saved = tel__thread_quiet_begin();
-        d->user.func(tel__diag_level(item), (uint32_t)item, message, line, d->user.user_data);
+        d->user.func(level, (uint32_t)item, message, line, d->user.user_data);
         tel__thread_quiet_end(saved);
     } else {
-        tel__diag_print(tel__diag_level(item), (uint32_t)item, message);
+        fprintf(stderr, "telemetry.h: %s %u: %s\n", names[level - 1], (unsigned)item, message);
     }
 }
 #define tel__diag_report(d, item, ...) tel__diag_report_at(d, item, (uint32_t)__LINE__, __VA_ARGS__)
@@ -2893,10 +2844,9 @@ TEL__COLD void tel__diag_note(tel__diag* d, tel__diag_item item, const char* tex
 TEL__COLD void tel__diag_flush(tel__diag* d) {
     int i;
     for (i = 0; i < TEL__DIAG_COUNT; i++) {
-        if (tel__atomic_load_ptr(&d->noted[i])) {
-            const char* text = (const char*)tel__atomic_swap_ptr(&d->noted[i], NULL);
-            if (text) { tel__diag_report(d, (tel__diag_item)i, "%s", text); }
-        }
+        bool noted = tel__atomic_load_ptr(&d->noted[i]) != NULL;
+        const char* text = noted ? (const char*)tel__atomic_swap_ptr(&d->noted[i], NULL) : NULL;
+        if (text) { tel__diag_report(d, (tel__diag_item)i, "%s", text); }
     }
 }
 
@@ -3015,13 +2965,7 @@ TEL__INLINE bool tel__attr_same_key(const tel_attr* a, const tel_attr* b) {
 
 /* Key and value alike, where sizes may have to be measured. */
 TEL__CALL bool tel__attr_same_unmeasured(const tel_attr* a, const tel_attr* b) {
-    size_t n = tel__attr_key_size(a);
-    if (a->type != b->type || n != tel__attr_key_size(b) || memcmp(a->key, b->key, n) != 0) { return false; }
-    if (a->type == TEL_TYPE_STRING) {
-        tel_text s = tel__attr_string(a), t = tel__attr_string(b);
-        return s.size == t.size && memcmp(s.data, t.data, s.size) == 0;
-    }
-    return tel__attr_word(a) == tel__attr_word(b);
+    return tel__attr_same_key(a, b) && tel__attr_same_value(a, b);
 }
 
 /* Key and value alike, where b has its sizes measured: type and key size are one word when the compiler knew
@@ -3066,13 +3010,6 @@ TEL__COLD size_t tel__attr_canonical(tel_attrs attrs, tel_attr* out, bool* cut) 
         n++;
     }
     return n;
-}
-
-TEL__FN uint64_t tel__attr_hash_list(const tel_attr* items, size_t count) {
-    uint64_t h = 0;
-    size_t i;
-    for (i = 0; i < count; i++) { h += tel__attr_hash(&items[i]); }
-    return h;
 }
 
 /* The bytes that a copy of a canonical list takes besides the items: keys and strings with a NUL each. */
@@ -3125,11 +3062,18 @@ typedef enum tel__attr_what {           /* what a packed item is */
 /* value_size: the bytes of a string without its NUL; 7 for a number, so that the size of every item is one sum. */
 typedef struct tel__attr_item { uint8_t what, type; uint16_t key_size; uint32_t value_size; } tel__attr_item;
 
-TEL__INLINE bool tel__attr_has_number(uint8_t type) { return type != TEL_TYPE_STRING; }
-
 /* Total bytes of a packed item. */
 TEL__INLINE size_t tel__attr_item_size(size_t key_size, size_t value_size) {
     return TEL__ROUND(sizeof(tel__attr_item) + key_size + value_size + 2, 8);
+}
+
+TEL__INLINE tel__attr_item tel__attr_head(tel__attr_what what, uint8_t type, size_t key_size, size_t value_size) {
+    tel__attr_item item;
+    item.what = (uint8_t)what;
+    item.type = type;
+    item.key_size = (uint16_t)key_size;
+    item.value_size = (uint32_t)value_size;
+    return item;
 }
 
 /* memcpy for short texts, without the call. */
@@ -3151,11 +3095,7 @@ TEL__INLINE void tel__attr_copy_short(char* to, const char* from, size_t n) {
 TEL__INLINE void tel__attr_write_number(char* p, tel__attr_what what, uint8_t type, const char* key, size_t key_size,
                                         uint64_t number) {
     uint64_t head[2];
-    tel__attr_item item;
-    item.what = (uint8_t)what;
-    item.type = type;
-    item.key_size = (uint16_t)key_size;
-    item.value_size = 7;
+    tel__attr_item item = tel__attr_head(what, type, key_size, 7);
     memcpy(head, &item, 8);
     head[1] = number;
     memcpy(p, head, 16);
@@ -3165,11 +3105,7 @@ TEL__INLINE void tel__attr_write_number(char* p, tel__attr_what what, uint8_t ty
 
 TEL__INLINE void tel__attr_write_string(char* p, tel__attr_what what, const char* key, size_t key_size,
                                         tel_text value) {
-    tel__attr_item item;
-    item.what = (uint8_t)what;
-    item.type = (uint8_t)TEL_TYPE_STRING;
-    item.key_size = (uint16_t)key_size;
-    item.value_size = (uint32_t)value.size;
+    tel__attr_item item = tel__attr_head(what, (uint8_t)TEL_TYPE_STRING, key_size, value.size);
     memcpy(p, &item, 8);
     tel__attr_copy_short(p + 8, key, key_size);
     p += 8 + key_size;
@@ -3196,7 +3132,7 @@ TEL__FN bool tel__attr_next(tel__attr_reader* r, tel__attr_got* got) {
     p += sizeof head;
     got->what = (tel__attr_what)head.what;
     got->number = 0;
-    if (tel__attr_has_number(head.type)) { got->number = tel__attr_read8(p); p += 8; }
+    if (head.type != TEL_TYPE_STRING) { got->number = tel__attr_read8(p); p += 8; }
     got->attr.key = p;
     got->attr.tel__key_size = head.key_size;
     got->attr.type = (tel_type)head.type;
@@ -3243,24 +3179,17 @@ TEL__COLD void tel__attr_scopes_free(tel__attr_scopes* s) {
     tel__thread_mutex_destroy(&s->mutex);
 }
 
-TEL__COLD tel_text tel__attr_scope_text(char** to, const char* cstr) {
-    tel_text t;
-    t.size = cstr ? strlen(cstr) : 0;
-    t.data = *to;
-    *to = tel__attr_copy_text(*to, cstr ? cstr : "", t.size);
-    return t;
-}
-
 TEL__COLD tel__attr_scope* tel__attr_scope_make(tel__memory* memory, const tel_scope* scope) {
-    tel_attr items[TEL__ATTR_MAX];
+    tel_attr items[TEL__ATTR_MAX], texts[3];        /* name, version and schema URL travel as values without a key */
     bool cut;
-    size_t n = tel__attr_canonical(scope->attrs, items, &cut);
-    size_t size = sizeof(tel__attr_scope) + n * sizeof(tel_attr) + tel__attr_text_size(items, n) + 3;
+    size_t n = tel__attr_canonical(scope->attrs, items, &cut), size;
     tel__attr_scope* s;
     tel_attr* to;
     char* text;
-    size += (scope->name ? strlen(scope->name) : 0) + (scope->version ? strlen(scope->version) : 0) +
-            (scope->schema_url ? strlen(scope->schema_url) : 0);
+    texts[0] = tel_str("", scope->name);
+    texts[1] = tel_str("", scope->version);
+    texts[2] = tel_str("", scope->schema_url);
+    size = sizeof *s + n * sizeof *to + tel__attr_text_size(items, n) + tel__attr_text_size(texts, 3);
     s = (tel__attr_scope*)tel__memory_alloc(memory, size);
     if (!s) { return NULL; }
     to = (tel_attr*)(s + 1);
@@ -3268,9 +3197,10 @@ TEL__COLD tel__attr_scope* tel__attr_scope_make(tel__memory* memory, const tel_s
     s->key = scope;
     s->size = size;
     s->view.attrs = tel__attrs(to, n);
-    s->view.name = tel__attr_scope_text(&text, scope->name);
-    s->view.version = tel__attr_scope_text(&text, scope->version);
-    s->view.schema_url = tel__attr_scope_text(&text, scope->schema_url);
+    tel__attr_copy_list(texts, 3, texts, text);
+    s->view.name = texts[0].as.s;
+    s->view.version = texts[1].as.s;
+    s->view.schema_url = texts[2].as.s;
     return s;
 }
 
@@ -3579,7 +3509,7 @@ TEL__INLINE char* tel__ring_begin(tel__ring_thread* t, uint32_t size, int signal
 /* ==== R11 >>metrics ===================================================================================
    Instruments find their series; threads write to cells of their own; collection adds the cells up.
 
-   Uses      R02-R04, R06, R08-R10.            Used by   R15, R19, R21, R22.
+   Uses      R02-R04, R06-R10.                 Used by   R15, R19, R21, R22.
    Threads   add, set, record, find: any. Creation, thread end and snapshots: under m->mutex, which the record
              path takes only for a first use. Collections: one at a time, between enter and leave, without m->mutex.
    Holds     A series has one id, drawn from a range that no other instance of this process ever uses, so an
@@ -3693,7 +3623,7 @@ typedef struct tel__metrics {
     bool                collecting;     /* one is under way: its owner alone uses round and arena, calls observers */
     tel__metric*        metrics;
     tel__metric_list    by_id, metric_by_id;
-    tel__atomic_ptr     table;          /* tel__metric_list-like open hash: [0] mask, [1] array before, [2..] */
+    tel__atomic_ptr     table;          /* the newest tel__metric_table */
     tel__metric_cells*  cells;
     tel__atomic_u64     overflowed, lost;
     uint32_t            round;
@@ -3819,33 +3749,34 @@ TEL__CALL uint64_t tel__metric_hash(const tel__metric* metric, const tel_attr* i
 
 /* ---- histogram blocks ---- */
 
-TEL__COLD size_t tel__metric_block_size(const tel__metric* metric) {
-    size_t stride = TEL__ROUND((size_t)TEL__HALF_BUCKETS + metric->bound_count + 1, 8);
+TEL__COLD size_t tel__metric_block_size(size_t stride) {
     return sizeof(tel__metric_block) + 2 * stride * sizeof(tel__atomic_u64);
 }
 
-TEL__COLD void tel__metric_half_clear(tel__atomic_u64* half, uint32_t stride) {
+/* Empties a block that nobody writes. */
+TEL__COLD void tel__metric_block_clear(tel__metric_block* b) {
     uint32_t i;
-    for (i = 0; i < stride; i++) { tel__atomic_store_u64(&half[i], 0); }
-    tel__atomic_store_u64(&half[TEL__HALF_MIN], tel__atomic_bits((double)DBL_MAX));
-    tel__atomic_store_u64(&half[TEL__HALF_MAX], tel__atomic_bits(-(double)DBL_MAX));
+    for (i = 0; i < 2 * b->stride; i++) {
+        uint32_t at = i % b->stride;
+        double empty = at == TEL__HALF_MIN ? DBL_MAX : at == TEL__HALF_MAX ? -DBL_MAX : 0;
+        tel__atomic_store_u64(&b->words[i], tel__atomic_bits(empty));
+    }
+    tel__atomic_store_u64(&b->started, 0);
 }
 
-static const double tel__metric_no_bound = 0;     /* where there are no bounds; never read */
-
 TEL__COLD tel__metric_block* tel__metric_block_make(tel__memory* memory, const tel__metric* metric) {
-    tel__metric_block* b = (tel__metric_block*)tel__memory_alloc_lines(memory, tel__metric_block_size(metric));
+    size_t stride = TEL__ROUND((size_t)TEL__HALF_BUCKETS + metric->bound_count + 1, 8);
+    tel__metric_block* b = (tel__metric_block*)tel__memory_alloc_lines(memory, tel__metric_block_size(stride));
     if (!b) { return NULL; }
-    b->bounds = metric->bounds ? metric->bounds : &tel__metric_no_bound;
+    b->bounds = metric->bounds;
     b->padded = metric->padded;
-    b->stride = (uint32_t)TEL__ROUND((size_t)TEL__HALF_BUCKETS + metric->bound_count + 1, 8);
-    tel__metric_half_clear(b->words, b->stride);
-    tel__metric_half_clear(b->words + b->stride, b->stride);
+    b->stride = (uint32_t)stride;
+    tel__metric_block_clear(b);
     return b;
 }
 
-TEL__COLD void tel__metric_block_free(tel__memory* memory, const tel__metric* metric, tel__metric_block* b) {
-    if (b) { tel__memory_free_lines(memory, b, tel__metric_block_size(metric)); }
+TEL__COLD void tel__metric_block_free(tel__memory* memory, tel__metric_block* b) {
+    if (b) { tel__memory_free_lines(memory, b, tel__metric_block_size(b->stride)); }
 }
 
 /* The first bound that is not below v: buckets are upper-inclusive (Metrics Data Model, Histogram). */
@@ -3940,15 +3871,6 @@ TEL__NOINLINE void tel__metric_common_record(tel__metric_block* b, double v) {
     tel__atomic_add_u64(&half[TEL__HALF_N], 1);
 }
 
-TEL__FN void tel__metric_words_read(const tel__atomic_u64* half, tel__metric_sum* out, uint32_t bucket_count) {
-    uint32_t i;
-    out->n = tel__atomic_load_acquire_u64(&half[TEL__HALF_N]);
-    out->sum = tel__atomic_double(tel__atomic_load_u64(&half[TEL__HALF_SUM]));
-    out->min = tel__atomic_double(tel__atomic_load_u64(&half[TEL__HALF_MIN]));
-    out->max = tel__atomic_double(tel__atomic_load_u64(&half[TEL__HALF_MAX]));
-    for (i = 0; i < bucket_count; i++) { out->buckets[i] = tel__atomic_load_u64(&half[TEL__HALF_BUCKETS + i]); }
-}
-
 /* Moves a half to another one that nobody writes, word by word, so that what comes late is not lost. n is the
    caller's. */
 TEL__COLD void tel__metric_half_fold(tel__atomic_u64* to, tel__atomic_u64* from, uint32_t bucket_count) {
@@ -3992,27 +3914,17 @@ TEL__COLD void tel__metric_common_move(tel__metric_series* s, uint32_t bucket_co
 /* ---- making metrics and series (under m->mutex) ---- */
 
 TEL__COLD bool tel__metric_name_valid(const char* name) {
-    size_t i;
-    if (!name || !((name[0] >= 'A' && name[0] <= 'Z') || (name[0] >= 'a' && name[0] <= 'z'))) { return false; }
-    for (i = 0; name[i]; i++) {
-        char c = name[i];
-        bool ok = (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
-                  c == '_' || c == '.' || c == '-' || c == '/';
-        if (!ok || i == 255) { return false; }
-    }
-    return true;
+    static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-/";
+    size_t n = name ? strspn(name, allowed) : 0;
+    return n > 0 && n <= 255 && name[n] == '\0' && memchr(allowed, name[0], 52);     /* begins with a letter */
 }
 
 /* One character of a name as Prometheus will show it, runs of '_' as one. */
 TEL__COLD unsigned char tel__metric_shown(const char** at) {
     const char* p = *at;
-    if (*p == '_' || *p == '.' || *p == '-' || *p == '/') {
-        while (*p == '_' || *p == '.' || *p == '-' || *p == '/') { p++; }
-        *at = p;
-        return '_';
-    }
-    if (*p) { *at = p + 1; }
-    return (unsigned char)*p;
+    size_t run = strspn(p, "_.-/");
+    *at += run ? run : *p != '\0';
+    return run ? '_' : (unsigned char)*p;
 }
 
 /* Metrics that Prometheus may show under one name lie side by side: by shown name, unit, kind. */
@@ -4071,8 +3983,7 @@ TEL__COLD bool tel__metric_bounds_make(tel__metrics* m, tel__metric* metric, tel
         n = seconds ? TEL__ARRAY_SIZE(tel__metric_second_bounds) : TEL__ARRAY_SIZE(tel__metric_default_bounds);
     }
     metric->bound_count = (uint32_t)n;
-    metric->padded = (uint32_t)TEL__ROUND(n, 8);
-    if (n == 0) { return true; }
+    metric->padded = (uint32_t)TEL__ROUND(n + (n == 0), 8);
     metric->bounds = (double*)tel__memory_alloc_raw(m->memory, metric->padded * sizeof(double));
     if (!metric->bounds) { return false; }
     for (i = 0; i < metric->padded; i++) { metric->bounds[i] = i < n ? b[i] : infinite; }
@@ -4084,7 +3995,7 @@ TEL__COLD void tel__metric_free(tel__metrics* m, tel__metric* metric) {
     tel__memory_free(m->memory, metric->name, metric->name_size + 1);
     tel__memory_free(m->memory, metric->unit, metric->unit_size + 1);
     tel__memory_free(m->memory, metric->description, metric->description_size + 1);
-    if (metric->bounds) { tel__memory_free(m->memory, metric->bounds, metric->padded * sizeof(double)); }
+    tel__memory_free(m->memory, metric->bounds, metric->padded * sizeof(double));
     tel__memory_free(m->memory, metric, sizeof *metric);
 }
 
@@ -4112,21 +4023,14 @@ TEL__NOINLINE tel__metric* tel__metric_make(tel__metrics* m, tel__metric_about* 
     return metric;
 }
 
-TEL__COLD bool tel__metric_same_nocase(const char* a, const char* b) {
-    for (; *a && *b; a++, b++) {
-        char x = *a >= 'A' && *a <= 'Z' ? (char)(*a + 32) : *a, y = *b >= 'A' && *b <= 'Z' ? (char)(*b + 32) : *b;
-        if (x != y) { return false; }
-    }
-    return *a == *b;
-}
-
 /* The metric of an instrument, made when it is the first of its kind (Metrics SDK, "Duplicate instrument
    registration"). */
 TEL__NOINLINE tel__metric* tel__metric_of(tel__metrics* m, tel__metric_about* about) {
     tel__metric *at, *made, **place;
     const char* name = about->name;
+    tel_text any_case = tel__text_of(name);
     for (at = m->metrics; at; at = at->next) {
-        if (at->scope_key != about->scope || !tel__metric_same_nocase(at->name, about->name)) { continue; }
+        if (at->scope_key != about->scope || !tel__text_equal_nocase(tel__text_of(at->name), any_case)) { continue; }
         about->other_case = about->other_case || strcmp(at->name, about->name) != 0;
         name = at->name;
         if (at->kind == about->kind && at->real == about->real && at->observed == about->observed &&
@@ -4151,8 +4055,8 @@ TEL__COLD void tel__metric_complain(tel__metrics* m, const tel__metric_about* ab
 }
 
 TEL__COLD void tel__metric_series_free(tel__metrics* m, tel__metric_series* s) {
-    tel__metric_block_free(m->memory, s->metric, s->left);
-    tel__metric_block_free(m->memory, s->metric, s->common);
+    tel__metric_block_free(m->memory, s->left);
+    tel__metric_block_free(m->memory, s->common);
     tel__memory_free(m->memory, s->memo.data, s->memo.size);
     tel__memory_free(m->memory, s->bound, sizeof *s->bound);
     tel__memory_free(m->memory, s, s->size);
@@ -4280,8 +4184,8 @@ TEL__NOINLINE tel__metric* tel__metric_resolve(tel__metrics* m, tel__metric_inst
         about.options = inst->options;
         about.scope = inst->options ? inst->options->scope : NULL;
         about.kind = kind;
-        about.real = kind == TEL__METRIC_GAUGE || kind == TEL__METRIC_HISTOGRAM || (inst->options &&
-                                                                                    inst->options->real);
+        about.real = kind == TEL__METRIC_GAUGE || kind == TEL__METRIC_HISTOGRAM ||
+                     (inst->options && inst->options->real);
         tel__thread_mutex_lock(&m->mutex);
         metric = tel__metric_of(m, &about);
         tel__thread_mutex_unlock(&m->mutex);
@@ -4371,11 +4275,15 @@ TEL__COLD void tel__metric_cells_shut(tel__metric_cells* k) {
     tel__atomic_store_u32(&k->limit, 0);
 }
 
-/* First touch of (thread, series): makes the cell. NULL: no memory, use the series itself. */
-TEL__NOINLINE tel__atomic_u64* tel__metric_touch(tel__metric_cells* k, const tel__metric_series* s) {
-    uint32_t i = s->id - k->base;
+/* First touch of (thread, series): makes the cell. NULL: no cells here, or no memory; use the series itself. */
+TEL__NOINLINE tel__atomic_u64* tel__metric_touch(const tel__metric_series* s) {
+    tel__metric_cells* k = tel__thread_me.cells;
     tel__atomic_u64* page;
-    bool room = tel__memory_roomy(k->m->memory);
+    uint32_t i;
+    bool room;
+    if (!k) { return NULL; }
+    i = s->id - k->base;
+    room = tel__memory_roomy(k->m->memory);
     if (i >= k->page_count * TEL__METRIC_PAGE && !(room && tel__metric_pages_grow(k, i))) { return NULL; }
     page = (tel__atomic_u64*)tel__atomic_load_ptr(&k->pages[i / TEL__METRIC_PAGE]);
     if (!page) {
@@ -4403,23 +4311,21 @@ TEL__INLINE void tel__metric_bump_real(tel__atomic_u64* cell, double n) {
 
 TEL__INLINE void tel__metric_series_add_int(tel__metric_series* s, int64_t n) {
     tel__atomic_u64* cell = tel__metric_cell(s->id);
-    if (TEL__UNLIKELY(!cell)) { cell = tel__thread_me.cells ? tel__metric_touch(tel__thread_me.cells, s) : NULL; }
+    if (TEL__UNLIKELY(!cell)) { cell = tel__metric_touch(s); }
     if (TEL__LIKELY(cell != NULL)) { tel__metric_bump(cell, n); }
     else { tel__atomic_add_u64(&s->shared, (uint64_t)n); }
 }
 
 TEL__FN void tel__metric_series_add_real(tel__metric_series* s, double n) {
     tel__atomic_u64* cell = tel__metric_cell(s->id);
-    if (TEL__UNLIKELY(!cell)) { cell = tel__thread_me.cells ? tel__metric_touch(tel__thread_me.cells, s) : NULL; }
+    if (TEL__UNLIKELY(!cell)) { cell = tel__metric_touch(s); }
     if (TEL__LIKELY(cell != NULL)) { tel__metric_bump_real(cell, n); }
     else { tel__atomic_add_double(&s->shared, n); }
 }
 
 TEL__CALL void tel__metric_series_record(tel__metric_series* s, double v) {
     tel__atomic_u64* cell = tel__metric_cell(s->id);
-    if (TEL__UNLIKELY(!cell || !tel__atomic_load_u64(cell))) {
-        cell = tel__thread_me.cells ? tel__metric_touch(tel__thread_me.cells, s) : NULL;
-    }
+    if (TEL__UNLIKELY(!cell || !tel__atomic_load_u64(cell))) { cell = tel__metric_touch(s); }
     if (TEL__LIKELY(cell != NULL)) {
         tel__metric_block_record((tel__metric_block*)(uintptr_t)tel__atomic_load_u64(cell), v);
     } else {
@@ -4436,14 +4342,13 @@ TEL__FN void tel__metric_series_set(tel__metric_series* s, double v) {
 TEL__NOINLINE void tel__metric_series_add_any(tel__metrics* m, tel__metric_series* s, int64_t i, double d,
                                               bool is_real) {
     const tel__metric* metric = s->metric;
-    if (is_real && !(d >= -DBL_MAX && d <= DBL_MAX)) { tel__diag_note(m->diag, TEL__DIAG_VALUE, metric->name); return; }
-    if (metric->kind == TEL__METRIC_COUNTER && (is_real ? d < 0 : i < 0)) {
+    const double most = metric->real ? DBL_MAX : 9.2e18;
+    if ((is_real && !(d >= -most && d <= most)) || (metric->kind == TEL__METRIC_COUNTER && (is_real ? d < 0 : i < 0))) {
         tel__diag_note(m->diag, TEL__DIAG_VALUE, metric->name);
         return;
     }
     if (metric->real) { tel__metric_series_add_real(s, is_real ? d : (double)i); return; }
     if (is_real) {
-        if (!(d > -9.2e18 && d < 9.2e18)) { tel__diag_note(m->diag, TEL__DIAG_VALUE, metric->name); return; }
         i = (int64_t)d;
         if ((double)i != d) { tel__diag_note(m->diag, TEL__DIAG_FRACTION, metric->name); }
     }
@@ -4506,13 +4411,10 @@ TEL__CALL tel__metric_series* tel__metric_find(const tel__metric_instrument* ins
 
 /* ---- bound instruments ---- */
 
-static const tel__metric_instrument tel__metric_unbound = { NULL, NULL, NULL, NULL, 0, 0 };
-
 /* What bind returns when there is nothing to bind to. No call writes to an instrument without a name. */
 TEL__COLD tel__metric_instrument* tel__metric_bind_nothing(void) {
-    union { const tel__metric_instrument* in; tel__metric_instrument* out; } u;
-    u.in = &tel__metric_unbound;
-    return u.out;
+    static const tel__metric_instrument unbound = { NULL, NULL, NULL, NULL, 0, 0 };
+    return (tel__metric_instrument*)(uintptr_t)&unbound;
 }
 
 TEL__COLD tel__metric_instrument* tel__metric_bind(tel__metrics* m, tel__metric_instrument* inst,
@@ -4521,18 +4423,14 @@ TEL__COLD tel__metric_instrument* tel__metric_bind(tel__metrics* m, tel__metric_
     tel__metric_series* s = tel__metric_series_of(m, metric, attrs);
     tel__metric_instrument* b;
     tel__thread_mutex_lock(&m->mutex);
-    b = s->bound;
-    if (!b) {
-        b = (tel__metric_instrument*)tel__memory_alloc(m->memory, sizeof *b);
-        if (b) {
-            b->name = s->metric->name ? s->metric->name : "";
-            b->unit = s->metric->unit;
-            b->description = s->metric->description;
-            b->options = NULL;
-            b->tel__metric = s->metric->id;
-            b->tel__cell = tel__metric_cell_id(s);
-            s->bound = b;
-        }
+    b = s->bound ? s->bound : (tel__metric_instrument*)tel__memory_alloc(m->memory, sizeof *b);
+    if (b && !s->bound) {
+        b->name = s->metric->name;
+        b->unit = s->metric->unit;
+        b->description = s->metric->description;
+        b->tel__metric = s->metric->id;
+        b->tel__cell = tel__metric_cell_id(s);
+        s->bound = b;
     }
     tel__thread_mutex_unlock(&m->mutex);
     return b ? b : tel__metric_bind_nothing();
@@ -4548,7 +4446,7 @@ TEL__COLD void tel__metric_fold_cell(tel__metrics* m, uint32_t i, uint64_t word)
         tel__metric_block* b = (tel__metric_block*)(uintptr_t)word;
         tel__metric_half_fold(s->left->words, b->words, s->metric->bound_count + 1);
         tel__metric_half_fold(s->left->words, b->words + b->stride, s->metric->bound_count + 1);
-        tel__metric_block_free(m->memory, s->metric, b);
+        tel__metric_block_free(m->memory, b);
     } else if (s->metric->real) {
         s->base = tel__atomic_bits(tel__atomic_double(s->base) + tel__atomic_double(word));
     } else {
@@ -4619,7 +4517,7 @@ TEL__FN bool tel__metric_read_histogram(tel__metrics* m, tel__metric_series* s, 
     sum.buckets = words;
     scratch.buckets = words + n;
     tel__metric_common_move(s, n);
-    tel__metric_words_read(s->left->words, &sum, n);
+    (void)tel__metric_half_read(s->left->words, &sum, n);       /* whole: it is written under the mutex only */
     for (k = m->cells; k; k = k->next) {
         uint64_t word = tel__metric_thread_word(k, i);
         if (word) { tel__metric_block_add((tel__metric_block*)(uintptr_t)word, &sum, &scratch, n); }
@@ -4650,15 +4548,12 @@ TEL__FN bool tel__metric_read(tel__metrics* m, tel__metric_series* s, uint64_t n
     return true;
 }
 
-TEL__COLD tel_text tel__metric_text(const char* data,
-                                    size_t size) { tel_text t; t.data = data; t.size = size; return t; }
-
 TEL__COLD void tel__metric_describe(const tel__metrics* m, const tel__metric* metric, tel_metric_view* v) {
     memset(v, 0, sizeof *v);
     v->scope = tel__attr_scope_view(m->scopes, metric->scope);
-    v->name = tel__metric_text(metric->name, metric->name_size);
-    v->unit = tel__metric_text(metric->unit, metric->unit_size);
-    v->description = tel__metric_text(metric->description, metric->description_size);
+    v->name = tel__text_sized(metric->name, metric->name_size);
+    v->unit = tel__text_sized(metric->unit, metric->unit_size);
+    v->description = tel__text_sized(metric->description, metric->description_size);
     v->kind = metric->kind == TEL__METRIC_HISTOGRAM ? TEL_HISTOGRAM
             : metric->kind == TEL__METRIC_GAUGE ? TEL_GAUGE : TEL_SUM;
     v->monotonic = metric->kind == TEL__METRIC_COUNTER;
@@ -4904,12 +4799,8 @@ TEL__COLD void tel__metric_restart(tel__metrics* m) {
         tel__atomic_store_u64(&s->shared, 0);
         tel__atomic_store_u32(&s->round, 0);
         s->start_unix = tel__clock_now_unix(m->clock);
-        if (s->left) { tel__metric_half_clear(s->left->words, s->left->stride); }
-        if (s->common) {
-            tel__metric_half_clear(s->common->words, s->common->stride);
-            tel__metric_half_clear(s->common->words + s->common->stride, s->common->stride);
-            tel__atomic_store_u64(&s->common->started, 0);
-        }
+        if (s->left) { tel__metric_block_clear(s->left); }
+        if (s->common) { tel__metric_block_clear(s->common); }
     }
 }
 
@@ -4917,7 +4808,7 @@ TEL__COLD void tel__metric_restart(tel__metrics* m) {
    Live spans, the sampler, and the context that is current on a thread. A span collects what is set on it
    in a slot of a pool; its end packs the slot into the ring of the thread that ends it.
 
-   Uses      R04-R06, R08-R10.                 Used by   R13-R15, R21, R22.
+   Uses      R04-R10.                          Used by   R13-R15, R21, R22.
    Threads   one span from one thread at a time; everything else any. A tracer belongs to one thread.
    Holds     a slot is live while its generation equals that of the span that holds it; an end adds one, so
              old handles miss. It lies in the slot, whose lines belong to one thread at a time. Blocks of one
@@ -4930,6 +4821,7 @@ TEL__COLD void tel__metric_restart(tel__metrics* m) {
    Tests     tests/rooms/spans.c   fuzz: none   bench: span
 */
 #define TEL__SPAN_BLOCK  512u
+#define TEL__SPAN_DATA   (TEL__SPAN_BLOCK - 16u)    /* bytes of items in a block */
 #define TEL__SPAN_STACK  256u
 #define TEL__SPAN_CACHE  16u            /* free slots a thread keeps for itself, at most */
 #define TEL__SPAN_MOST   128u           /* attributes, events, links; attributes of each (Trace SDK, "Span Limits") */
@@ -4953,7 +4845,7 @@ typedef struct tel__span_block {
     uint32_t next;                      /* index + 1; 0: last */
     uint32_t used;
     uint32_t unused;
-    char     data[TEL__SPAN_BLOCK - 16];
+    char     data[TEL__SPAN_DATA];
 } tel__span_block;
 
 /* The first block of a span. */
@@ -5124,59 +5016,46 @@ TEL__FN bool tel__span_stream(tel__span_tracer* t, tel__span_slot* slot, const c
     return true;
 }
 
-/* Room for one item that fits a block, contiguous; NULL: the pool is empty. */
-TEL__INLINE char* tel__span_room(tel__span_tracer* t, tel__span_slot* slot, uint32_t size) {
-    tel__span_tail tail = tel__span_tail_of(t->shared, slot);
-    char* at;
-    if (TEL__UNLIKELY(tail.capacity - *tail.used < size)) {
-        if (!tel__span_chain(t, slot)) { return NULL; }
-        tail = tel__span_tail_of(t->shared, slot);
-    }
-    at = tail.data + *tail.used;
-    *tail.used += size;
-    slot->total += size;
-    return at;
-}
-
 /* An item larger than a block: begins a block of its own and goes on in the next ones; all or nothing. */
 TEL__NOINLINE bool tel__span_append_long(tel__span_tracer* t, tel__span_slot* slot, tel__attr_what what,
                                          const char* key, size_t key_size, tel_text value) {
     static const char zeros[16] = { 0 };
-    tel__attr_item head;
+    tel__attr_item head = tel__attr_head(what, (uint8_t)TEL_TYPE_STRING, key_size, value.size);
     uint32_t tail = slot->tail, size = (uint32_t)tel__attr_item_size(key_size, value.size);
     uint32_t pad = size - (uint32_t)(sizeof head + key_size + 1 + value.size);
-    head.what = (uint8_t)what;
-    head.type = (uint8_t)TEL_TYPE_STRING;
-    head.key_size = (uint16_t)key_size;
-    head.value_size = (uint32_t)value.size;
+    uint32_t* next = tail ? &t->shared->blocks[tail - 1].next : &slot->next;
     if (tel__span_chain(t, slot) && tel__span_stream(t, slot, (const char*)&head, sizeof head) &&
         tel__span_stream(t, slot, key, key_size) && tel__span_stream(t, slot, zeros, 1) &&
         tel__span_stream(t, slot, value.data, value.size) && tel__span_stream(t, slot, zeros, pad)) {
         slot->total += size;
         return true;
     }
-    if (tail) {
-        tel__span_unchain(t, t->shared->blocks[tail - 1].next);
-        t->shared->blocks[tail - 1].next = 0;
-    } else {
-        tel__span_unchain(t, slot->next);
-        slot->next = 0;
-    }
+    tel__span_unchain(t, *next);
+    *next = 0;
     slot->tail = tail;
     return false;
 }
 
 /* Room for an item of this size, contiguous when it fits a block; NULL: too large, or the pool is empty. */
 TEL__INLINE char* tel__span_item(tel__span_tracer* t, tel__span_slot* slot, size_t key_size, size_t size) {
+    tel__span_tail tail;
+    char* at;
     if (TEL__LIKELY(slot->tail == 0 && size <= sizeof slot->data - slot->used && key_size <= TEL__SPAN_KEY)) {
-        char* at = slot->data + slot->used;
+        at = slot->data + slot->used;
         slot->used += (uint32_t)size;
         slot->total += (uint32_t)size;
         return at;
     }
-    if (key_size > TEL__SPAN_KEY || size > t->shared->limit - slot->total ||
-        size > sizeof(((tel__span_block*)0)->data)) { return NULL; }
-    return tel__span_room(t, slot, (uint32_t)size);
+    if (key_size > TEL__SPAN_KEY || size > t->shared->limit - slot->total || size > TEL__SPAN_DATA) { return NULL; }
+    tail = tel__span_tail_of(t->shared, slot);
+    if (TEL__UNLIKELY(tail.capacity - *tail.used < size)) {
+        if (!tel__span_chain(t, slot)) { return NULL; }
+        tail = tel__span_tail_of(t->shared, slot);
+    }
+    at = tail.data + *tail.used;
+    *tail.used += (uint32_t)size;
+    slot->total += (uint32_t)size;
+    return at;
 }
 
 TEL__INLINE bool tel__span_append_number(tel__span_tracer* t, tel__span_slot* slot, tel__attr_what what, uint8_t type,
@@ -5190,17 +5069,14 @@ TEL__INLINE bool tel__span_append_number(tel__span_tracer* t, tel__span_slot* sl
 /* false: too large, or the pool is empty. Nothing is written then. */
 TEL__INLINE bool tel__span_append_string(tel__span_tracer* t, tel__span_slot* slot, tel__attr_what what,
                                          const char* key, size_t key_size, tel_text value) {
-    char* at = tel__span_item(t, slot, key_size, tel__attr_item_size(key_size, value.size));
+    size_t size = tel__attr_item_size(key_size, value.size);
+    char* at = tel__span_item(t, slot, key_size, size);
     if (TEL__LIKELY(at != NULL)) {
         tel__attr_write_string(at, what, key, key_size, value);
         return true;
     }
-    if (key_size > TEL__SPAN_KEY || value.size > t->shared->limit || tel__attr_item_size(key_size, value.size) <=
-        sizeof(((tel__span_block*)0)->data) || tel__attr_item_size(key_size,
-                                                                   value.size) > t->shared->limit - slot->total) {
-        return false;
-    }
-    return tel__span_append_long(t, slot, what, key, key_size, value);
+    return key_size <= TEL__SPAN_KEY && value.size <= t->shared->limit && size > TEL__SPAN_DATA &&
+           size <= t->shared->limit - slot->total && tel__span_append_long(t, slot, what, key, key_size, value);
 }
 
 /* The item of this kind and key that is not gone, NULL when there is none. An item's head and key are
@@ -5213,7 +5089,7 @@ TEL__NOINLINE tel__attr_item* tel__span_find(tel__spans* p, tel__span_slot* slot
         while (at < used) {
             tel__attr_item* item = (tel__attr_item*)(void*)(data + at);
             if (item->what == what && item->key_size == key_size) {
-                const char* have = data + at + sizeof *item + (tel__attr_has_number(item->type) ? 8 : 0);
+                const char* have = data + at + sizeof *item + (item->type != TEL_TYPE_STRING ? 8 : 0);
                 if (tel__attr_same_bytes(have, key, key_size)) { return item; }
             }
             at += (uint32_t)tel__attr_item_size(item->key_size, item->value_size);
@@ -5246,7 +5122,7 @@ TEL__FN bool tel__span_append_text(tel__span_tracer* t, tel__span_slot* slot, te
 TEL__NOINLINE bool tel__span_rewrite(tel__attr_item* old, tel_text value) {
     size_t size = old ? tel__attr_item_size(old->key_size, value.size) : 0;
     char* at;
-    if (!old || tel__attr_has_number(old->type) || size > sizeof(((tel__span_block*)0)->data) ||
+    if (!old || old->type != TEL_TYPE_STRING || size > TEL__SPAN_DATA ||
         size != tel__attr_item_size(old->key_size, old->value_size)) { return false; }
     at = (char*)(old + 1) + old->key_size + 1;
     memcpy(at, value.data, value.size);
@@ -5258,7 +5134,7 @@ TEL__NOINLINE bool tel__span_rewrite(tel__attr_item* old, tel_text value) {
 /* Sets a key that the span may have already. */
 TEL__NOINLINE void tel__span_reset_attr(tel__span_tracer* t, tel__span_slot* slot, const tel_attr* a, size_t key_size) {
     tel__attr_item* old = tel__span_find(t->shared, slot, TEL__ITEM_ATTR, a->key, key_size);
-    if (old && tel__attr_has_number(old->type) && tel__attr_has_number((uint8_t)a->type)) {
+    if (old && old->type != TEL_TYPE_STRING && a->type != TEL_TYPE_STRING) {
         uint64_t number = tel__attr_word(a);
         old->type = (uint8_t)a->type;
         memcpy(old + 1, &number, 8);
@@ -5325,9 +5201,7 @@ TEL__FN void tel__span_put_event(tel__span_tracer* t, tel__span_slot* slot, cons
 }
 
 TEL__FN void tel__span_put_link(tel__span_tracer* t, tel__span_slot* slot, const tel_context* to, tel_attrs attrs) {
-    tel_text value;
-    value.data = (const char*)to;
-    value.size = sizeof *to;
+    tel_text value = tel__text_sized((const char*)to, sizeof *to);
     if (!tel__span_valid(to) && attrs.count == 0) { return; }
     if (slot->links >= TEL__SPAN_MOST || !tel__span_append_text(t, slot, TEL__ITEM_LINK, value)) {
         slot->record.dropped_links++;
@@ -5340,9 +5214,7 @@ TEL__FN void tel__span_put_link(tel__span_tracer* t, tel__span_slot* slot, const
 /* Replaces the span's one text of this kind (name, status message); NULL takes it away. */
 TEL__FN void tel__span_put_text(tel__span_tracer* t, tel__span_slot* slot, tel__attr_what what, const char* cstr) {
     tel__attr_item* old = tel__span_find(t->shared, slot, what, "", 0);
-    tel_text value;
-    value.data = cstr ? cstr : "";
-    value.size = strlen(value.data);
+    tel_text value = tel__text_of(cstr);
     if (value.size > t->shared->limit / 2) { value.size = tel__text_utf8_cut(cstr, value.size, t->shared->limit / 2); }
     if (cstr && tel__span_rewrite(old, value)) { return; }
     if (!cstr || tel__span_append_text(t, slot, what, value)) {
@@ -5363,7 +5235,6 @@ TEL__FN void tel__span_put_status(tel__span_tracer* t, tel__span_slot* slot, tel
 TEL__INLINE bool tel__span_in_ratio(const tel__span_sampler* s, const uint8_t trace_id[16]) {
     uint64_t low = 0;
     int i;
-    if (TEL__LIKELY(s->threshold == 0)) { return true; }
     for (i = 9; i < 16; i++) { low = low << 8 | trace_id[i]; }
     return low >= s->threshold;
 }
@@ -5583,8 +5454,6 @@ TEL__FN void tel__span_read_item(tel__span_reading* g, const tel__attr_got* got,
     tel_span_view* v = g->view;
     switch (got->what) {
     case TEL__ITEM_GONE:                /* an attribute's place; its value comes later. Texts have no key */
-        if (got->attr.tel__key_size) { tel__span_view_attr(own, &v->attrs.count, &got->attr); }
-        break;
     case TEL__ITEM_ATTR:
         tel__span_view_attr(own, &v->attrs.count, &got->attr);
         break;
@@ -5601,8 +5470,7 @@ TEL__FN void tel__span_read_item(tel__span_reading* g, const tel__attr_got* got,
     case TEL__ITEM_EVENT: {
         tel_event_view* e = &g->events[v->event_count++];
         memset(e, 0, sizeof *e);
-        e->name.data = got->attr.key;
-        e->name.size = got->attr.tel__key_size;
+        e->name = tel__text_sized(got->attr.key, got->attr.tel__key_size);
         e->unix_ns = tel__clock_unix_at(g->clock, got->number);
         e->attrs = tel__attrs(g->attrs, 0);
         g->owner = &e->attrs;
@@ -5691,19 +5559,12 @@ enum {
 };
 
 /* Uppercase is no hex here: the specification makes such a header invalid. */
-TEL__COLD int tel__propagation_nibble(char c) {
-    if (c >= '0' && c <= '9') { return c - '0'; }
-    if (c >= 'a' && c <= 'f') { return c - 'a' + 10; }
-    return -1;
-}
-
 TEL__COLD bool tel__propagation_hex(const char* text, uint8_t* out, size_t bytes) {
     size_t i;
-    for (i = 0; i < bytes; i++) {
-        int high = tel__propagation_nibble(text[2 * i]);
-        int low = tel__propagation_nibble(text[2 * i + 1]);
-        if (high < 0 || low < 0) { return false; }
-        out[i] = (uint8_t)(high * 16 + low);
+    for (i = 0; i < 2 * bytes; i++) {
+        int digit = text[i] == tel__text_lower(text[i]) ? tel__text_hex_value(text[i]) : -1;
+        if (digit < 0) { return false; }
+        out[i / 2] = (uint8_t)(out[i / 2] << 4 | digit);
     }
     return true;
 }
@@ -5746,16 +5607,12 @@ TEL__COLD tel_result tel__propagation_parse(tel_text text, tel_context* out) {
 /* Writes 55 characters and a NUL, for any context: whether it is valid is the caller's question. */
 TEL__COLD void tel__propagation_format(const tel_context* c, char out[TEL_TRACEPARENT_SIZE]) {
     uint8_t flags = (uint8_t)(c->flags & TEL__PROPAGATION_FLAG_MASK);
-    char* p = out;
-    *p++ = '0';
-    *p++ = '0';
-    *p++ = '-';
-    p = tel__text_write_hex(p, c->trace_id, sizeof c->trace_id);
-    *p++ = '-';
-    p = tel__text_write_hex(p, c->span_id, sizeof c->span_id);
-    *p++ = '-';
-    p = tel__text_write_hex(p, &flags, 1);
-    *p = '\0';
+    memset(out, '-', TEL__PROPAGATION_LENGTH);
+    memset(out, '0', 2);
+    tel__text_write_hex(out + TEL__PROPAGATION_TRACE_AT, c->trace_id, sizeof c->trace_id);
+    tel__text_write_hex(out + TEL__PROPAGATION_SPAN_AT, c->span_id, sizeof c->span_id);
+    tel__text_write_hex(out + TEL__PROPAGATION_FLAGS_AT, &flags, 1);
+    out[TEL__PROPAGATION_LENGTH] = '\0';
 }
 
 /* Sets every header of a valid context, or none. A header without ids would make the receiver start a new
@@ -5778,10 +5635,11 @@ TEL__COLD tel_context tel__propagation_extract(const tel_carrier* carrier) {
     }
     return c;
 }
+
 /* ==== R14 >>logs ======================================================================================
    Log records go straight into the ring: measured, reserved, written, committed.
 
-   Uses      R04, R08-R10, R12 spans.          Used by   R15, R22.
+   Uses      R04, R07-R10, R12 spans.          Used by   R15, R22.
    Threads   any; a record is written by its own thread.
    Holds     a record carries the ids of the context given or current, whether sampled or not (Logs Data
              Model, "Trace Context Fields").
@@ -5865,7 +5723,9 @@ TEL__CALL void tel__log_write(tel__span_tracer* t, const tel__log_record* head, 
     tel__ring_commit(t->thread->ring, record, size);
 }
 
-TEL__INLINE void tel__log_head(tel__span_tracer* t, tel__log_record* r, tel_severity sev, const tel_context* c) {
+TEL__INLINE void tel__log_head(tel__span_tracer* t, tel__log_record* r, tel__log_parts* parts, tel_severity sev,
+                               const tel_context* c) {
+    memset(parts, 0, sizeof *parts);
     memset(r, 0, sizeof *r);
     r->head.kind = TEL__RING_LOG;
     r->head.a = (uint8_t)(sev < 0 || sev > 24 ? 0 : sev);
@@ -5900,8 +5760,7 @@ TEL__CALL void tel__log_add(tel__span_tracer* t, tel_severity sev, const char* b
     tel__log_record r;
     tel__log_parts parts;
     size_t bytes;
-    tel__log_head(t, &r, sev, tel__span_current(t));
-    memset(&parts, 0, sizeof parts);
+    tel__log_head(t, &r, &parts, sev, tel__span_current(t));
     parts.body = tel__log_text(body);
     bytes = tel__log_text_bytes(parts.body);
     if (attrs.count) { tel__log_attrs(t, &r, &parts, bytes, attrs); }
@@ -5912,10 +5771,9 @@ TEL__FN void tel__log_add_desc(tel__span_tracer* t, const tel_log_desc* d) {
     tel__log_record r;
     tel__log_parts parts;
     const tel_context* c = d->context ? d->context : tel__span_current(t);
-    tel__log_head(t, &r, d->severity, c && tel__span_valid(c) ? c : NULL);
+    tel__log_head(t, &r, &parts, d->severity, c && tel__span_valid(c) ? c : NULL);
     r.scope = tel__attr_scope_find(t->shared->scopes, d->scope);
     r.unix_ns = d->unix_ns;
-    memset(&parts, 0, sizeof parts);
     parts.body = tel__log_text(d->body);
     parts.event_name = tel__log_text(d->event_name);
     tel__log_attrs(t, &r, &parts, tel__log_text_bytes(parts.body) + tel__log_text_bytes(parts.event_name), d->attrs);
@@ -5933,10 +5791,8 @@ TEL__FN void tel__log_add_format(tel__span_tracer* t, tel_severity sev, const ch
     if (n >= 0) {
         tel__log_record r;
         tel__log_parts parts;
-        tel__log_head(t, &r, sev, tel__span_current(t));
-        memset(&parts, 0, sizeof parts);
-        parts.body.data = text;
-        parts.body.size = (size_t)n;
+        tel__log_head(t, &r, &parts, sev, tel__span_current(t));
+        parts.body = tel__text_sized(text, (size_t)n);
         if ((size_t)n >= sizeof text) { parts.format = format; parts.args = &again; }
         tel__log_write(t, &r, &parts, tel__attr_item_size(0, (size_t)n));
     } else {                            /* an argument that the locale cannot print */

@@ -75,8 +75,8 @@ int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
 
     tel__text_put_utf8(&u, text, size);
     REQUIRE(u.lost == 0 && u.size >= size && u.size <= 3 * size);
-    REQUIRE(is_utf8((uint8_t*)repaired, u.size) && tel__text_is_utf8(repaired, u.size));
-    REQUIRE(tel__text_is_utf8(text, size) == is_utf8(data, size));
+    REQUIRE(is_utf8((uint8_t*)repaired, u.size) && (tel__text_clean(repaired, u.size, false) == u.size));
+    REQUIRE((tel__text_clean(text, size, false) == size) == is_utf8(data, size));
     REQUIRE(!is_utf8(data, size) || (u.size == size && (size == 0 || memcmp(repaired, data, size) == 0)));
 
     tel__text_put_json_string(&j, text, size);

@@ -533,8 +533,8 @@ static void test_utf8(void) {
         begin();
         tel__text_put_utf8(&out, repairs[i].in, repairs[i].size);
         CHECK_STR(show(), repairs[i].want);
-        CHECK(tel__text_is_utf8(shown, out.size));
-        CHECK(tel__text_is_utf8(repairs[i].in, repairs[i].size) ==
+        CHECK(tel__text_clean(shown, out.size, false) == out.size);
+        CHECK((tel__text_clean(repairs[i].in, repairs[i].size, false) == repairs[i].size) ==
               (strlen(repairs[i].want) == repairs[i].size && memcmp(repairs[i].in, repairs[i].want, repairs[i].size) == 0));
         begin();
         tel__text_put_json_string(&out, repairs[i].in, repairs[i].size);
@@ -551,7 +551,7 @@ static void test_utf8(void) {
         n += size > 1 && tel__text_utf8_one(text, size - 1, &bad) != 0;
     }
     CHECK_INT(n, 0);
-    CHECK(tel__text_is_utf8(NULL, 0));
+    CHECK(tel__text_clean(NULL, 0, false) == 0);
     CHECK_INT(tel__text_utf8_cut("abc", 3, 5), 3);
     CHECK_INT(tel__text_utf8_cut("abc", 3, 2), 2);
     CHECK_INT(tel__text_utf8_cut("abc", 3, 0), 0);

@@ -44,7 +44,11 @@ static void test_mutex(void) {
 }
 
 static void try_lock(void* arg) {
-    bool got = tel__thread_mutex_try(&mutex);
+#if TEL__POSIX
+    bool got = pthread_mutex_trylock(&mutex.m) == 0;
+#else
+    bool got = TryAcquireSRWLockExclusive(&mutex.m) != 0;
+#endif
     if (got) { tel__thread_mutex_unlock(&mutex); }
     *(bool*)arg = got;
 }
@@ -109,7 +113,7 @@ static void test_signal(void) {
     while (!tel__atomic_load_u32(&waiting)) { tel__thread_sleep_ns(100000); }
     tel__thread_mutex_lock(&mutex);
     tel__atomic_store_u32(&released, 1);
-    tel__thread_cond_signal(&cond);
+    tel__thread_cond_broadcast(&cond);
     tel__thread_mutex_unlock(&mutex);
     tel__thread_join(&h);
     CHECK(tel__atomic_load_u32(&released));
