@@ -48,6 +48,17 @@ END
     $1 $2 "$try/child.c" -o "$try/child" -pthread 2>/dev/null && (cd "$try" && limit 30 $3 ./child >/dev/null 2>&1)
 }
 
+persist() { # TRIES COMMAND...
+    tries=$1
+    shift
+    while :; do
+        "$@"
+        code=$?
+        tries=$((tries - 1))
+        case $code:$tries in 0:* | 77:* | *:0) return $code;; esac
+    done
+}
+
 # works COMPILER FLAGS RUNNER [LIBRARIES SOURCE]: can a program be built so and run, one that includes the system headers of SOURCE?
 works() {
     try=$(mktemp -d "$work/works.XXXXXX")
@@ -92,7 +103,13 @@ sanitizers)
         msan) compiler=clang flags="$msan -include $tests/compile/no_getrandom.h" folders="rooms" name="memory";;
         esac
         for source in $(programs $folders); do
-            job "sanitizers: $name, $(title "$source")" run_as "$kind" "$compiler" "$flags" "" "$source"
+            case $kind $source in
+            # Before LLVM 18 AddressSanitizer's own allocator is not safe in the child of a fork that met another thread
+            # inside it: the child hangs in it now and then. What fails because of the header fails every time.
+            "asan "*/api/fork.c) tries=3;;
+            *) tries=1;;
+            esac
+            job "sanitizers: $name, $(title "$source")" persist $tries run_as "$kind" "$compiler" "$flags" "" "$source"
         done
     done
     ;;
