@@ -8275,13 +8275,40 @@ TEL__COLD tel_result tel__http_url_parse(tel_text text, tel__http_url* out) {
     return r;
 }
 
+/* ---- what came back, however it was sent ------------------------------------------------------------- */
+
+#define TEL__HTTP_BODY_MAX (4u * 1024 * 1024)       /* OTLP/HTTP: clients cap what they read at 4 MiB */
+
+typedef struct tel__http_response {
+    int      status;                /* 0: no status line was read. Kept when the rest of the answer is lost */
+    uint64_t retry_after_ms;        /* UINT64_MAX: none. 0: now */
+    bool     keep_alive;
+    bool     too_large;             /* the body is over 4 MiB and was not read to its end: do not retry */
+    uint64_t total;                 /* bytes of body so far */
+    size_t   body_size;             /* of body; what an answer says beyond that is read and thrown away */
+    char     body[4096];            /* the first bytes, NUL-terminated */
+} tel__http_response;
+
+TEL__COLD void tel__http_response_reset(tel__http_response* out) {
+    memset(out, 0, sizeof *out);
+    out->retry_after_ms = UINT64_MAX;
+}
+
+TEL__COLD void tel__http_response_add(tel__http_response* out, const char* data, size_t n) {
+    size_t room = sizeof out->body - 1 - out->body_size;
+    size_t part = room < n ? room : n;
+    memcpy(out->body + out->body_size, data, part);
+    out->body_size += part;
+    out->body[out->body_size] = 0;
+    out->total += n;
+}
+
 #if !TEL_NO_HTTP
 
 enum {
     TEL__HTTP_HEAD_MAX        = 16 * 1024,              /* one head of a response, or its trailers */
     TEL__HTTP_HEADERS_MAX     = 100,
     TEL__HTTP_INTERIM_MAX     = 8,                      /* 1xx answers before the real one */
-    TEL__HTTP_BODY_MAX        = 4 * 1024 * 1024,        /* OTLP/HTTP: clients cap what they read at 4 MiB */
     TEL__HTTP_RETRY_MAX_MS    = 24 * 3600 * 1000,       /* a longer Retry-After counts as this */
     TEL__HTTP_SLICE_MS        = 50,                     /* how soon `stop` is seen */
     TEL__HTTP_ADDRESSES       = 8,
@@ -8431,15 +8458,6 @@ TEL__COLD uint64_t tel__http_retry_after(tel_text value, uint64_t now_unix_s) {
 
 /* ---- responses -------------------------------------------------------------------------------------- */
 
-typedef struct tel__http_response {
-    int      status;                /* 0: no status line was read. Kept when the rest of the answer is lost */
-    uint64_t retry_after_ms;        /* UINT64_MAX: none. 0: now */
-    bool     keep_alive;
-    bool     too_large;             /* the body is over 4 MiB and was not read to its end: do not retry */
-    size_t   body_size;             /* of body; what an answer says beyond that is read and thrown away */
-    char     body[4096];            /* the first bytes, NUL-terminated */
-} tel__http_response;
-
 enum { TEL__HTTP_HEAD, TEL__HTTP_CHUNK_SIZE, TEL__HTTP_CHUNK_END, TEL__HTTP_BODY, TEL__HTTP_BODY_TO_CLOSE,
        TEL__HTTP_DONE };
 
@@ -8447,15 +8465,10 @@ typedef struct tel__http_parser {           /* zero before the first byte */
     int      state;
     uint32_t interim;
     bool     chunked;
-    uint64_t left, total;           /* bytes that this body or chunk still lacks; that all had so far */
+    uint64_t left;                  /* bytes that this body or chunk still lacks */
     size_t   size;                  /* of data: received and not read yet */
     char     data[TEL__HTTP_HEAD_MAX];
 } tel__http_parser;
-
-TEL__COLD void tel__http_response_reset(tel__http_response* out) {
-    memset(out, 0, sizeof *out);
-    out->retry_after_ms = UINT64_MAX;
-}
 
 /* "HTTP/1.1 200 OK"; the reason may be missing, and its blank with it. How the body ends: RFC 9112 6.3.
    Both lengths at once is how messages are smuggled, and 101 answers a question that was not asked. */
@@ -8517,13 +8530,9 @@ TEL__COLD tel_result tel__http_parser_chunk(tel__http_parser* p, tel_text* in) {
 
 TEL__COLD void tel__http_parser_body(tel__http_parser* p, tel_text* in, tel__http_response* out) {
     size_t n = in->size < p->left ? in->size : (size_t)p->left;
-    size_t room = sizeof out->body - 1 - out->body_size < n ? sizeof out->body - 1 - out->body_size : n;
-    memcpy(out->body + out->body_size, in->data, room);
-    out->body_size += room;
-    out->body[out->body_size] = 0;
+    tel__http_response_add(out, in->data, n);
     *in = tel__http_rest(*in, n);
     p->left -= n;
-    p->total += n;
     if (p->left == 0) { p->state = p->chunked ? TEL__HTTP_CHUNK_END : TEL__HTTP_DONE; }
 }
 
@@ -8538,7 +8547,8 @@ TEL__COLD tel_result tel__http_parser_run(tel__http_parser* p, uint64_t now_unix
         if (p->state >= TEL__HTTP_BODY) { tel__http_parser_body(p, &in, out); }
         else if (p->state == TEL__HTTP_HEAD) { r = tel__http_parser_head(p, &in, now_unix_s, out); }
         else { r = tel__http_parser_chunk(p, &in); }
-        if (p->total > TEL__HTTP_BODY_MAX || (p->state == TEL__HTTP_BODY && p->left > TEL__HTTP_BODY_MAX - p->total)) {
+        if (out->total > TEL__HTTP_BODY_MAX
+            || (p->state == TEL__HTTP_BODY && p->left > TEL__HTTP_BODY_MAX - out->total)) {
             out->too_large = true;
             out->keep_alive = false;
             p->state = TEL__HTTP_DONE;
@@ -9182,13 +9192,13 @@ TEL__COLD tel_result tel__http_listen(tel__memory* m, const char* host, uint16_t
 /* ---- OTLP ---- */
 
 #define TEL__SINK_BODY ((size_t)4 << 20)        /* a larger body is split: the Collector takes 20 MiB */
+#define TEL__SINK_GZIP_LINE "Content-Encoding: gzip\r\n"
 
 typedef struct tel__sink_target {       /* of one signal; index of tel_stats */
     char*    url;
     size_t   url_size;
-    char*    headers;                   /* all header lines but Content-Encoding */
+    char*    headers;                   /* all header lines; the first, Content-Encoding, only when packed */
     size_t   headers_size;
-    uint32_t timeout_ms;
     bool     gzip;
 } tel__sink_target;
 
@@ -9209,33 +9219,22 @@ typedef struct tel__sink_otlp {
 #endif
 } tel__sink_otlp;
 
-static const tel_signal tel__sink_signals[3] = { TEL_METRICS, TEL_SPANS, TEL_LOGS };
 static const char tel__sink_nouns[3][16] = { "metric points", "spans", "log records" };
 
-/* What one request came to, however it was sent. */
-typedef struct tel__sink_answer {
-    tel_result  result;                 /* of the transport */
-    int         status;
-    uint64_t    retry_after_ms;
-    const char* body;
-    size_t      body_size;
-} tel__sink_answer;
-
-/* Reads an answer as the specification wants it (OTLP specification, "Failures"). */
+/* Reads an answer as the specification wants it (OTLP specification, "Failures"); result is of the transport. */
 TEL__COLD tel__pipeline_sent tel__sink_judge(tel__sink_otlp* o, const tel__pipeline_payload* payload,
-                                           const tel__sink_answer* a) {
+                                             tel_result result, const tel__http_response* a) {
     const tel__sink_target* target = &o->targets[payload->signal];
     tel__pipeline_sent sent;
     char message[256];
     int64_t rejected = 0;
-    sent.result = TEL_OK;
+    sent.result = result;
     sent.retry_after_ms = a->retry_after_ms;
     sent.rejected = 0;
-    if (a->result != TEL_OK) {
-        sent.result = a->result;
+    if (result != TEL_OK) {
         if (tel__atomic_load_u32(&o->delivery.stop)) { return sent; }
         tel__diag_report(o->diag, TEL__DIAG_SEND, "%s: %s (is a collector listening there?)", target->url,
-                         tel__diag_result(a->result));
+                         tel__diag_result(result));
         return sent;
     }
     message[0] = 0;
@@ -9267,73 +9266,41 @@ TEL__COLD tel__pipeline_sent tel__sink_judge(tel__sink_otlp* o, const tel__pipel
 }
 
 #if TEL__ZLIB
-/* gzip of in, in memory of our own; false: no memory, or it would not be smaller. */
-TEL__COLD bool tel__sink_gzip(tel__memory* memory, const char* in, size_t size, char** out, size_t* out_size,
-                            size_t* capacity) {
+/* Puts its gzip in the place of what was allocated; false: no memory, or it would not be smaller. */
+TEL__COLD bool tel__sink_gzip(tel__memory* memory, char** data, size_t* size, size_t* capacity) {
     z_stream z;
-    size_t room = size;
+    size_t room = *size;
+    char* out;
     int r;
     memset(&z, 0, sizeof z);
-    if (size < 128 || size > 0x7fffffffu || deflateInit2(&z, 6, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) != Z_OK) {
+    if (room < 128 || room > 0x7fffffffu || deflateInit2(&z, 6, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) != Z_OK) {
         return false;
     }
-    *out = (char*)tel__memory_alloc_raw(memory, room);
-    if (!*out) { deflateEnd(&z); return false; }
-    z.next_in = (Bytef*)(uintptr_t)in;
-    z.avail_in = (uInt)size;
-    z.next_out = (Bytef*)*out;
-    z.avail_out = (uInt)room;
-    r = deflate(&z, Z_FINISH);
-    *out_size = (size_t)z.total_out;
-    *capacity = room;
+    out = (char*)tel__memory_alloc_raw(memory, room);
+    z.next_in = (Bytef*)*data;
+    z.next_out = (Bytef*)out;
+    z.avail_in = z.avail_out = (uInt)room;
+    r = out ? deflate(&z, Z_FINISH) : Z_MEM_ERROR;
     deflateEnd(&z);
-    if (r == Z_STREAM_END) { return true; }
-    tel__memory_free(memory, *out, room);
-    return false;
-}
-
-/* Once per payload, on the worker. A payload that cannot be compressed goes as it is. */
-TEL__COLD void tel__sink_pack(tel__sink_otlp* o, tel__pipeline_payload* payload) {
-    char* out;
-    size_t size, capacity;
-    if (payload->packed || !o->targets[payload->signal].gzip) { return; }
-    if (!tel__sink_gzip(o->memory, payload->data, payload->size, &out, &size, &capacity)) { return; }
-    tel__memory_free(o->memory, payload->data, payload->capacity);
-    payload->data = out;
-    payload->size = size;
-    payload->capacity = capacity;
-    payload->packed = true;
+    if (r != Z_STREAM_END) {
+        tel__memory_free(memory, out, room);
+        return false;
+    }
+    tel__memory_free(memory, *data, *capacity);
+    *data = out;
+    *size = (size_t)z.total_out;
+    *capacity = room;
+    return true;
 }
 #endif
 
-#define TEL__SINK_GZIP_LINE "Content-Encoding: gzip\r\n"
-
-/* The header lines of a payload; a copy only when it is compressed. */
-TEL__COLD tel_text tel__sink_headers(const tel__sink_otlp* o, const tel__pipeline_payload* payload, char* room) {
-    const tel__sink_target* target = &o->targets[payload->signal];
-    tel_text t;
-    t.data = target->headers;
-    t.size = strlen(target->headers);
-    if (!payload->packed) { return t; }
-    memcpy(room, t.data, t.size);
-    memcpy(room + t.size, TEL__SINK_GZIP_LINE, sizeof TEL__SINK_GZIP_LINE);
-    t.data = room;
-    t.size += sizeof TEL__SINK_GZIP_LINE - 1;
-    return t;
-}
-
 #if TEL__CURL
 
-typedef struct tel__sink_curl_body { char data[4096]; size_t size, total; } tel__sink_curl_body;
-
 TEL__COLD size_t tel__sink_curl_write(char* data, size_t one, size_t n, void* user_data) {
-    tel__sink_curl_body* b = (tel__sink_curl_body*)user_data;
-    size_t part = sizeof b->data - b->size < n ? sizeof b->data - b->size : n;
+    tel__http_response* a = (tel__http_response*)user_data;
     (void)one;
-    memcpy(b->data + b->size, data, part);
-    b->size += part;
-    b->total += n;
-    return b->total > ((size_t)4 << 20) ? 0 : n;
+    tel__http_response_add(a, data, n);
+    return a->total > TEL__HTTP_BODY_MAX ? 0 : n;
 }
 
 TEL__COLD int tel__sink_curl_progress(void* user_data, curl_off_t a, curl_off_t b, curl_off_t c, curl_off_t d) {
@@ -9356,15 +9323,15 @@ TEL__COLD struct curl_slist* tel__sink_curl_headers(tel_text lines) {
     return list;
 }
 
-TEL__COLD void tel__sink_curl_post(tel__sink_otlp* o, const tel__pipeline_payload* payload, tel_text headers,
-                                 uint64_t deadline, tel__sink_answer* a, tel__sink_curl_body* body) {
+TEL__COLD tel_result tel__sink_curl_post(tel__sink_otlp* o, const tel__pipeline_payload* payload, tel_text headers,
+                                         uint64_t deadline, tel__http_response* a) {
     struct curl_slist* list;
     long status = 0;
     curl_off_t after = 0;
     uint32_t left = tel__clock_left_ms(deadline);
     CURLcode code;
     if (!o->curl) { o->curl = curl_easy_init(); }
-    if (!o->curl) { a->result = TEL_ERR_MEMORY; return; }
+    if (!o->curl) { return TEL_ERR_MEMORY; }
     curl_easy_reset(o->curl);
     list = tel__sink_curl_headers(headers);
     curl_easy_setopt(o->curl, CURLOPT_URL, o->targets[payload->signal].url);
@@ -9374,22 +9341,20 @@ TEL__COLD void tel__sink_curl_post(tel__sink_otlp* o, const tel__pipeline_payloa
     curl_easy_setopt(o->curl, CURLOPT_HTTPHEADER, list);
     curl_easy_setopt(o->curl, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(o->curl, CURLOPT_WRITEFUNCTION, tel__sink_curl_write);
-    curl_easy_setopt(o->curl, CURLOPT_WRITEDATA, body);
+    curl_easy_setopt(o->curl, CURLOPT_WRITEDATA, a);
     curl_easy_setopt(o->curl, CURLOPT_NOPROGRESS, 0L);
     curl_easy_setopt(o->curl, CURLOPT_XFERINFOFUNCTION, tel__sink_curl_progress);
     curl_easy_setopt(o->curl, CURLOPT_XFERINFODATA, o);
     if (left != UINT32_MAX) { curl_easy_setopt(o->curl, CURLOPT_TIMEOUT_MS, (long)(left ? left : 1)); }
     code = curl_easy_perform(o->curl);
     curl_slist_free_all(list);
-    a->result = code == CURLE_OK ? TEL_OK : code == CURLE_OPERATION_TIMEDOUT ? TEL_ERR_TIMEOUT
-              : code == CURLE_WRITE_ERROR ? TEL_ERR_FORMAT : TEL_ERR_IO;
     curl_easy_getinfo(o->curl, CURLINFO_RESPONSE_CODE, &status);
     a->status = (int)status;
     if (curl_easy_getinfo(o->curl, CURLINFO_RETRY_AFTER, &after) == CURLE_OK && after > 0) {
         a->retry_after_ms = (uint64_t)after * 1000u;
     }
-    a->body = body->data;
-    a->body_size = body->size;
+    return code == CURLE_OK ? TEL_OK : code == CURLE_OPERATION_TIMEDOUT ? TEL_ERR_TIMEOUT
+         : code == CURLE_WRITE_ERROR ? TEL_ERR_FORMAT : TEL_ERR_IO;
 }
 
 #endif
@@ -9399,47 +9364,37 @@ TEL__COLD tel__pipeline_sent tel__sink_send(tel__pipeline_delivery* d, tel__pipe
                                           uint64_t deadline) {
     tel__sink_otlp* o = (tel__sink_otlp*)d;
     tel__sink_target* target = &o->targets[payload->signal];
-    char room[8192 + 1024];
-    tel__sink_answer a;
-    tel_text headers;
-    memset(&a, 0, sizeof a);
-    a.retry_after_ms = UINT64_MAX;
+    tel_text headers = tel__text_of(target->headers);
+    tel_result r = TEL_ERR_ARGUMENT;
+    tel__http_response a;
+    tel__http_response_reset(&a);
 #if TEL__ZLIB
-    tel__sink_pack(o, payload);
+    if (target->gzip && !payload->packed) {     /* what cannot be compressed goes as it is */
+        payload->packed = tel__sink_gzip(o->memory, &payload->data, &payload->size, &payload->capacity);
+    }
 #endif
-    headers = tel__sink_headers(o, payload, room);
+    if (!payload->packed) { headers = tel__http_rest(headers, sizeof TEL__SINK_GZIP_LINE - 1); }
     if (o->post_fn) {
         uint32_t left = tel__clock_left_ms(deadline);
         a.status = o->post_fn(target->url, headers.data, payload->data, payload->size, left, o->post_user_data);
-        a.result = a.status < 0 ? TEL_ERR_IO : TEL_OK;
-        return tel__sink_judge(o, payload, &a);
+        return tel__sink_judge(o, payload, a.status < 0 ? TEL_ERR_IO : TEL_OK, &a);
     }
 #if TEL__CURL
-    {
-        tel__sink_curl_body body;
-        body.size = body.total = 0;
-        tel__sink_curl_post(o, payload, headers, deadline, &a, &body);
-        return tel__sink_judge(o, payload, &a);
-    }
+    r = tel__sink_curl_post(o, payload, headers, deadline, &a);
 #elif !TEL_NO_HTTP
     {
-        tel__http_response response;
         tel__http_url url;
-        a.result = tel__http_url_parse(tel__text_of(target->url), &url);
-        if (a.result == TEL_OK) {
-            a.result = tel__http_post(&o->client, &url, headers, payload->data, payload->size, deadline,
-                                      &d->stop, &response);
-            a.status = response.status;
-            a.retry_after_ms = response.retry_after_ms;
-            a.body = response.body;
-            a.body_size = response.body_size;
+        r = tel__http_url_parse(tel__text_of(target->url), &url);
+        if (r == TEL_OK) {
+            r = tel__http_post(&o->client, &url, headers, payload->data, payload->size, deadline, &d->stop, &a);
         }
-        return tel__sink_judge(o, payload, &a);
     }
-#else
-    a.result = TEL_ERR_ARGUMENT;
-    return tel__sink_judge(o, payload, &a);
 #endif
+    return tel__sink_judge(o, payload, r, &a);
+}
+
+TEL__COLD size_t tel__sink_count(const tel_batch* b, int signal) {
+    return signal == 0 ? b->metric_count : signal == 1 ? b->span_count : b->log_count;
 }
 
 /* Items [from, from + count) of one signal as a batch of their own. */
@@ -9468,7 +9423,7 @@ TEL__COLD void tel__sink_push(tel__sink_otlp* o, const tel_batch* batch, int sig
     tel_batch part = tel__sink_part(batch, signal, from, count, &items);
     tel__text_out out = tel__text_heap(o->memory);
     tel__pipeline_payload* payload = NULL;
-    tel_result r = tel__otlp_encode(&part, tel__sink_signals[signal], &out);
+    tel_result r = tel__otlp_encode(&part, (tel_signal)(TEL_METRICS << signal), &out);
     if (out.size > TEL__SINK_BODY && count > 1) {
         tel__text_heap_free(&out);
         tel__sink_push(o, batch, signal, from, count / 2);
@@ -9493,7 +9448,6 @@ TEL__COLD void tel__sink_push(tel__sink_otlp* o, const tel_batch* batch, int sig
 /* A full queue takes nothing (the pipeline offers the batch again); else all of it is ours to account for. */
 TEL__COLD tel_result tel__sink_otlp_export(const tel_batch* batch, void* user_data) {
     tel__sink_otlp* o = (tel__sink_otlp*)user_data;
-    size_t counts[3];
     int signal;
     if (!o) { return TEL_ERR_STATE; }
     if (o->delivery.no_thread && batch->deadline_unix_ns) {
@@ -9502,14 +9456,11 @@ TEL__COLD tel_result tel__sink_otlp_export(const tel_batch* batch, void* user_da
         o->delivery.until = tel__clock_mono_ns() + left;
     }
     if (!tel__pipeline_delivery_room(&o->delivery)) { return TEL_ERR_TIMEOUT; }
-    counts[0] = batch->metric_count;
-    counts[1] = batch->span_count;
-    counts[2] = batch->log_count;
     for (signal = 0; signal < 3; signal++) {
-        size_t from = 0;
-        while (from < counts[signal]) {
+        size_t from = 0, count = tel__sink_count(batch, signal);
+        while (from < count) {
             size_t most = tel__atomic_load_u32(&o->most[signal]);
-            size_t n = counts[signal] - from < most ? counts[signal] - from : most;
+            size_t n = count - from < most ? count - from : most;
             tel__sink_push(o, batch, signal, from, n);
             from += n;
         }
@@ -9558,7 +9509,7 @@ TEL__COLD void tel__sink_otlp_free(tel__pipeline_delivery* d) {
 /* How to reach the receiver of one signal; headers are complete lines of the user's. */
 TEL__COLD bool tel__sink_otlp_target(tel__sink_otlp* o, int signal, const char* url, const char* headers,
                                    uint32_t timeout_ms, bool gzip) {
-    static const char ours[] = "Content-Type: application/json\r\n"
+    static const char ours[] = TEL__SINK_GZIP_LINE "Content-Type: application/json\r\n"
                                "User-Agent: OTel-OTLP-Exporter-C/" TEL_VERSION_STRING "\r\n";
     tel__sink_target* target = &o->targets[signal];
     target->url_size = strlen(url);
@@ -9649,40 +9600,28 @@ TEL__COLD bool tel__sink_accepts_gzip(tel_text accept) {
     }
     return false;
 }
-
-TEL__COLD void tel__sink_gzip_reply(tel__memory* memory, tel__http_reply* reply) {
-    char* out;
-    size_t size, capacity;
-    if (!tel__sink_gzip(memory, reply->body.data, reply->body.size, &out, &size, &capacity)) { return; }
-    tel__text_heap_free(&reply->body);
-    reply->body = tel__text_heap(memory);
-    reply->body.data = out;
-    reply->body.size = size;
-    reply->body.capacity = capacity;
-    reply->extra_headers = "Content-Encoding: gzip\r\nVary: Accept-Encoding\r\n";
-}
 #endif
 
 TEL__COLD void tel__sink_scrape(const tel__http_request* request, tel__http_reply* reply, void* user_data) {
     tel__sink_prometheus* s = (tel__sink_prometheus*)user_data;
-    reply->content_type = "text/plain; charset=utf-8";
+    tel__text_out* body = &reply->body;
     if (tel__text_equal(request->path, tel__text_of("/"))) {
-        reply->status = 200;
         reply->content_type = "text/html; charset=utf-8";
-        tel__text_put_cstr(&reply->body, "<html><body><a href=\"/metrics\">metrics</a></body></html>\n");
+        tel__text_put_cstr(body, "<html><body><a href=\"/metrics\">metrics</a></body></html>\n");
     } else if (!tel__text_equal(request->path, tel__text_of("/metrics"))) {
         reply->status = 404;
-        tel__text_put_cstr(&reply->body, "not found, try /metrics\n");
-    } else if (tel__sink_render(&s->source, &reply->body) != TEL_OK) {
-        tel__text_heap_free(&reply->body);
-        reply->body = tel__text_heap(s->source.memory);
+        tel__text_put_cstr(body, "not found, try /metrics\n");
+    } else if (tel__sink_render(&s->source, body) != TEL_OK) {
+        tel__text_heap_free(body);
         reply->status = 500;
-        tel__text_put_cstr(&reply->body, "out of memory (tel_desc.memory_limit)\n");
+        tel__text_put_cstr(body, "out of memory (tel_desc.memory_limit)\n");
     } else {
-        reply->status = 200;
         reply->content_type = "text/plain; version=0.0.4; charset=utf-8";
 #if TEL__ZLIB
-        if (tel__sink_accepts_gzip(request->accept_encoding)) { tel__sink_gzip_reply(s->source.memory, reply); }
+        if (tel__sink_accepts_gzip(request->accept_encoding)
+            && tel__sink_gzip(s->source.memory, &body->data, &body->size, &body->capacity)) {
+            reply->extra_headers = "Content-Encoding: gzip\r\nVary: Accept-Encoding\r\n";
+        }
 #endif
     }
 }
@@ -9766,15 +9705,11 @@ TEL__COLD tel_result tel__sink_text_write(tel__sink_text* t) {
 /* One line per signal present (OTLP File Exporter). */
 TEL__COLD tel_result tel__sink_jsonl_export(const tel_batch* batch, void* user_data) {
     tel__sink_text* t = (tel__sink_text*)user_data;
-    size_t counts[3];
     int i;
     if (!t) { return TEL_ERR_STATE; }
-    counts[0] = batch->metric_count;
-    counts[1] = batch->span_count;
-    counts[2] = batch->log_count;
     for (i = 0; i < 3; i++) {
-        if (!counts[i]) { continue; }
-        tel__otlp_encode(batch, tel__sink_signals[i], &t->out);
+        if (!tel__sink_count(batch, i)) { continue; }
+        tel__otlp_encode(batch, (tel_signal)(TEL_METRICS << i), &t->out);
         tel__text_put_char(&t->out, '\n');
     }
     return tel__sink_text_write(t);
@@ -9906,16 +9841,15 @@ TEL__COLD tel_result tel__sink_console_export(const tel_batch* batch, void* user
 
 /* ---- memory: for tests ---- */
 
+typedef struct tel__sink_list { void* items; size_t count, room; } tel__sink_list;
+
 typedef struct tel__sink_store {
     tel__memory       memory;           /* of its own: it outlives the instance */
     tel__thread_mutex mutex;
     tel__memory_arena records, metrics;
     tel_attrs         resource;
     uint64_t          round;            /* deadline_unix_ns of the collection in metrics */
-    tel_span_view*    spans;
-    tel_log_view*     logs;
-    tel_metric_view*  views;
-    size_t            span_count, span_room, log_count, log_room, view_count, view_room;
+    tel__sink_list    spans, logs, views;
     bool              failed;
 } tel__sink_store;
 
@@ -9952,30 +9886,27 @@ TEL__COLD const tel_scope_view* tel__sink_store_scope(tel__sink_store* s, tel__m
     return v;
 }
 
-/* Room for one more element; NULL: no memory. Old arrays stay in the arena. */
-TEL__COLD void* tel__sink_store_room(tel__sink_store* s, tel__memory_arena* arena, void* items, size_t* room,
-                                   size_t count, size_t each) {
-    size_t more = *room ? 2 * *room : 16;
-    void* p;
-    if (count < *room) { return items; }
-    p = tel__memory_take(arena, more * each);
-    if (!p) { s->failed = true; return NULL; }
-    if (count) { memcpy(p, items, count * each); }
-    *room = more;
-    return p;
+/* A copy of one more element, at the end of the list; NULL: no memory. Old arrays stay in the arena. */
+TEL__COLD void* tel__sink_store_add(tel__sink_store* s, tel__memory_arena* arena, tel__sink_list* list,
+                                    const void* from, size_t each) {
+    if (list->count == list->room) {
+        size_t room = list->room ? 2 * list->room : 16;
+        void* p = tel__memory_take(arena, room * each);
+        if (!p) { s->failed = true; return NULL; }
+        if (list->count) { memcpy(p, list->items, list->count * each); }
+        list->items = p;
+        list->room = room;
+    }
+    return memcpy((char*)list->items + list->count++ * each, from, each);
 }
 
 TEL__COLD void tel__sink_store_span(tel__sink_store* s, const tel_span_view* from) {
     tel__memory_arena* a = &s->records;
-    void* p = tel__sink_store_room(s, a, s->spans, &s->span_room, s->span_count, sizeof *from);
-    tel_span_view* v;
+    tel_span_view* v = (tel_span_view*)tel__sink_store_add(s, a, &s->spans, from, sizeof *from);
     tel_event_view* events;
     tel_link* links;
     size_t i;
-    if (!p) { return; }
-    s->spans = (tel_span_view*)p;
-    v = &s->spans[s->span_count++];
-    *v = *from;
+    if (!v) { return; }
     v->scope = tel__sink_store_scope(s, a, from->scope);
     v->name = tel__sink_store_text(s, a, from->name);
     v->status_message = tel__sink_store_text(s, a, from->status_message);
@@ -9993,12 +9924,8 @@ TEL__COLD void tel__sink_store_span(tel__sink_store* s, const tel_span_view* fro
 
 TEL__COLD void tel__sink_store_log(tel__sink_store* s, const tel_log_view* from) {
     tel__memory_arena* a = &s->records;
-    void* p = tel__sink_store_room(s, a, s->logs, &s->log_room, s->log_count, sizeof *from);
-    tel_log_view* v;
-    if (!p) { return; }
-    s->logs = (tel_log_view*)p;
-    v = &s->logs[s->log_count++];
-    *v = *from;
+    tel_log_view* v = (tel_log_view*)tel__sink_store_add(s, a, &s->logs, from, sizeof *from);
+    if (!v) { return; }
     v->scope = tel__sink_store_scope(s, a, from->scope);
     v->body = tel__sink_store_text(s, a, from->body);
     v->event_name = tel__sink_store_text(s, a, from->event_name);
@@ -10007,14 +9934,10 @@ TEL__COLD void tel__sink_store_log(tel__sink_store* s, const tel_log_view* from)
 
 TEL__COLD void tel__sink_store_metric(tel__sink_store* s, const tel_metric_view* from) {
     tel__memory_arena* a = &s->metrics;
-    void* p = tel__sink_store_room(s, a, s->views, &s->view_room, s->view_count, sizeof *from);
-    tel_metric_view* v;
+    tel_metric_view* v = (tel_metric_view*)tel__sink_store_add(s, a, &s->views, from, sizeof *from);
     tel_point* points;
     size_t i;
-    if (!p) { return; }
-    s->views = (tel_metric_view*)p;
-    v = &s->views[s->view_count++];
-    *v = *from;
+    if (!v) { return; }
     v->scope = tel__sink_store_scope(s, a, from->scope);
     v->name = tel__sink_store_text(s, a, from->name);
     v->unit = tel__sink_store_text(s, a, from->unit);
@@ -10042,7 +9965,7 @@ TEL__COLD tel_result tel__sink_memory_export(const tel_batch* batch, void* user_
     for (i = 0; i < batch->log_count; i++) { tel__sink_store_log(s, &batch->logs[i]); }
     if (batch->metric_count && batch->deadline_unix_ns != s->round) {
         s->round = batch->deadline_unix_ns;
-        s->view_count = s->view_room = 0;
+        s->views.count = s->views.room = 0;
         tel__memory_rewind(&s->metrics);
     }
     for (i = 0; i < batch->metric_count; i++) { tel__sink_store_metric(s, &batch->metrics[i]); }
@@ -10084,12 +10007,12 @@ TEL__COLD tel_batch tel__sink_memory_read(const tel_memory* handle) {
     memset(&b, 0, sizeof b);
     if (!s) { return b; }
     b.resource = s->resource;
-    b.spans = s->spans;
-    b.span_count = s->span_count;
-    b.logs = s->logs;
-    b.log_count = s->log_count;
-    b.metrics = s->views;
-    b.metric_count = s->view_count;
+    b.spans = (const tel_span_view*)s->spans.items;
+    b.span_count = s->spans.count;
+    b.logs = (const tel_log_view*)s->logs.items;
+    b.log_count = s->logs.count;
+    b.metrics = (const tel_metric_view*)s->views.items;
+    b.metric_count = s->views.count;
     return b;
 }
 
