@@ -5972,7 +5972,7 @@ TEL__FN bool tel__log_read(const tel__log_record* r, const tel__clock* clock, co
    enough, offers it to every sink until the sink has taken it or its time is over, and collects metrics when
    they are due. Also the delivery queue with a worker, for sinks that send over a network.
 
-   Uses      R02-R04, R06-R12, R14.            Used by   R19, R21, R22.
+   Uses      R02-R04, R06-R12, R14.            Used by   R19-R22.
    Threads   round, flush: any, one at a time: whoever sets `busy` works. drain: any, under p->stage. Books: any.
    Holds     p->stage (a mutex) guards the consumer end of every ring, the open stages and the lists of pending
              stages; nothing is called back and nothing blocks under it, so an ending thread may drain its own
@@ -6033,6 +6033,7 @@ typedef struct tel__pipeline {
     tel__thread_mutex  mutex, stage;
     tel__thread_cond   cond;
     bool               busy, stop, running, orphan;
+    bool               pushes_metrics;  /* to one sink at least */
     tel__thread_handle thread;
     void             (*left_fn)(struct tel__pipeline* p);   /* the export thread was left alone and ends now */
     tel__pipeline_stage* open[2];
@@ -6319,12 +6320,6 @@ TEL__COLD tel_result tel__pipeline_emit(const tel_batch* batch, void* user_data)
     return TEL_OK;
 }
 
-TEL__COLD bool tel__pipeline_pushes_metrics(const tel__pipeline* p) {
-    uint32_t i;
-    for (i = 0; i < p->sink_count; i++) { if (tel__pipeline_wants(&p->sinks[i], 0)) { return true; } }
-    return false;
-}
-
 /* While somebody else collects, a flush waits for the end of that, up to its deadline. A round of the export thread
    does not: the rings cannot wait, and the metrics stay due. */
 TEL__COLD void tel__pipeline_metrics(tel__pipeline* p, bool force) {
@@ -6333,7 +6328,7 @@ TEL__COLD void tel__pipeline_metrics(tel__pipeline* p, bool force) {
     tel_batch frame;
     p->collected = TEL_OK;
     if (!force && now < p->next_collect) { return; }
-    if (tel__pipeline_pushes_metrics(p)) {
+    if (p->pushes_metrics) {
         tel__pipeline_frame(p, &frame, p->metric_timeout_ms, p->until);
         p->collected = tel__metric_collect(p->metrics, &frame, force ? p->until : 0, tel__pipeline_emit, p);
     }
@@ -6521,6 +6516,7 @@ TEL__COLD tel_result tel__pipeline_init(tel__pipeline* p, const tel_sink* sinks,
     for (i = 0; i < count; i++) {
         p->sinks[i].sink = sinks[i];
         if (!p->sinks[i].sink.name) { p->sinks[i].sink.name = "sink"; }
+        p->pushes_metrics = p->pushes_metrics || tel__pipeline_wants(&p->sinks[i], 0);
     }
     return TEL_OK;
 }
@@ -6641,12 +6637,6 @@ TEL__COLD void tel__pipeline_delivery_init(tel__pipeline_delivery* d) {
     tel__id_seed(&d->jitter);
 }
 
-/* Sleeps unless stopped; false: stopped. Under d->mutex. */
-TEL__COLD bool tel__pipeline_delivery_sleep(tel__pipeline_delivery* d, uint64_t until) {
-    while (!tel__atomic_load_u32(&d->stop) && tel__thread_cond_wait(&d->cond, &d->mutex, until)) { }
-    return !tel__atomic_load_u32(&d->stop);
-}
-
 /* One attempt to send. true: settled, and *lost of its items did not arrive. false: again from retry_at on, with
    exponential backoff and jitter or when the receiver asked for it (OTLP specification, "Failures"). `until` cuts
    the attempt short, not the payload's own time. Without d->mutex. */
@@ -6677,11 +6667,6 @@ TEL__COLD bool tel__pipeline_attempt(tel__pipeline_delivery* d, tel__pipeline_pa
     return false;
 }
 
-TEL__COLD void tel__pipeline_payload_free(tel__memory* memory, tel__pipeline_payload* payload) {
-    tel__memory_free(memory, payload->data, payload->capacity);
-    tel__memory_free(memory, payload, sizeof *payload);
-}
-
 /* Takes the oldest payload off the list and settles its books. */
 TEL__COLD void tel__pipeline_delivery_settle(tel__pipeline_delivery* d, uint64_t lost) {
     tel__pipeline_payload* payload = d->first;
@@ -6690,22 +6675,16 @@ TEL__COLD void tel__pipeline_delivery_settle(tel__pipeline_delivery* d, uint64_t
     d->bytes -= payload->charged;
     d->queued[payload->signal] -= payload->items;
     d->dropped[payload->signal] += lost;
-    tel__pipeline_payload_free(d->memory, payload);
+    tel__memory_free(d->memory, payload->data, payload->capacity);
+    tel__memory_free(d->memory, payload, sizeof *payload);
     tel__thread_cond_broadcast(&d->cond);
 }
 
 /* Drops what is queued, but not the payload that is in flight: whoever flies it settles it. */
 TEL__COLD void tel__pipeline_delivery_discard(tel__pipeline_delivery* d) {
     tel__pipeline_payload* flying = d->flying ? d->first : NULL;
-    tel__pipeline_payload* payload = flying ? flying->next : d->first;
-    while (payload) {
-        tel__pipeline_payload* next = payload->next;
-        d->bytes -= payload->charged;
-        d->queued[payload->signal] -= payload->items;
-        d->dropped[payload->signal] += payload->items;
-        tel__pipeline_payload_free(d->memory, payload);
-        payload = next;
-    }
+    if (flying) { d->first = flying->next; }
+    while (d->first) { tel__pipeline_delivery_settle(d, d->first->items); }
     d->first = d->last = flying;
     if (flying) { flying->next = NULL; }
 }
@@ -6737,12 +6716,14 @@ TEL__COLD void tel__pipeline_delivery_turn(tel__pipeline_delivery* d, uint64_t u
 
 TEL__COLD void tel__pipeline_delivery_run(void* arg) {
     tel__pipeline_delivery* d = (tel__pipeline_delivery*)arg;
+    uint64_t until;
     bool orphan;
     tel__thread_mutex_lock(&d->mutex);
     while (!tel__atomic_load_u32(&d->stop)) {
-        if (d->first) {
-            if (!tel__pipeline_delivery_next(d, UINT64_MAX)) { tel__pipeline_delivery_sleep(d, d->first->retry_at); }
-        } else { tel__thread_cond_wait(&d->cond, &d->mutex, UINT64_MAX); }
+        if (!d->first) { tel__thread_cond_wait(&d->cond, &d->mutex, UINT64_MAX); continue; }
+        if (tel__pipeline_delivery_next(d, UINT64_MAX)) { continue; }
+        until = d->first->retry_at;
+        while (!tel__atomic_load_u32(&d->stop) && tel__thread_cond_wait(&d->cond, &d->mutex, until)) { }
     }
     tel__pipeline_delivery_discard(d);
     d->worker = false;
@@ -6845,15 +6826,13 @@ TEL__COLD void tel__pipeline_delivery_stats(tel__pipeline_delivery* d, tel_sink_
 /* In the child of fork: the queue is the parent's business, the worker is not here. The payload that was in
    flight stays allocated. */
 TEL__COLD void tel__pipeline_delivery_fork(tel__pipeline_delivery* d) {
-    tel__thread_mutex_init(&d->mutex);
-    tel__thread_cond_init(&d->cond);
+    tel__pipeline_delivery_init(d);
     tel__pipeline_delivery_discard(d);
     d->first = d->last = NULL;
     memset(d->queued, 0, sizeof d->queued);
     memset(d->dropped, 0, sizeof d->dropped);
     d->bytes = 0;
     d->flying = d->worker = d->thread.started = false;
-    tel__id_seed(&d->jitter);
 }
 
 /* ==== R16 >>otlp ======================================================================================
@@ -10022,7 +10001,7 @@ TEL__COLD tel_batch tel__sink_memory_read(const tel_memory* handle) {
    cannot be used is named in one diagnostic, with its text, and counts as unset; a field that cannot be
    used fails, because the author of the code is there to mend it.
 
-   Uses      R01 platform, R05 ids, R06 memory, R07 text, R08 diag, R09 attrs, R18 http (URLs).  Used by R21.
+   Uses      R01 platform, R05-R09, R15 pipeline (limits), R18 http (URLs).            Used by   R21.
    Threads   called from tel_init and, in the child of fork, from the one thread that is left.
    Holds     every text in a resolved struct is NUL-terminated and within its array; a timeout is never 0
              (TEL_FOREVER: none); batch <= queue; header lines hold no CR, LF or NUL but their ends;
@@ -10049,8 +10028,7 @@ typedef struct tel__config {
     bool      parent_based;                 /* children follow their parent's sampled flag */
     uint64_t  threshold;                    /* sample iff the low 56 bits of the trace id are >= this */
     double    sample_ratio;                 /* what threshold was made of; 0: never */
-    uint32_t  span_delay_ms, span_timeout_ms, span_queue, span_batch;
-    uint32_t  log_delay_ms, log_timeout_ms, log_queue, log_batch;
+    tel__pipeline_limits limits[2];         /* of spans, of logs */
     uint32_t  metric_interval_ms, metric_timeout_ms;
     uint32_t  ring_bytes, max_threads, max_series, max_live_spans;
     size_t    memory_limit;
@@ -10371,16 +10349,16 @@ TEL__COLD void tel__config_sampler(tel__config* c, const tel_desc* desc, const t
 
 /* One family of batch variables. A batch larger than its queue would never fill. */
 TEL__COLD void tel__config_batch(const tel__config_source* s, const char names[4][32], uint32_t delay,
-                               uint32_t* delay_ms, uint32_t* timeout_ms, uint32_t* queue, uint32_t* batch) {
-    *delay_ms = tel__config_number(s, names[0], 0, INT32_MAX, delay);
-    *timeout_ms = tel__config_timeout(s, names[1], 30000);
-    *queue = tel__config_number(s, names[2], 1, INT32_MAX, 2048);
-    *batch = tel__config_number(s, names[3], 1, INT32_MAX, 512);
-    if (*batch <= *queue) { return; }
+                                 tel__pipeline_limits* out) {
+    out->delay_ms = tel__config_number(s, names[0], 0, INT32_MAX, delay);
+    out->timeout_ms = tel__config_timeout(s, names[1], 30000);
+    out->queue = tel__config_number(s, names[2], 1, INT32_MAX, 2048);
+    out->batch = tel__config_number(s, names[3], 1, INT32_MAX, 512);
+    if (out->batch <= out->queue) { return; }
     if (tel__config_env(s, names[3]).data) {
         tel__config_bad(s, names[3], tel__config_env(s, names[3]), "within the queue size (cut to it)");
     }
-    *batch = *queue;
+    out->batch = out->queue;
 }
 
 TEL__COLD void tel__config_times(tel__config* c, const tel_desc* desc, const tel__config_source* s) {
@@ -10388,11 +10366,11 @@ TEL__COLD void tel__config_times(tel__config* c, const tel_desc* desc, const tel
         "OTEL_BSP_MAX_QUEUE_SIZE", "OTEL_BSP_MAX_EXPORT_BATCH_SIZE" };
     static const char logs[][32] = { "OTEL_BLRP_SCHEDULE_DELAY", "OTEL_BLRP_EXPORT_TIMEOUT",
         "OTEL_BLRP_MAX_QUEUE_SIZE", "OTEL_BLRP_MAX_EXPORT_BATCH_SIZE" };
-    tel__config_batch(s, spans, 5000, &c->span_delay_ms, &c->span_timeout_ms, &c->span_queue, &c->span_batch);
-    tel__config_batch(s, logs, 1000, &c->log_delay_ms, &c->log_timeout_ms, &c->log_queue, &c->log_batch);
+    tel__config_batch(s, spans, 5000, &c->limits[0]);
+    tel__config_batch(s, logs, 1000, &c->limits[1]);
     c->metric_interval_ms = tel__config_number(s, "OTEL_METRIC_EXPORT_INTERVAL", 1, INT32_MAX, 60000);
     c->metric_timeout_ms = tel__config_timeout(s, "OTEL_METRIC_EXPORT_TIMEOUT", 30000);
-    if (desc->batch_interval_ms) { c->span_delay_ms = c->log_delay_ms = desc->batch_interval_ms; }
+    if (desc->batch_interval_ms) { c->limits[0].delay_ms = c->limits[1].delay_ms = desc->batch_interval_ms; }
     if (desc->metric_interval_ms) { c->metric_interval_ms = desc->metric_interval_ms; }
 }
 
@@ -11285,7 +11263,7 @@ TEL__COLD void tel__lifecycle_remember(tel_instance* inst, const tel_desc* desc)
     d->max_series = c->max_series;
     d->max_live_spans = c->max_live_spans;
     d->metric_interval_ms = c->metric_interval_ms;
-    d->batch_interval_ms = c->span_delay_ms;
+    d->batch_interval_ms = c->limits[0].delay_ms;
     d->memory_limit = c->memory_limit;
     d->allocator = inst->memory.allocator;
 }
@@ -11293,8 +11271,6 @@ TEL__COLD void tel__lifecycle_remember(tel_instance* inst, const tel_desc* desc)
 TEL__COLD void tel__lifecycle_wire(tel_instance* inst) {
     tel__pipeline* p = &inst->pipeline;
     const tel__config* c = &inst->config;
-    tel__pipeline_limits spans = { c->span_delay_ms, c->span_batch, c->span_queue, c->span_timeout_ms };
-    tel__pipeline_limits logs = { c->log_delay_ms, c->log_batch, c->log_queue, c->log_timeout_ms };
     inst->source.resource = &c->resource;
     inst->source.metrics = p->metrics = &inst->metrics;
     inst->source.memory = p->memory = &inst->memory;
@@ -11306,8 +11282,8 @@ TEL__COLD void tel__lifecycle_wire(tel_instance* inst) {
     p->resource = c->resource;
     p->metric_interval_ms = c->metric_interval_ms;
     p->metric_timeout_ms = c->metric_timeout_ms;
-    p->limits[0] = spans;
-    p->limits[1] = logs;
+    p->limits[0] = c->limits[0];
+    p->limits[1] = c->limits[1];
 }
 
 /* Builds the rooms of an instance whose config is resolved. What was built on a failure is freed by destroy. */
