@@ -6217,16 +6217,12 @@ TEL__FN bool tel__pipeline_views(tel__pipeline* p, const tel__pipeline_stage* s,
     views = tel__memory_take(&p->arena, s->count * each);
     if (!views) { return false; }
     for (i = 0; i < s->count; i++) {
-        bool ok;
-        if (s->signal == TEL__BOOK_SPANS) {
-            const tel__span_record* r = (const tel__span_record*)(const void*)at;
-            ok = tel__span_read(r, p->clock, p->scopes, &p->arena, (tel_span_view*)views + i);
-        } else {
-            const tel__log_record* r = (const tel__log_record*)(const void*)at;
-            ok = tel__log_read(r, p->clock, p->scopes, &p->arena, (tel_log_view*)views + i);
-        }
+        const void* r = at;
+        bool ok = s->signal == TEL__BOOK_SPANS
+                ? tel__span_read((const tel__span_record*)r, p->clock, p->scopes, &p->arena, (tel_span_view*)views + i)
+                : tel__log_read((const tel__log_record*)r, p->clock, p->scopes, &p->arena, (tel_log_view*)views + i);
         if (!ok) { return false; }
-        at += ((const tel__ring_head*)(const void*)at)->size;
+        at += ((const tel__ring_head*)r)->size;
     }
     if (s->signal == TEL__BOOK_SPANS) { batch->spans = (const tel_span_view*)views; batch->span_count = s->count; }
     else { batch->logs = (const tel_log_view*)views; batch->log_count = s->count; }
@@ -6238,16 +6234,14 @@ TEL__COLD void tel__pipeline_pop(tel__pipeline* p, tel__pipeline_sink* k, int si
     tel__pipeline_queue* q = &k->pending[signal];
     tel__pipeline_stage* s = q->at[q->first];
     tel__thread_mutex_lock(&p->stage);
-    if (!q->count) {                    /* the sink forked and we are in the child: all is forgotten */
-        tel__thread_mutex_unlock(&p->stage);
-        return;
+    if (q->count) {                     /* else the sink forked and we are in the child: all is forgotten */
+        q->first = (q->first + 1) % TEL__PIPELINE_PENDING;
+        q->count--;
+        q->records -= s->count;
+        tel__atomic_add_u64(&k->waiting[1 + signal], (uint64_t)0 - s->count);
+        tel__atomic_add_u64(book, s->count);
+        tel__pipeline_stage_drop(p, s);
     }
-    q->first = (q->first + 1) % TEL__PIPELINE_PENDING;
-    q->count--;
-    q->records -= s->count;
-    tel__atomic_add_u64(&k->waiting[1 + signal], (uint64_t)0 - s->count);
-    tel__atomic_add_u64(book, s->count);
-    tel__pipeline_stage_drop(p, s);
     tel__thread_mutex_unlock(&p->stage);
 }
 
@@ -6536,10 +6530,10 @@ TEL__CALL void tel__pipeline_discard(tel__pipeline* p) {
     }
 }
 
-TEL__COLD void tel__pipeline_free(tel__pipeline* p, size_t sink_slots) {
+TEL__COLD void tel__pipeline_free(tel__pipeline* p) {
     tel__pipeline_discard(p);
     tel__memory_release(&p->arena);
-    tel__memory_free(p->memory, p->sinks, sink_slots * sizeof *p->sinks);
+    tel__memory_free(p->memory, p->sinks, p->sink_count * sizeof *p->sinks);
     tel__thread_mutex_destroy(&p->mutex);
     tel__thread_mutex_destroy(&p->stage);
     tel__thread_mutex_destroy(&p->stats);
@@ -6814,12 +6808,9 @@ TEL__CALL void tel__pipeline_delivery_close(tel__pipeline_delivery* d) {
 }
 
 TEL__COLD void tel__pipeline_delivery_stats(tel__pipeline_delivery* d, tel_sink_stats* out) {
-    int i;
     tel__thread_mutex_lock(&d->mutex);
-    for (i = 0; i < 3; i++) {
-        out->queued[i] = d->queued[i];
-        out->dropped_failed[i] = d->dropped[i];
-    }
+    memcpy(out->queued, d->queued, sizeof d->queued);
+    memcpy(out->dropped_failed, d->dropped, sizeof d->dropped);
     tel__thread_mutex_unlock(&d->mutex);
 }
 
@@ -6957,13 +6948,11 @@ TEL__INLINE bool tel__otlp_name(tel__otlp_emitter* e, const tel__otlp_field* f, 
    protobuf begin and item write a tag and leave room for a length, end fills it in, and the list
    brackets write nothing, which is why item repeats the field of its list. */
 
-TEL__CALL void tel__otlp_begin(tel__otlp_emitter* e, const tel__otlp_field* f) {
-    if (tel__otlp_name(e, f, 0)) { e->before = '{'; }
+TEL__CALL void tel__otlp_open(tel__otlp_emitter* e, const tel__otlp_field* f, char open) {
+    if (tel__otlp_name(e, f, 0)) { e->before = open; }
 }
-
-TEL__CALL void tel__otlp_begin_list(tel__otlp_emitter* e, const tel__otlp_field* f) {
-    if (tel__otlp_name(e, f, 0)) { e->before = '['; }
-}
+TEL__INLINE void tel__otlp_begin(tel__otlp_emitter* e, const tel__otlp_field* f)      { tel__otlp_open(e, f, '{'); }
+TEL__INLINE void tel__otlp_begin_list(tel__otlp_emitter* e, const tel__otlp_field* f) { tel__otlp_open(e, f, '['); }
 
 TEL__CALL void tel__otlp_begin_item(tel__otlp_emitter* e, const tel__otlp_field* f) {
     (void)f;
@@ -8198,6 +8187,12 @@ TEL__COLD bool tel__http_is_alnum(char c) {
     return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
 }
 
+TEL__COLD bool tel__http_is_token(tel_text t) {        /* RFC 9110 5.6.2 */
+    size_t i = 0;
+    while (i < t.size && (tel__http_is_alnum(t.data[i]) || memchr("!#$%&'*+-.^_`|~", t.data[i], 15))) { i++; }
+    return i > 0 && i == t.size;
+}
+
 /* Letters of a host name, or hexadecimal digits and colons. Nothing that means something to a shell, a
    resolver's escape rules or the Host header. */
 TEL__COLD bool tel__http_host_ok(tel_text host, bool ipv6) {
@@ -8310,12 +8305,6 @@ typedef struct tel__http_head {             /* all slices point into the head */
     bool     chunked, close, length_known;
     uint64_t length;
 } tel__http_head;
-
-TEL__COLD bool tel__http_is_token(tel_text t) {        /* RFC 9110 5.6.2 */
-    size_t i = 0;
-    while (i < t.size && (tel__http_is_alnum(t.data[i]) || memchr("!#$%&'*+-.^_`|~", t.data[i], 15))) { i++; }
-    return i > 0 && i == t.size;
-}
 
 /* Takes one line off *rest, if it is whole, without its end: CRLF or a bare LF (RFC 9112 2.2). */
 TEL__COLD bool tel__http_line_take(tel_text* rest, tel_text* line) {
@@ -9175,15 +9164,13 @@ TEL__COLD tel_result tel__http_listen(tel__memory* m, const char* host, uint16_t
 
 typedef struct tel__sink_target {       /* of one signal; index of tel_stats */
     char*    url;
-    size_t   url_size;
-    char*    headers;                   /* all header lines; the first, Content-Encoding, only when packed */
-    size_t   headers_size;
+    char*    headers;                   /* behind it; the first line, Content-Encoding, is for what is packed */
+    size_t   size;                      /* of both */
     bool     gzip;
 } tel__sink_target;
 
 typedef struct tel__sink_otlp {
     tel__pipeline_delivery delivery;    /* first: the worker gets this */
-    tel__memory*     memory;
     tel__diag*       diag;
     tel__sink_target targets[3];
     tel__atomic_u32  most[3];           /* items per body; halved by a 413 */
@@ -9349,7 +9336,7 @@ TEL__COLD tel__pipeline_sent tel__sink_send(tel__pipeline_delivery* d, tel__pipe
     tel__http_response_reset(&a);
 #if TEL__ZLIB
     if (target->gzip && !payload->packed) {     /* what cannot be compressed goes as it is */
-        payload->packed = tel__sink_gzip(o->memory, &payload->data, &payload->size, &payload->capacity);
+        payload->packed = tel__sink_gzip(o->delivery.memory, &payload->data, &payload->size, &payload->capacity);
     }
 #endif
     if (!payload->packed) { headers = tel__http_rest(headers, sizeof TEL__SINK_GZIP_LINE - 1); }
@@ -9400,7 +9387,7 @@ TEL__COLD tel_batch tel__sink_part(const tel_batch* batch, int signal, size_t fr
 TEL__COLD void tel__sink_push(tel__sink_otlp* o, const tel_batch* batch, int signal, size_t from, size_t count) {
     uint64_t items;
     tel_batch part = tel__sink_part(batch, signal, from, count, &items);
-    tel__text_out out = tel__text_heap(o->memory);
+    tel__text_out out = tel__text_heap(o->delivery.memory);
     tel__pipeline_payload* payload = NULL;
     tel_result r = tel__otlp_encode(&part, (tel_signal)(TEL_METRICS << signal), &out);
     if (out.size > TEL__SINK_BODY && count > 1) {
@@ -9409,7 +9396,7 @@ TEL__COLD void tel__sink_push(tel__sink_otlp* o, const tel_batch* batch, int sig
         tel__sink_push(o, batch, signal, from + count / 2, count - count / 2);
         return;
     }
-    if (r == TEL_OK) { payload = (tel__pipeline_payload*)tel__memory_alloc(o->memory, sizeof *payload); }
+    if (r == TEL_OK) { payload = (tel__pipeline_payload*)tel__memory_alloc(o->delivery.memory, sizeof *payload); }
     if (!payload) {
         tel__text_heap_free(&out);
         tel__diag_report(o->diag, TEL__DIAG_MEMORY, "%s", o->targets[signal].url);
@@ -9471,10 +9458,7 @@ TEL__COLD void tel__sink_otlp_fork(void* user_data) {
 TEL__COLD void tel__sink_otlp_free(tel__pipeline_delivery* d) {
     tel__sink_otlp* o = (tel__sink_otlp*)d;
     int i;
-    for (i = 0; i < 3; i++) {
-        tel__memory_free(o->memory, o->targets[i].url, o->targets[i].url_size + 1);
-        tel__memory_free(o->memory, o->targets[i].headers, o->targets[i].headers_size + 1);
-    }
+    for (i = 0; i < 3; i++) { tel__memory_free(d->memory, o->targets[i].url, o->targets[i].size); }
 #if !TEL_NO_HTTP
     tel__http_client_close(&o->client);
 #endif
@@ -9482,7 +9466,7 @@ TEL__COLD void tel__sink_otlp_free(tel__pipeline_delivery* d) {
     if (o->curl) { curl_easy_cleanup(o->curl); }
 #endif
     tel__pipeline_delivery_free(d);
-    tel__memory_free(o->memory, o, sizeof *o);
+    tel__memory_free(d->memory, o, sizeof *o);
 }
 
 /* How to reach the receiver of one signal; headers are complete lines of the user's. */
@@ -9491,13 +9475,13 @@ TEL__COLD bool tel__sink_otlp_target(tel__sink_otlp* o, int signal, const char* 
     static const char ours[] = TEL__SINK_GZIP_LINE "Content-Type: application/json\r\n"
                                "User-Agent: OTel-OTLP-Exporter-C/" TEL_VERSION_STRING "\r\n";
     tel__sink_target* target = &o->targets[signal];
-    target->url_size = strlen(url);
-    target->url = tel__memory_copy(o->memory, url, target->url_size);
-    target->headers_size = sizeof ours - 1 + strlen(headers);
-    target->headers = (char*)tel__memory_alloc(o->memory, target->headers_size + 1);
-    if (!target->url || !target->headers) { return false; }
-    memcpy(target->headers, ours, sizeof ours - 1);
-    memcpy(target->headers + sizeof ours - 1, headers, strlen(headers));
+    size_t url_size = strlen(url) + 1, headers_size = sizeof ours + strlen(headers);
+    target->size = url_size + headers_size;
+    target->url = (char*)tel__memory_alloc_raw(o->delivery.memory, target->size);
+    if (!target->url) { return false; }
+    target->headers = target->url + url_size;
+    memcpy(target->url, url, url_size);
+    snprintf(target->headers, headers_size, "%s%s", ours, headers);
     target->gzip = gzip;
     o->delivery.timeout_ms[signal] = timeout_ms;
     return true;
@@ -9509,7 +9493,6 @@ TEL__COLD tel__sink_otlp* tel__sink_otlp_make(tel__memory* memory, tel__diag* di
     tel__sink_otlp* o = (tel__sink_otlp*)tel__memory_alloc(memory, sizeof *o);
     int i;
     if (!o) { return NULL; }
-    o->memory = memory;
     o->diag = diag;
     o->delivery.memory = memory;
     o->delivery.max_bytes = desc && desc->queue_bytes ? desc->queue_bytes : (size_t)8 << 20;
@@ -9564,9 +9547,8 @@ typedef struct tel__sink_prometheus {
 TEL__COLD bool tel__sink_accepts_gzip(tel_text accept) {
     tel_text item;
     while (accept.data && tel__text_split(&accept, ',', &item)) {
-        tel_text name, quality;
+        tel_text name, quality = tel__text_trim(item);
         double q = 1;
-        quality = tel__text_trim(item);
         if (!tel__text_split(&quality, ';', &name)) { continue; }
         if (!tel__text_equal_nocase(tel__text_trim(name), tel__text_of("gzip"))) { continue; }
         quality = tel__text_trim(quality.data ? quality : tel__text_of(""));
@@ -9711,10 +9693,7 @@ TEL__COLD void tel__sink_put_clean(tel__text_out* o, tel_text t) {
 }
 
 TEL__COLD void tel__sink_put_attr(tel__text_out* o, const tel_attr* a) {
-    tel_text key;
-    key.data = a->key;
-    key.size = tel__attr_key_size(a);
-    tel__sink_put_clean(o, key);
+    tel__sink_put_clean(o, tel__http_slice(a->key, tel__attr_key_size(a)));
     tel__text_put_char(o, '=');
     switch (a->type) {
     case TEL_TYPE_BOOL: tel__text_put_cstr(o, a->as.b ? "true" : "false"); break;
@@ -10453,13 +10432,6 @@ TEL__COLD bool tel__config_endpoint(const tel__config_source* s, const char* nam
     return false;
 }
 
-/* RFC 9110, 5.6.2. */
-TEL__COLD bool tel__config_is_token(tel_text t) {
-    size_t i = 0;
-    while (i < t.size && (tel__http_is_alnum(t.data[i]) || memchr("!#$%&'*+-.^_`|~", t.data[i], 15))) { i++; }
-    return i > 0 && i == t.size;
-}
-
 /* Whether a later entry of the list names the same header: the last one counts. */
 TEL__COLD bool tel__config_named_again(tel_text rest, tel_text name) {
     tel_text item, key;
@@ -10476,7 +10448,7 @@ TEL__COLD const char* tel__config_header(tel_text name, tel_text value, tel__tex
                                      "Transfer-Encoding", "Connection" };
     size_t i, size = 0, room = o->capacity - o->size;
     char* at = o->data + o->size + name.size + 2;
-    if (!tel__config_is_token(name)) { return "its name is not a header name"; }
+    if (!tel__http_is_token(name)) { return "its name is not a header name"; }
     for (i = 0; i < TEL__ARRAY_SIZE(ours); i++) {
         if (tel__text_equal_nocase(name, tel__text_of(ours[i]))) { return "the exporter sets this one itself"; }
     }
@@ -10484,11 +10456,7 @@ TEL__COLD const char* tel__config_header(tel_text name, tel_text value, tel__tex
     if (tel__text_percent_decode(value, at, value.size, &size) != TEL_OK) {
         return "its value has a broken %XX escape";
     }
-    for (i = 0; i < size; i++) {
-        if (((unsigned char)at[i] < ' ' && at[i] != '\t') || at[i] == 0x7f) {
-            return "its value has a control character";
-        }
-    }
+    if (!tel__http_is_clean(tel__http_slice(at, size), true)) { return "its value has a control character"; }
     tel__text_put(o, name.data, name.size);
     TEL__TEXT_LIT(o, ": ");
     o->size += size;
@@ -10521,7 +10489,7 @@ TEL__COLD void tel__config_headers(const tel__config_source* s, const char* orig
             fault = tel__config_header(name, tel__text_trim(item), &o);
         }
         if (!fault) { continue; }
-        if (!tel__config_is_token(name)) { name.size = 0; }
+        if (!tel__http_is_token(name)) { name.size = 0; }
         tel__diag_report(s->diag, TEL__DIAG_HEADERS, "%s, entry %u%s%.*s: %s", origin, place,
                          name.size ? " " : "", name.size > 64 ? 64 : (int)name.size, name.data, fault);
     }
@@ -10673,6 +10641,9 @@ TEL__COLD tel_result tel__config_prometheus_resolve(const tel_prometheus_desc* d
 #define TEL__LIFECYCLE_MAGIC (0x74656c00u ^ TEL__BUILD_TAG)
 #define TEL__LIFECYCLE_EXIT_MS 2000u
 
+/* What the SDK's own observers are given. */
+typedef struct tel__lifecycle_self { tel_instance* inst; int signal; } tel__lifecycle_self;
+
 struct tel_instance {
     uint32_t           magic;           /* another copy of this header adopts only what it understands */
     tel__atomic_u32    refs, closed, drained;   /* drained: the last drain is done, who ends now is too late */
@@ -10689,7 +10660,7 @@ struct tel_instance {
     tel__spans         spans;
     tel__pipeline      pipeline;
     tel__sink_source   source;          /* of Prometheus pages */
-    size_t             sink_slots;
+    tel__lifecycle_self self[3];
     tel_sink           sinks[TEL__PIPELINE_SINKS];
     uint32_t           prometheus_port;
     tel__atomic_u64    ignored, unregistered[2];
@@ -10717,7 +10688,7 @@ TEL__COLD void tel__lifecycle_destroy(tel_instance* inst) {
     tel__memory memory;
     if (!inst->pipeline.closed) { tel__pipeline_close(&inst->pipeline); }
     if (tel__atomic_load_u32(&inst->memory.pins)) { return; }       /* a worker still stands on it: it stays */
-    tel__pipeline_free(&inst->pipeline, inst->sink_slots);
+    tel__pipeline_free(&inst->pipeline);
     tel__metric_close(&inst->metrics);
     tel__span_free(&inst->spans);
     tel__memory_free(&inst->memory, inst->registry.shared.data, inst->registry.shared.size);
@@ -10929,29 +10900,28 @@ TEL__COLD void tel__lifecycle_observe(tel_observation* o, uint64_t v, const char
 }
 
 /* otel.sdk.processor.*.processed: what left the rings, and what never did (semantic conventions, "SDK metrics"). */
-TEL__COLD void tel__lifecycle_observe_processed(tel_observation* o, tel_instance* inst, int signal) {
+TEL__COLD void tel__lifecycle_observe_processed(tel_observation* o, void* user_data) {
+    const tel__lifecycle_self* self = (const tel__lifecycle_self*)user_data;
+    int signal = self->signal;
     const char* type = signal == 1 ? "batching_span_processor" : "batching_log_processor";
     const char* name = signal == 1 ? "batching_span_processor/0" : "batching_log_processor/0";
     tel_stats s;
-    tel__lifecycle_stats(inst, &s);
+    tel__lifecycle_stats(self->inst, &s);
     tel__lifecycle_observe(o, s.recorded[signal] - s.dropped[signal] - s.queued[signal], type, name, NULL);
     if (s.dropped[signal]) { tel__lifecycle_observe(o, s.dropped[signal], type, name, "queue_full"); }
 }
-TEL__COLD void tel__lifecycle_observe_spans(tel_observation* o, void* user_data) {
-    tel__lifecycle_observe_processed(o, (tel_instance*)user_data, 1);
-}
-TEL__COLD void tel__lifecycle_observe_logs(tel_observation* o, void* user_data) {
-    tel__lifecycle_observe_processed(o, (tel_instance*)user_data, 2);
-}
 
-TEL__COLD void tel__lifecycle_observe_exported(tel_observation* o, tel_instance* inst, int signal) {
+TEL__COLD void tel__lifecycle_observe_exported(tel_observation* o, void* user_data) {
+    const tel__lifecycle_self* self = (const tel__lifecycle_self*)user_data;
+    tel__pipeline* p = &self->inst->pipeline;
+    int signal = self->signal;
     uint32_t k;
-    for (k = 0; k < inst->pipeline.sink_count; k++) {
-        tel__pipeline_sink* sink = &inst->pipeline.sinks[k];
+    for (k = 0; k < p->sink_count; k++) {
+        tel__pipeline_sink* sink = &p->sinks[k];
         tel_sink_stats s;
         char type[64], name[80];
         if (!tel__pipeline_wants(sink, signal)) { continue; }
-        tel__pipeline_sink_stats(&inst->pipeline, sink, &s);
+        tel__pipeline_sink_stats(p, sink, &s);
         snprintf(type, sizeof type, "%s_%s_exporter", s.name, signal == 0 ? "metric" : signal == 1 ? "span" : "log");
         snprintf(name, sizeof name, "%s/%u", type, (unsigned)k);
         tel__lifecycle_observe(o, s.delivered[signal], type, name, NULL);
@@ -10959,36 +10929,29 @@ TEL__COLD void tel__lifecycle_observe_exported(tel_observation* o, tel_instance*
         if (s.dropped_failed[signal]) { tel__lifecycle_observe(o, s.dropped_failed[signal], type, name, "rejected"); }
     }
 }
-TEL__COLD void tel__lifecycle_exported_points(tel_observation* o, void* user_data) {
-    tel__lifecycle_observe_exported(o, (tel_instance*)user_data, 0);
-}
-TEL__COLD void tel__lifecycle_exported_spans(tel_observation* o, void* user_data) {
-    tel__lifecycle_observe_exported(o, (tel_instance*)user_data, 1);
-}
-TEL__COLD void tel__lifecycle_exported_logs(tel_observation* o, void* user_data) {
-    tel__lifecycle_observe_exported(o, (tel_instance*)user_data, 2);
-}
 
 TEL__COLD void tel__lifecycle_self_metrics(tel_instance* inst) {
-    static const struct { const char* name; const char* unit; void (*func)(tel_observation* o,
-                                                                           void* user_data); } list[] = {
-        { "otel.sdk.processor.span.processed", "{span}", tel__lifecycle_observe_spans },
-        { "otel.sdk.processor.log.processed", "{log_record}", tel__lifecycle_observe_logs },
-        { "otel.sdk.exporter.span.exported", "{span}", tel__lifecycle_exported_spans },
-        { "otel.sdk.exporter.log.exported", "{log_record}", tel__lifecycle_exported_logs },
-        { "otel.sdk.exporter.metric_data_point.exported", "{data_point}", tel__lifecycle_exported_points }
+    static const struct { const char* name; const char* unit; int signal; } list[] = {
+        { "otel.sdk.processor.span.processed", "{span}", 1 },
+        { "otel.sdk.processor.log.processed", "{log_record}", 2 },
+        { "otel.sdk.exporter.span.exported", "{span}", 1 },
+        { "otel.sdk.exporter.log.exported", "{log_record}", 2 },
+        { "otel.sdk.exporter.metric_data_point.exported", "{data_point}", 0 }
     };
     size_t i;
     for (i = 0; i < TEL__ARRAY_SIZE(list); i++) {
+        tel__lifecycle_self* self = &inst->self[list[i].signal];
         tel_observer_desc d;
+        self->inst = inst;
+        self->signal = list[i].signal;
         memset(&d, 0, sizeof d);
         d.kind = TEL_OBSERVE_COUNTER;
         d.name = list[i].name;
         d.unit = list[i].unit;
         d.description = "The SDK about itself";
         d.scope = &tel__lifecycle_scope;
-        d.func = list[i].func;
-        d.user_data = inst;
+        d.func = i < 2 ? tel__lifecycle_observe_processed : tel__lifecycle_observe_exported;
+        d.user_data = self;
         tel__metric_observer_add(&inst->metrics, &d, false);
     }
 }
@@ -10997,22 +10960,11 @@ TEL__COLD void tel__lifecycle_self_metrics(tel_instance* inst) {
 
 TEL__COLD bool tel__lifecycle_otlp_reachable(const tel_otlp_desc* desc, const char* url) {
     tel__http_url parsed;
-    if (desc && desc->post_fn) { return true; }
-#if TEL__CURL
-    (void)url; (void)parsed;
-    return true;
-#else
-#if TEL_NO_HTTP
-    (void)url; (void)parsed;
-    tel__diag_report(&tel__root.opening->diag, TEL__DIAG_URL,
-                     "built with TEL_NO_HTTP, OTLP needs tel_otlp_desc.post_fn");
+    if (TEL__CURL || (desc && desc->post_fn)) { return true; }
+    if (!TEL_NO_HTTP && tel__http_url_parse(tel__text_of(url), &parsed) == TEL_OK && !parsed.tls) { return true; }
+    tel__diag_report(&tel__root.opening->diag, TEL_NO_HTTP ? TEL__DIAG_URL : TEL__DIAG_NO_TLS, "%s",
+                     TEL_NO_HTTP ? "built with TEL_NO_HTTP, OTLP needs tel_otlp_desc.post_fn" : url);
     return false;
-#else
-    if (tel__http_url_parse(tel__text_of(url), &parsed) == TEL_OK && !parsed.tls) { return true; }
-    tel__diag_report(&tel__root.opening->diag, TEL__DIAG_NO_TLS, "%s", url);
-    return false;
-#endif
-#endif
 }
 
 TEL__COLD tel_result tel__lifecycle_open_otlp(tel_sink* self, const tel_allocator* a) {
@@ -11064,16 +11016,27 @@ TEL__COLD tel_result tel__lifecycle_open_text(tel_sink* self, const tel_allocato
     return tel__sink_text_open(self, &tel__root.opening->memory);
 }
 
-TEL__COLD void tel__lifecycle_sink_otlp(tel_sink* s, const tel_otlp_desc* desc) {
-    memset(s, 0, sizeof *s);
-    s->name = "otlp_http_json";
-    s->open_fn = tel__lifecycle_open_otlp;
-    s->export_fn = tel__sink_otlp_export;
-    s->flush_fn = tel__sink_otlp_flush;
-    s->close_fn = tel__sink_otlp_close;
-    s->stats_fn = tel__sink_otlp_stats;
-    s->fork_fn = tel__sink_otlp_fork;
-    s->config = desc;
+TEL__COLD tel_sink tel__lifecycle_sink(const char* name, const void* config,
+                                       tel_result (*open_fn)(tel_sink* self, const tel_allocator* a),
+                                       tel_result (*export_fn)(const tel_batch* batch, void* user_data),
+                                       void (*close_fn)(void* user_data)) {
+    tel_sink s;
+    memset(&s, 0, sizeof s);
+    s.name = name;
+    s.config = config;
+    s.open_fn = open_fn;
+    s.export_fn = export_fn;
+    s.close_fn = close_fn;
+    return s;
+}
+
+TEL__COLD tel_sink tel__lifecycle_sink_otlp(const tel_otlp_desc* desc) {
+    tel_sink s = tel__lifecycle_sink("otlp_http_json", desc, tel__lifecycle_open_otlp, tel__sink_otlp_export,
+                                     tel__sink_otlp_close);
+    s.flush_fn = tel__sink_otlp_flush;
+    s.stats_fn = tel__sink_otlp_stats;
+    s.fork_fn = tel__sink_otlp_fork;
+    return s;
 }
 
 /* ---- fork ---- */
@@ -11211,7 +11174,7 @@ TEL__COLD tel_result tel__lifecycle_open_sinks(tel_instance* inst, const tel_des
     tel_result r = TEL_OK;
     uint32_t said;
     if (!count) {
-        tel__lifecycle_sink_otlp(&fallback, NULL);
+        fallback = tel__lifecycle_sink_otlp(NULL);
         list = &fallback;
         count = 1;
     }
@@ -11235,16 +11198,13 @@ TEL__COLD tel_result tel__lifecycle_open_sinks(tel_instance* inst, const tel_des
     }
     tel__root.opening = NULL;
     tel__root.opening_desc = NULL;
-    if (r == TEL_OK) {
-        inst->sink_slots = count;
-        r = tel__pipeline_init(&inst->pipeline, inst->sinks, count);
-        if (r == TEL_OK) { return r; }
-        i = count + 1;
+    if (tel__pipeline_init(&inst->pipeline, inst->sinks, r == TEL_OK ? count : 0) != TEL_OK) {
+        r = TEL_ERR_MEMORY;
+        i++;                            /* the last one is open too */
     }
-    while (--i > 0) {
+    while (r != TEL_OK && --i > 0) {
         if (inst->sinks[i - 1].close_fn) { inst->sinks[i - 1].close_fn(inst->sinks[i - 1].user_data); }
     }
-    if (i == 0 && !inst->sink_slots) { tel__pipeline_init(&inst->pipeline, inst->sinks, 0); }
     return r;
 }
 
@@ -11256,7 +11216,7 @@ TEL__COLD void tel__lifecycle_remember(tel_instance* inst, const tel_desc* desc)
     d->service_version = c->service_version;
     d->resource = c->resource;
     d->sinks = inst->sinks;
-    d->sink_count = inst->sink_slots;
+    d->sink_count = inst->pipeline.sink_count;
     d->sample_ratio = c->sample_ratio > 0 ? c->sample_ratio : TEL_NEVER;
     d->ring_bytes = c->ring_bytes;
     d->max_threads = c->max_threads;
@@ -11521,14 +11481,13 @@ TEL__INLINE bool tel__api_called_back(void) { return tel__thread_me.quiet || tel
 TEL_API tel_result tel__init(const tel_desc* desc, uint32_t build_tag) {
     tel_desc zero;
     tel__diag diag;
+    tel__diag_init(&diag, NULL);
     if (build_tag != TEL__BUILD_TAG) {
-        tel__diag_init(&diag, NULL);
         tel__diag_report(&diag, TEL__DIAG_BUILD, "tags %08x and %08x", (unsigned)build_tag, (unsigned)TEL__BUILD_TAG);
         return TEL_ERR_BUILD;
     }
     memset(&zero, 0, sizeof zero);
     if (desc && (desc->tel__canary_begin || desc->tel__canary_end)) {
-        tel__diag_init(&diag, NULL);
         tel__diag_report(&diag, TEL__DIAG_DESC, "was not zeroed");
         return TEL_ERR_ARGUMENT;
     }
@@ -11538,10 +11497,8 @@ TEL_API tel_result tel__init(const tel_desc* desc, uint32_t build_tag) {
 
 TEL_API tel_result tel_flush(uint32_t timeout_ms) {
     uint64_t deadline = tel__clock_deadline(timeout_ms);
-    tel_instance* inst;
+    tel_instance* inst = tel__api_called_back() ? NULL : tel__lifecycle_acquire();
     tel_result r;
-    if (tel__api_called_back()) { return TEL_ERR_STATE; }
-    inst = tel__lifecycle_acquire();
     if (!inst) { return TEL_ERR_STATE; }
     r = tel__pipeline_flush(&inst->pipeline, deadline);
     tel__lifecycle_release(inst);
@@ -11554,10 +11511,8 @@ TEL_API tel_result tel_shutdown(uint32_t timeout_ms) {
 
 TEL_API tel_result tel_pump(uint32_t timeout_ms) {
     uint64_t deadline = tel__clock_deadline(timeout_ms);
-    tel_instance* inst;
+    tel_instance* inst = tel__api_called_back() ? NULL : tel__lifecycle_acquire();
     tel_result r = TEL_ERR_TIMEOUT;
-    if (tel__api_called_back()) { return TEL_ERR_STATE; }
-    inst = tel__lifecycle_acquire();
     if (!inst) { return TEL_ERR_STATE; }
     if (tel__pipeline_enter(&inst->pipeline, deadline)) {
         tel__pipeline_round(&inst->pipeline, false, deadline);
@@ -11621,13 +11576,19 @@ TEL_API void tel_counter_addf(tel_counter* c, double n) {
     tel__api_add(c, TEL__METRIC_COUNTER, 0, n, true);
 }
 
-TEL__NOINLINE void tel__api_set(tel__metric_instrument* inst, double v) {
+/* The same for a gauge, which takes any number, or a histogram. */
+TEL__NOINLINE void tel__api_put(tel__metric_instrument* inst, tel__metric_kind kind, double v) {
     tel_instance* in = tel__lifecycle_idle() ? NULL : tel__lifecycle_enter(-1);
     tel__metric_series* s;
     if (!in) { return; }
-    s = tel__metric_own_series(&in->metrics, inst, TEL__METRIC_GAUGE);
-    if (v != v) { tel__diag_note(&in->diag, TEL__DIAG_VALUE, s->metric->name); return; }
-    tel__metric_series_set(s, v);
+    s = tel__metric_own_series(&in->metrics, inst, kind);
+    if (kind == TEL__METRIC_GAUGE ? v != v : !tel__metric_recordable(v)) {
+        tel__diag_note(&in->diag, TEL__DIAG_VALUE, s->metric->name);
+    } else if (kind == TEL__METRIC_GAUGE) {
+        tel__metric_series_set(s, v);
+    } else {
+        tel__metric_series_record(s, v);
+    }
 }
 
 TEL_API void tel_gauge_set(tel_gauge* g, double v) {
@@ -11638,16 +11599,7 @@ TEL_API void tel_gauge_set(tel_gauge* g, double v) {
         tel__metric_series_set((tel__metric_series*)tel__metric_list_at(&k->m->by_id, i), v);
         return;
     }
-    tel__api_set(TEL__API_INSTRUMENT(g), v);
-}
-
-TEL__NOINLINE void tel__api_record(tel__metric_instrument* inst, double v) {
-    tel_instance* in = tel__lifecycle_idle() ? NULL : tel__lifecycle_enter(-1);
-    tel__metric_series* s;
-    if (!in) { return; }
-    s = tel__metric_own_series(&in->metrics, inst, TEL__METRIC_HISTOGRAM);
-    if (!tel__metric_recordable(v)) { tel__diag_note(&in->diag, TEL__DIAG_VALUE, s->metric->name); return; }
-    tel__metric_series_record(s, v);
+    tel__api_put(TEL__API_INSTRUMENT(g), TEL__METRIC_GAUGE, v);
 }
 
 TEL_API void tel_histogram_record(tel_histogram* h, double v) {
@@ -11655,7 +11607,7 @@ TEL_API void tel_histogram_record(tel_histogram* h, double v) {
     tel__metric_block* b = TEL__LIKELY(cell != NULL) ? (tel__metric_block*)(uintptr_t)tel__atomic_load_u64(cell) : NULL;
     if (TEL__LIKELY(b && tel__metric_recordable(v))) { tel__metric_block_record(b, v); return; }
     if (tel__lifecycle_idle()) { return; }
-    tel__api_record(TEL__API_INSTRUMENT(h), v);
+    tel__api_put(TEL__API_INSTRUMENT(h), TEL__METRIC_HISTOGRAM, v);
 }
 
 /* The series of an instrument with attributes; NULL: nothing is initialised. */
@@ -11911,51 +11863,30 @@ TEL_API bool tel_log_enabled(tel_severity sev) { (void)sev; return tel_enabled()
 
 /* ---- sinks ---- */
 
-TEL_API tel_sink tel_sink_otlp(const tel_otlp_desc* desc) {
-    tel_sink s;
-    tel__lifecycle_sink_otlp(&s, desc);
-    return s;
-}
+TEL_API tel_sink tel_sink_otlp(const tel_otlp_desc* desc) { return tel__lifecycle_sink_otlp(desc); }
 
 TEL_API tel_sink tel_sink_prometheus(const tel_prometheus_desc* desc) {
-    tel_sink s;
-    memset(&s, 0, sizeof s);
-    s.name = "prometheus_http_text_exporter";
+    tel_sink s = tel__lifecycle_sink("prometheus_http_text_exporter", desc, tel__lifecycle_open_prometheus,
+                                     tel__sink_prometheus_export, NULL);
     s.signal_mask = TEL_PULL;
-    s.open_fn = tel__lifecycle_open_prometheus;
-    s.export_fn = tel__sink_prometheus_export;
 #if !TEL_NO_HTTP
     s.close_fn = tel__sink_prometheus_close;
     s.fork_fn = tel__sink_prometheus_fork;
 #endif
-    s.config = desc;
     return s;
 }
 
-TEL__COLD tel_sink tel__api_text_sink(const char* name, const tel_writer* out,
-                                    tel_result (*fn)(const tel_batch* batch, void* user_data)) {
-    tel_sink s;
-    memset(&s, 0, sizeof s);
-    s.name = name;
-    s.open_fn = tel__lifecycle_open_text;
-    s.export_fn = fn;
-    s.close_fn = tel__sink_text_close;
-    s.config = out;
-    return s;
-}
 TEL_API tel_sink tel_sink_jsonl(const tel_writer* out) {
-    return tel__api_text_sink("otlp_file_exporter", out, tel__sink_jsonl_export);
+    return tel__lifecycle_sink("otlp_file_exporter", out, tel__lifecycle_open_text, tel__sink_jsonl_export,
+                               tel__sink_text_close);
 }
 TEL_API tel_sink tel_sink_console(const tel_writer* out) {
-    return tel__api_text_sink("console", out, tel__sink_console_export);
+    return tel__lifecycle_sink("console", out, tel__lifecycle_open_text, tel__sink_console_export,
+                               tel__sink_text_close);
 }
 
 TEL_API tel_sink tel_sink_memory(tel_memory* memory) {
-    tel_sink s;
-    memset(&s, 0, sizeof s);
-    s.name = "memory";
-    s.open_fn = tel__sink_memory_open;
-    s.export_fn = tel__sink_memory_export;
+    tel_sink s = tel__lifecycle_sink("memory", NULL, tel__sink_memory_open, tel__sink_memory_export, NULL);
     s.user_data = memory;
     return s;
 }
@@ -11972,13 +11903,11 @@ TEL_API tel_result tel_collect(const tel_sink* into) {
     tel_instance* inst;
     tel_batch frame;
     tel_result r;
-    union { const tel_sink* in; void* out; } u;
     if (!into || !into->export_fn) { return TEL_ERR_ARGUMENT; }
     inst = tel__api_called_back() ? NULL : tel__lifecycle_acquire();
     if (!inst) { return TEL_ERR_STATE; }
-    u.in = into;
     tel__pipeline_frame(&inst->pipeline, &frame, inst->pipeline.metric_timeout_ms, UINT64_MAX);
-    r = tel__metric_collect(&inst->metrics, &frame, UINT64_MAX, tel__api_emit, u.out);
+    r = tel__metric_collect(&inst->metrics, &frame, UINT64_MAX, tel__api_emit, (void*)(uintptr_t)into);
     tel__lifecycle_release(inst);
     return r;
 }
