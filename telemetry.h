@@ -6766,7 +6766,15 @@ TEL__COLD void tel__pipeline_delivery_lose(tel__pipeline_delivery* d, int signal
     tel__thread_mutex_unlock(&d->mutex);
 }
 
-TEL__COLD tel_result tel__pipeline_delivery_flush(tel__pipeline_delivery* d, uint32_t timeout_ms) {
+TEL__COLD void tel__pipeline_delivery_free(tel__pipeline_delivery* d) {
+    tel__thread_mutex_destroy(&d->mutex);
+    tel__thread_cond_destroy(&d->cond);
+}
+
+/* flush_fn, close_fn and stats_fn of a sink whose user_data is a delivery, or a struct that begins with one. */
+
+TEL__COLD tel_result tel__pipeline_delivery_flush(uint32_t timeout_ms, void* user_data) {
+    tel__pipeline_delivery* d = (tel__pipeline_delivery*)user_data;
     uint64_t deadline = tel__clock_deadline(timeout_ms);
     bool left;
     tel__thread_mutex_lock(&d->mutex);
@@ -6780,14 +6788,10 @@ TEL__COLD tel_result tel__pipeline_delivery_flush(tel__pipeline_delivery* d, uin
     return left ? TEL_ERR_TIMEOUT : TEL_OK;
 }
 
-TEL__COLD void tel__pipeline_delivery_free(tel__pipeline_delivery* d) {
-    tel__thread_mutex_destroy(&d->mutex);
-    tel__thread_cond_destroy(&d->cond);
-}
-
 /* Drops what is left, stops the worker and frees all by free_fn. A worker that does not come back within 300 ms
    (a resolver, a post_fn that blocks) is left to itself and frees all when it does. */
-TEL__CALL void tel__pipeline_delivery_close(tel__pipeline_delivery* d) {
+TEL__CALL void tel__pipeline_delivery_close(void* user_data) {
+    tel__pipeline_delivery* d = (tel__pipeline_delivery*)user_data;
     uint64_t deadline = tel__clock_deadline(300);
     bool gone;
     tel__thread_mutex_lock(&d->mutex);
@@ -6807,7 +6811,8 @@ TEL__CALL void tel__pipeline_delivery_close(tel__pipeline_delivery* d) {
     d->free_fn(d);
 }
 
-TEL__COLD void tel__pipeline_delivery_stats(tel__pipeline_delivery* d, tel_sink_stats* out) {
+TEL__COLD void tel__pipeline_delivery_stats(tel_sink_stats* out, void* user_data) {
+    tel__pipeline_delivery* d = (tel__pipeline_delivery*)user_data;
     tel__thread_mutex_lock(&d->mutex);
     memcpy(out->queued, d->queued, sizeof d->queued);
     memcpy(out->dropped_failed, d->dropped, sizeof d->dropped);
@@ -6948,11 +6953,13 @@ TEL__INLINE bool tel__otlp_name(tel__otlp_emitter* e, const tel__otlp_field* f, 
    protobuf begin and item write a tag and leave room for a length, end fills it in, and the list
    brackets write nothing, which is why item repeats the field of its list. */
 
-TEL__CALL void tel__otlp_open(tel__otlp_emitter* e, const tel__otlp_field* f, char open) {
-    if (tel__otlp_name(e, f, 0)) { e->before = open; }
+TEL__CALL void tel__otlp_begin(tel__otlp_emitter* e, const tel__otlp_field* f) {
+    if (tel__otlp_name(e, f, 0)) { e->before = '{'; }
 }
-TEL__INLINE void tel__otlp_begin(tel__otlp_emitter* e, const tel__otlp_field* f)      { tel__otlp_open(e, f, '{'); }
-TEL__INLINE void tel__otlp_begin_list(tel__otlp_emitter* e, const tel__otlp_field* f) { tel__otlp_open(e, f, '['); }
+
+TEL__CALL void tel__otlp_begin_list(tel__otlp_emitter* e, const tel__otlp_field* f) {
+    if (tel__otlp_name(e, f, 0)) { e->before = '['; }
+}
 
 TEL__CALL void tel__otlp_begin_item(tel__otlp_emitter* e, const tel__otlp_field* f) {
     (void)f;
@@ -7589,9 +7596,7 @@ TEL__FN void tel__prometheus_end(tel__prometheus_render* r) {
 }
 
 TEL__INLINE tel_text tel__prometheus_text(const char* data, size_t size) {
-    tel_text t;
-    t.data = data;
-    t.size = size;
+    tel_text t = { data, size };
     return t;
 }
 
@@ -8157,9 +8162,7 @@ typedef struct tel__http_url {
 } tel__http_url;
 
 TEL__COLD tel_text tel__http_slice(const char* data, size_t size) {
-    tel_text t;
-    t.data = data;
-    t.size = size;
+    tel_text t = { data, size };
     return t;
 }
 TEL__COLD tel_text tel__http_rest(tel_text t, size_t n) { return tel__http_slice(t.data + n, t.size - n); }
@@ -8797,10 +8800,8 @@ TEL__COLD tel_result tel__http_post(tel__http_client* c, const tel__http_url* ur
                                   const tel__atomic_u32* stop, tel__http_response* out) {
     char start[sizeof url->path + sizeof url->host + 128], byte;
     tel__text_out head = tel__text_fixed(start, sizeof start);
-    tel__http_limit limit;
+    tel__http_limit limit = { deadline_mono_ns, stop };
     tel_result r = TEL_ERR_IO;
-    limit.deadline_mono_ns = deadline_mono_ns;
-    limit.stop = stop;
     tel__http_response_reset(out);
     if (url->tls || !tel__http_lines_ok(headers)) { return TEL_ERR_ARGUMENT; }
     TEL__TEXT_LIT(&head, "POST ");
@@ -9170,7 +9171,7 @@ typedef struct tel__sink_target {       /* of one signal; index of tel_stats */
 } tel__sink_target;
 
 typedef struct tel__sink_otlp {
-    tel__pipeline_delivery delivery;    /* first: the worker gets this */
+    tel__pipeline_delivery delivery;    /* first: the worker and most callbacks get this */
     tel__diag*       diag;
     tel__sink_target targets[3];
     tel__atomic_u32  most[3];           /* items per body; halved by a 413 */
@@ -9191,12 +9192,9 @@ static const char tel__sink_nouns[3][16] = { "metric points", "spans", "log reco
 TEL__COLD tel__pipeline_sent tel__sink_judge(tel__sink_otlp* o, const tel__pipeline_payload* payload,
                                              tel_result result, const tel__http_response* a) {
     const tel__sink_target* target = &o->targets[payload->signal];
-    tel__pipeline_sent sent;
+    tel__pipeline_sent sent = { result, a->retry_after_ms, 0 };
     char message[256];
     int64_t rejected = 0;
-    sent.result = result;
-    sent.retry_after_ms = a->retry_after_ms;
-    sent.rejected = 0;
     if (result != TEL_OK) {
         if (tel__atomic_load_u32(&o->delivery.stop)) { return sent; }
         tel__diag_report(o->diag, TEL__DIAG_SEND, "%s: %s (is a collector listening there?)", target->url,
@@ -9363,19 +9361,15 @@ TEL__COLD size_t tel__sink_count(const tel_batch* b, int signal) {
     return signal == 0 ? b->metric_count : signal == 1 ? b->span_count : b->log_count;
 }
 
-/* Items [from, from + count) of one signal as a batch of their own. */
+/* Items [from, from + count) of one signal; what the batch has of the others is not looked at. */
 TEL__COLD tel_batch tel__sink_part(const tel_batch* batch, int signal, size_t from, size_t count, uint64_t* items) {
     tel_batch part = *batch;
     size_t i;
-    part.metrics = NULL;
-    part.spans = NULL;
-    part.logs = NULL;
-    part.metric_count = part.span_count = part.log_count = 0;
     *items = count;
-    if (signal == 1) { part.spans = batch->spans + from; part.span_count = count; }
-    else if (signal == 2) { part.logs = batch->logs + from; part.log_count = count; }
+    if (signal == 1) { part.spans += from; part.span_count = count; }
+    else if (signal == 2) { part.logs += from; part.log_count = count; }
     else {
-        part.metrics = batch->metrics + from;
+        part.metrics += from;
         part.metric_count = count;
         for (*items = 0, i = 0; i < count; i++) { *items += part.metrics[i].point_count; }
     }
@@ -9432,16 +9426,6 @@ TEL__COLD tel_result tel__sink_otlp_export(const tel_batch* batch, void* user_da
         }
     }
     return TEL_OK;
-}
-
-TEL__COLD tel_result tel__sink_otlp_flush(uint32_t timeout_ms, void* user_data) {
-    return tel__pipeline_delivery_flush(&((tel__sink_otlp*)user_data)->delivery, timeout_ms);
-}
-TEL__COLD void tel__sink_otlp_stats(tel_sink_stats* out, void* user_data) {
-    tel__pipeline_delivery_stats(&((tel__sink_otlp*)user_data)->delivery, out);
-}
-TEL__COLD void tel__sink_otlp_close(void* user_data) {
-    tel__pipeline_delivery_close(&((tel__sink_otlp*)user_data)->delivery);
 }
 
 TEL__COLD void tel__sink_otlp_fork(void* user_data) {
@@ -10035,13 +10019,6 @@ typedef struct tel__config_source {
     tel__diag*  diag;
 } tel__config_source;
 
-TEL__COLD tel__config_source tel__config_from(bool ignore_env, tel__diag* diag) {
-    tel__config_source s;
-    s.ignore_env = ignore_env;
-    s.diag = diag;
-    return s;
-}
-
 /* ---- variables -------------------------------------------------------------------------------------- */
 
 /* The one place that reads the environment. { NULL, 0 }: unset, empty, or not to be read (an empty variable
@@ -10094,7 +10071,7 @@ TEL__COLD int tel__config_choice(const tel__config_source* s, const char* name, 
 /* How much the SDK says about itself: 0 nothing, then the levels of tel_diag. Asked for before anything
    else is resolved, so that it governs what resolving has to say. Unset is 2, warnings and errors. */
 TEL__COLD int tel__config_log_level(const tel_desc* desc, tel__diag* diag) {
-    tel__config_source s = tel__config_from(desc->ignore_env, diag);
+    tel__config_source s = { desc->ignore_env, diag };
     int i = tel__config_choice(&s, "OTEL_LOG_LEVEL", "none\0error\0warn\0info\0debug\0trace\0",
                                "none, error, warn, info, debug or trace");
     return i < 0 ? 2 : i > 4 ? 4 : i;
@@ -10379,7 +10356,7 @@ TEL__COLD const char* tel__config_fault(const tel_desc* d) {
 
 /* Everything but the sinks. On failure nothing is held; on success tel__config_free gives it back. */
 TEL__COLD tel_result tel__config_resolve(const tel_desc* desc, tel__memory* m, tel__diag* diag, tel__config* out) {
-    tel__config_source s = tel__config_from(desc->ignore_env, diag);
+    tel__config_source s = { desc->ignore_env, diag };
     const char* fault = tel__config_fault(desc);
     memset(out, 0, sizeof *out);
     if (fault) {
@@ -10555,7 +10532,7 @@ TEL__COLD tel_result tel__config_otlp_code(const tel__config_source* s, const te
 TEL__COLD tel_result tel__config_otlp_resolve(const tel_otlp_desc* desc, bool ignore_env, tel__diag* diag,
                                             tel__config_otlp* out) {
     static const char paths[][12] = { "v1/metrics", "v1/traces", "v1/logs" };
-    tel__config_source s = tel__config_from(ignore_env, diag);
+    tel__config_source s = { ignore_env, diag };
     tel__config_otlp_signal* all = &out->signals[TEL__CONFIG_ALL];
     tel__http_url base, own;
     tel_otlp_desc d;
@@ -10599,7 +10576,7 @@ TEL__COLD bool tel__config_is_host(tel_text t) {
 /* desc may be NULL. TEL_ERR_ARGUMENT: a field cannot be used, and a diagnostic names it. */
 TEL__COLD tel_result tel__config_prometheus_resolve(const tel_prometheus_desc* desc, bool ignore_env, tel__diag* diag,
                                                   tel__config_prometheus* out) {
-    tel__config_source s = tel__config_from(ignore_env, diag);
+    tel__config_source s = { ignore_env, diag };
     tel_text host = tel__text_of(desc ? desc->host : NULL), v;
     memset(out, 0, sizeof *out);
     out->port = desc ? desc->port : 0;
@@ -11032,9 +11009,9 @@ TEL__COLD tel_sink tel__lifecycle_sink(const char* name, const void* config,
 
 TEL__COLD tel_sink tel__lifecycle_sink_otlp(const tel_otlp_desc* desc) {
     tel_sink s = tel__lifecycle_sink("otlp_http_json", desc, tel__lifecycle_open_otlp, tel__sink_otlp_export,
-                                     tel__sink_otlp_close);
-    s.flush_fn = tel__sink_otlp_flush;
-    s.stats_fn = tel__sink_otlp_stats;
+                                     tel__pipeline_delivery_close);
+    s.flush_fn = tel__pipeline_delivery_flush;
+    s.stats_fn = tel__pipeline_delivery_stats;
     s.fork_fn = tel__sink_otlp_fork;
     return s;
 }
@@ -11079,8 +11056,7 @@ TEL__COLD void tel__lifecycle_fork_threads(tel_instance* inst) {
         next = t->next;
         if (t == tel__thread_me.ring) { mine = t; continue; }
         tel__memory_free(&inst->memory, t->tracer, sizeof *t->tracer);
-        tel__memory_free(&inst->memory, t->own.data, t->own.size);
-        tel__memory_free_lines(&inst->memory, t, sizeof *t);
+        tel__ring_thread_free(t);
         tel__atomic_add_u32(&inst->refs, (uint32_t)-1);
     }
     inst->registry.threads = mine;

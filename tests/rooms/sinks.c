@@ -622,13 +622,13 @@ static tel__sink_otlp* otlp_open(outbox* box) {
     return o;
 }
 static void otlp_end(tel__sink_otlp* o) {
-    tel__sink_otlp_close(o);
+    tel__pipeline_delivery_close(o);
     CHECK_INT(tel__atomic_load_u64(&memory.used), 0);
 }
 static tel_sink_stats otlp_stats(tel__sink_otlp* o) {
     tel_sink_stats s;
     memset(&s, 0, sizeof s);
-    tel__sink_otlp_stats(&s, o);
+    tel__pipeline_delivery_stats(&s, o);
     return s;
 }
 /* n log records whose bodies are `size` bytes long. */
