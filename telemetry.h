@@ -5835,7 +5835,7 @@ TEL__FN bool tel__log_read(const tel__log_record* r, const tel__clock* clock, co
    enough, offers it to every sink until the sink has taken it or its time is over, and collects metrics when
    they are due. Also the delivery queue with a worker, for sinks that send over a network.
 
-   Uses      R02-R04, R06-R12, R14.            Used by   R19, R21, R22.
+   Uses      R02-R04, R06-R12, R14.            Used by   R19-R22.
    Threads   round, flush: any, one at a time: whoever sets `busy` works. drain: any, under p->stage. Books: any.
    Holds     p->stage (a mutex) guards the consumer end of every ring, the open stages and the lists of pending
              stages; nothing is called back and nothing blocks under it, so an ending thread may drain its own
@@ -5896,6 +5896,7 @@ typedef struct tel__pipeline {
     tel__thread_mutex  mutex, stage;
     tel__thread_cond   cond;
     bool               busy, stop, running, orphan;
+    bool               pushes_metrics;  /* to one sink at least */
     tel__thread_handle thread;
     void             (*left_fn)(struct tel__pipeline* p);   /* the export thread was left alone and ends now */
     tel__pipeline_stage* open[2];
@@ -6079,16 +6080,12 @@ TEL__FN bool tel__pipeline_views(tel__pipeline* p, const tel__pipeline_stage* s,
     views = tel__memory_take(&p->arena, s->count * each);
     if (!views) { return false; }
     for (i = 0; i < s->count; i++) {
-        bool ok;
-        if (s->signal == TEL__BOOK_SPANS) {
-            const tel__span_record* r = (const tel__span_record*)(const void*)at;
-            ok = tel__span_read(r, p->clock, p->scopes, &p->arena, (tel_span_view*)views + i);
-        } else {
-            const tel__log_record* r = (const tel__log_record*)(const void*)at;
-            ok = tel__log_read(r, p->clock, p->scopes, &p->arena, (tel_log_view*)views + i);
-        }
+        const void* r = at;
+        bool ok = s->signal == TEL__BOOK_SPANS
+                ? tel__span_read((const tel__span_record*)r, p->clock, p->scopes, &p->arena, (tel_span_view*)views + i)
+                : tel__log_read((const tel__log_record*)r, p->clock, p->scopes, &p->arena, (tel_log_view*)views + i);
         if (!ok) { return false; }
-        at += ((const tel__ring_head*)(const void*)at)->size;
+        at += ((const tel__ring_head*)r)->size;
     }
     if (s->signal == TEL__BOOK_SPANS) { batch->spans = (const tel_span_view*)views; batch->span_count = s->count; }
     else { batch->logs = (const tel_log_view*)views; batch->log_count = s->count; }
@@ -6100,16 +6097,14 @@ TEL__COLD void tel__pipeline_pop(tel__pipeline* p, tel__pipeline_sink* k, int si
     tel__pipeline_queue* q = &k->pending[signal];
     tel__pipeline_stage* s = q->at[q->first];
     tel__thread_mutex_lock(&p->stage);
-    if (!q->count) {                    /* the sink forked and we are in the child: all is forgotten */
-        tel__thread_mutex_unlock(&p->stage);
-        return;
+    if (q->count) {                     /* else the sink forked and we are in the child: all is forgotten */
+        q->first = (q->first + 1) % TEL__PIPELINE_PENDING;
+        q->count--;
+        q->records -= s->count;
+        tel__atomic_add_u64(&k->waiting[1 + signal], (uint64_t)0 - s->count);
+        tel__atomic_add_u64(book, s->count);
+        tel__pipeline_stage_drop(p, s);
     }
-    q->first = (q->first + 1) % TEL__PIPELINE_PENDING;
-    q->count--;
-    q->records -= s->count;
-    tel__atomic_add_u64(&k->waiting[1 + signal], (uint64_t)0 - s->count);
-    tel__atomic_add_u64(book, s->count);
-    tel__pipeline_stage_drop(p, s);
     tel__thread_mutex_unlock(&p->stage);
 }
 
@@ -6182,12 +6177,6 @@ TEL__COLD tel_result tel__pipeline_emit(const tel_batch* batch, void* user_data)
     return TEL_OK;
 }
 
-TEL__COLD bool tel__pipeline_pushes_metrics(const tel__pipeline* p) {
-    uint32_t i;
-    for (i = 0; i < p->sink_count; i++) { if (tel__pipeline_wants(&p->sinks[i], 0)) { return true; } }
-    return false;
-}
-
 /* While somebody else collects, a flush waits for the end of that, up to its deadline. A round of the export thread
    does not: the rings cannot wait, and the metrics stay due. */
 TEL__COLD void tel__pipeline_metrics(tel__pipeline* p, bool force) {
@@ -6196,7 +6185,7 @@ TEL__COLD void tel__pipeline_metrics(tel__pipeline* p, bool force) {
     tel_batch frame;
     p->collected = TEL_OK;
     if (!force && now < p->next_collect) { return; }
-    if (tel__pipeline_pushes_metrics(p)) {
+    if (p->pushes_metrics) {
         tel__pipeline_frame(p, &frame, p->metric_timeout_ms, p->until);
         p->collected = tel__metric_collect(p->metrics, &frame, force ? p->until : 0, tel__pipeline_emit, p);
     }
@@ -6384,6 +6373,7 @@ TEL__COLD tel_result tel__pipeline_init(tel__pipeline* p, const tel_sink* sinks,
     for (i = 0; i < count; i++) {
         p->sinks[i].sink = sinks[i];
         if (!p->sinks[i].sink.name) { p->sinks[i].sink.name = "sink"; }
+        p->pushes_metrics = p->pushes_metrics || tel__pipeline_wants(&p->sinks[i], 0);
     }
     return TEL_OK;
 }
@@ -6403,10 +6393,10 @@ TEL__CALL void tel__pipeline_discard(tel__pipeline* p) {
     }
 }
 
-TEL__COLD void tel__pipeline_free(tel__pipeline* p, size_t sink_slots) {
+TEL__COLD void tel__pipeline_free(tel__pipeline* p) {
     tel__pipeline_discard(p);
     tel__memory_release(&p->arena);
-    tel__memory_free(p->memory, p->sinks, sink_slots * sizeof *p->sinks);
+    tel__memory_free(p->memory, p->sinks, p->sink_count * sizeof *p->sinks);
     tel__thread_mutex_destroy(&p->mutex);
     tel__thread_mutex_destroy(&p->stage);
     tel__thread_mutex_destroy(&p->stats);
@@ -6504,12 +6494,6 @@ TEL__COLD void tel__pipeline_delivery_init(tel__pipeline_delivery* d) {
     tel__id_seed(&d->jitter);
 }
 
-/* Sleeps unless stopped; false: stopped. Under d->mutex. */
-TEL__COLD bool tel__pipeline_delivery_sleep(tel__pipeline_delivery* d, uint64_t until) {
-    while (!tel__atomic_load_u32(&d->stop) && tel__thread_cond_wait(&d->cond, &d->mutex, until)) { }
-    return !tel__atomic_load_u32(&d->stop);
-}
-
 /* One attempt to send. true: settled, and *lost of its items did not arrive. false: again from retry_at on, with
    exponential backoff and jitter or when the receiver asked for it (OTLP specification, "Failures"). `until` cuts
    the attempt short, not the payload's own time. Without d->mutex. */
@@ -6540,11 +6524,6 @@ TEL__COLD bool tel__pipeline_attempt(tel__pipeline_delivery* d, tel__pipeline_pa
     return false;
 }
 
-TEL__COLD void tel__pipeline_payload_free(tel__memory* memory, tel__pipeline_payload* payload) {
-    tel__memory_free(memory, payload->data, payload->capacity);
-    tel__memory_free(memory, payload, sizeof *payload);
-}
-
 /* Takes the oldest payload off the list and settles its books. */
 TEL__COLD void tel__pipeline_delivery_settle(tel__pipeline_delivery* d, uint64_t lost) {
     tel__pipeline_payload* payload = d->first;
@@ -6553,22 +6532,16 @@ TEL__COLD void tel__pipeline_delivery_settle(tel__pipeline_delivery* d, uint64_t
     d->bytes -= payload->charged;
     d->queued[payload->signal] -= payload->items;
     d->dropped[payload->signal] += lost;
-    tel__pipeline_payload_free(d->memory, payload);
+    tel__memory_free(d->memory, payload->data, payload->capacity);
+    tel__memory_free(d->memory, payload, sizeof *payload);
     tel__thread_cond_broadcast(&d->cond);
 }
 
 /* Drops what is queued, but not the payload that is in flight: whoever flies it settles it. */
 TEL__COLD void tel__pipeline_delivery_discard(tel__pipeline_delivery* d) {
     tel__pipeline_payload* flying = d->flying ? d->first : NULL;
-    tel__pipeline_payload* payload = flying ? flying->next : d->first;
-    while (payload) {
-        tel__pipeline_payload* next = payload->next;
-        d->bytes -= payload->charged;
-        d->queued[payload->signal] -= payload->items;
-        d->dropped[payload->signal] += payload->items;
-        tel__pipeline_payload_free(d->memory, payload);
-        payload = next;
-    }
+    if (flying) { d->first = flying->next; }
+    while (d->first) { tel__pipeline_delivery_settle(d, d->first->items); }
     d->first = d->last = flying;
     if (flying) { flying->next = NULL; }
 }
@@ -6600,12 +6573,14 @@ TEL__COLD void tel__pipeline_delivery_turn(tel__pipeline_delivery* d, uint64_t u
 
 TEL__COLD void tel__pipeline_delivery_run(void* arg) {
     tel__pipeline_delivery* d = (tel__pipeline_delivery*)arg;
+    uint64_t until;
     bool orphan;
     tel__thread_mutex_lock(&d->mutex);
     while (!tel__atomic_load_u32(&d->stop)) {
-        if (d->first) {
-            if (!tel__pipeline_delivery_next(d, UINT64_MAX)) { tel__pipeline_delivery_sleep(d, d->first->retry_at); }
-        } else { tel__thread_cond_wait(&d->cond, &d->mutex, UINT64_MAX); }
+        if (!d->first) { tel__thread_cond_wait(&d->cond, &d->mutex, UINT64_MAX); continue; }
+        if (tel__pipeline_delivery_next(d, UINT64_MAX)) { continue; }
+        until = d->first->retry_at;
+        while (!tel__atomic_load_u32(&d->stop) && tel__thread_cond_wait(&d->cond, &d->mutex, until)) { }
     }
     tel__pipeline_delivery_discard(d);
     d->worker = false;
@@ -6654,7 +6629,15 @@ TEL__COLD void tel__pipeline_delivery_lose(tel__pipeline_delivery* d, int signal
     tel__thread_mutex_unlock(&d->mutex);
 }
 
-TEL__COLD tel_result tel__pipeline_delivery_flush(tel__pipeline_delivery* d, uint32_t timeout_ms) {
+TEL__COLD void tel__pipeline_delivery_free(tel__pipeline_delivery* d) {
+    tel__thread_mutex_destroy(&d->mutex);
+    tel__thread_cond_destroy(&d->cond);
+}
+
+/* flush_fn, close_fn and stats_fn of a sink whose user_data is a delivery, or a struct that begins with one. */
+
+TEL__COLD tel_result tel__pipeline_delivery_flush(uint32_t timeout_ms, void* user_data) {
+    tel__pipeline_delivery* d = (tel__pipeline_delivery*)user_data;
     uint64_t deadline = tel__clock_deadline(timeout_ms);
     bool left;
     tel__thread_mutex_lock(&d->mutex);
@@ -6668,14 +6651,10 @@ TEL__COLD tel_result tel__pipeline_delivery_flush(tel__pipeline_delivery* d, uin
     return left ? TEL_ERR_TIMEOUT : TEL_OK;
 }
 
-TEL__COLD void tel__pipeline_delivery_free(tel__pipeline_delivery* d) {
-    tel__thread_mutex_destroy(&d->mutex);
-    tel__thread_cond_destroy(&d->cond);
-}
-
 /* Drops what is left, stops the worker and frees all by free_fn. A worker that does not come back within 300 ms
    (a resolver, a post_fn that blocks) is left to itself and frees all when it does. */
-TEL__CALL void tel__pipeline_delivery_close(tel__pipeline_delivery* d) {
+TEL__CALL void tel__pipeline_delivery_close(void* user_data) {
+    tel__pipeline_delivery* d = (tel__pipeline_delivery*)user_data;
     uint64_t deadline = tel__clock_deadline(300);
     bool gone;
     tel__thread_mutex_lock(&d->mutex);
@@ -6695,28 +6674,24 @@ TEL__CALL void tel__pipeline_delivery_close(tel__pipeline_delivery* d) {
     d->free_fn(d);
 }
 
-TEL__COLD void tel__pipeline_delivery_stats(tel__pipeline_delivery* d, tel_sink_stats* out) {
-    int i;
+TEL__COLD void tel__pipeline_delivery_stats(tel_sink_stats* out, void* user_data) {
+    tel__pipeline_delivery* d = (tel__pipeline_delivery*)user_data;
     tel__thread_mutex_lock(&d->mutex);
-    for (i = 0; i < 3; i++) {
-        out->queued[i] = d->queued[i];
-        out->dropped_failed[i] = d->dropped[i];
-    }
+    memcpy(out->queued, d->queued, sizeof d->queued);
+    memcpy(out->dropped_failed, d->dropped, sizeof d->dropped);
     tel__thread_mutex_unlock(&d->mutex);
 }
 
 /* In the child of fork: the queue is the parent's business, the worker is not here. The payload that was in
    flight stays allocated. */
 TEL__COLD void tel__pipeline_delivery_fork(tel__pipeline_delivery* d) {
-    tel__thread_mutex_init(&d->mutex);
-    tel__thread_cond_init(&d->cond);
+    tel__pipeline_delivery_init(d);
     tel__pipeline_delivery_discard(d);
     d->first = d->last = NULL;
     memset(d->queued, 0, sizeof d->queued);
     memset(d->dropped, 0, sizeof d->dropped);
     d->bytes = 0;
     d->flying = d->worker = d->thread.started = false;
-    tel__id_seed(&d->jitter);
 }
 
 /* ==== R16 >>otlp ======================================================================================
@@ -7484,9 +7459,7 @@ TEL__FN void tel__prometheus_end(tel__prometheus_render* r) {
 }
 
 TEL__INLINE tel_text tel__prometheus_text(const char* data, size_t size) {
-    tel_text t;
-    t.data = data;
-    t.size = size;
+    tel_text t = { data, size };
     return t;
 }
 
@@ -8052,9 +8025,7 @@ typedef struct tel__http_url {
 } tel__http_url;
 
 TEL__COLD tel_text tel__http_slice(const char* data, size_t size) {
-    tel_text t;
-    t.data = data;
-    t.size = size;
+    tel_text t = { data, size };
     return t;
 }
 TEL__COLD tel_text tel__http_rest(tel_text t, size_t n) { return tel__http_slice(t.data + n, t.size - n); }
@@ -8080,6 +8051,12 @@ TEL__COLD bool tel__http_is_clean(tel_text t, bool line) {
 
 TEL__COLD bool tel__http_is_alnum(char c) {
     return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+TEL__COLD bool tel__http_is_token(tel_text t) {        /* RFC 9110 5.6.2 */
+    size_t i = 0;
+    while (i < t.size && (tel__http_is_alnum(t.data[i]) || memchr("!#$%&'*+-.^_`|~", t.data[i], 15))) { i++; }
+    return i > 0 && i == t.size;
 }
 
 /* Letters of a host name, or hexadecimal digits and colons. Nothing that means something to a shell, a
@@ -8138,13 +8115,40 @@ TEL__COLD tel_result tel__http_url_parse(tel_text text, tel__http_url* out) {
     return r;
 }
 
+/* ---- what came back, however it was sent ------------------------------------------------------------- */
+
+#define TEL__HTTP_BODY_MAX (4u * 1024 * 1024)       /* OTLP/HTTP: clients cap what they read at 4 MiB */
+
+typedef struct tel__http_response {
+    int      status;                /* 0: no status line was read. Kept when the rest of the answer is lost */
+    uint64_t retry_after_ms;        /* UINT64_MAX: none. 0: now */
+    bool     keep_alive;
+    bool     too_large;             /* the body is over 4 MiB and was not read to its end: do not retry */
+    uint64_t total;                 /* bytes of body so far */
+    size_t   body_size;             /* of body; what an answer says beyond that is read and thrown away */
+    char     body[4096];            /* the first bytes, NUL-terminated */
+} tel__http_response;
+
+TEL__COLD void tel__http_response_reset(tel__http_response* out) {
+    memset(out, 0, sizeof *out);
+    out->retry_after_ms = UINT64_MAX;
+}
+
+TEL__COLD void tel__http_response_add(tel__http_response* out, const char* data, size_t n) {
+    size_t room = sizeof out->body - 1 - out->body_size;
+    size_t part = room < n ? room : n;
+    memcpy(out->body + out->body_size, data, part);
+    out->body_size += part;
+    out->body[out->body_size] = 0;
+    out->total += n;
+}
+
 #if !TEL_NO_HTTP
 
 enum {
     TEL__HTTP_HEAD_MAX        = 16 * 1024,              /* one head of a response, or its trailers */
     TEL__HTTP_HEADERS_MAX     = 100,
     TEL__HTTP_INTERIM_MAX     = 8,                      /* 1xx answers before the real one */
-    TEL__HTTP_BODY_MAX        = 4 * 1024 * 1024,        /* OTLP/HTTP: clients cap what they read at 4 MiB */
     TEL__HTTP_RETRY_MAX_MS    = 24 * 3600 * 1000,       /* a longer Retry-After counts as this */
     TEL__HTTP_SLICE_MS        = 50,                     /* how soon `stop` is seen */
     TEL__HTTP_ADDRESSES       = 8,
@@ -8167,12 +8171,6 @@ typedef struct tel__http_head {             /* all slices point into the head */
     bool     chunked, close, length_known;
     uint64_t length;
 } tel__http_head;
-
-TEL__COLD bool tel__http_is_token(tel_text t) {        /* RFC 9110 5.6.2 */
-    size_t i = 0;
-    while (i < t.size && (tel__http_is_alnum(t.data[i]) || memchr("!#$%&'*+-.^_`|~", t.data[i], 15))) { i++; }
-    return i > 0 && i == t.size;
-}
 
 /* Takes one line off *rest, if it is whole, without its end: CRLF or a bare LF (RFC 9112 2.2). */
 TEL__COLD bool tel__http_line_take(tel_text* rest, tel_text* line) {
@@ -8294,15 +8292,6 @@ TEL__COLD uint64_t tel__http_retry_after(tel_text value, uint64_t now_unix_s) {
 
 /* ---- responses -------------------------------------------------------------------------------------- */
 
-typedef struct tel__http_response {
-    int      status;                /* 0: no status line was read. Kept when the rest of the answer is lost */
-    uint64_t retry_after_ms;        /* UINT64_MAX: none. 0: now */
-    bool     keep_alive;
-    bool     too_large;             /* the body is over 4 MiB and was not read to its end: do not retry */
-    size_t   body_size;             /* of body; what an answer says beyond that is read and thrown away */
-    char     body[4096];            /* the first bytes, NUL-terminated */
-} tel__http_response;
-
 enum { TEL__HTTP_HEAD, TEL__HTTP_CHUNK_SIZE, TEL__HTTP_CHUNK_END, TEL__HTTP_BODY, TEL__HTTP_BODY_TO_CLOSE,
        TEL__HTTP_DONE };
 
@@ -8310,15 +8299,10 @@ typedef struct tel__http_parser {           /* zero before the first byte */
     int      state;
     uint32_t interim;
     bool     chunked;
-    uint64_t left, total;           /* bytes that this body or chunk still lacks; that all had so far */
+    uint64_t left;                  /* bytes that this body or chunk still lacks */
     size_t   size;                  /* of data: received and not read yet */
     char     data[TEL__HTTP_HEAD_MAX];
 } tel__http_parser;
-
-TEL__COLD void tel__http_response_reset(tel__http_response* out) {
-    memset(out, 0, sizeof *out);
-    out->retry_after_ms = UINT64_MAX;
-}
 
 /* "HTTP/1.1 200 OK"; the reason may be missing, and its blank with it. How the body ends: RFC 9112 6.3.
    Both lengths at once is how messages are smuggled, and 101 answers a question that was not asked. */
@@ -8380,13 +8364,9 @@ TEL__COLD tel_result tel__http_parser_chunk(tel__http_parser* p, tel_text* in) {
 
 TEL__COLD void tel__http_parser_body(tel__http_parser* p, tel_text* in, tel__http_response* out) {
     size_t n = in->size < p->left ? in->size : (size_t)p->left;
-    size_t room = sizeof out->body - 1 - out->body_size < n ? sizeof out->body - 1 - out->body_size : n;
-    memcpy(out->body + out->body_size, in->data, room);
-    out->body_size += room;
-    out->body[out->body_size] = 0;
+    tel__http_response_add(out, in->data, n);
     *in = tel__http_rest(*in, n);
     p->left -= n;
-    p->total += n;
     if (p->left == 0) { p->state = p->chunked ? TEL__HTTP_CHUNK_END : TEL__HTTP_DONE; }
 }
 
@@ -8401,7 +8381,8 @@ TEL__COLD tel_result tel__http_parser_run(tel__http_parser* p, uint64_t now_unix
         if (p->state >= TEL__HTTP_BODY) { tel__http_parser_body(p, &in, out); }
         else if (p->state == TEL__HTTP_HEAD) { r = tel__http_parser_head(p, &in, now_unix_s, out); }
         else { r = tel__http_parser_chunk(p, &in); }
-        if (p->total > TEL__HTTP_BODY_MAX || (p->state == TEL__HTTP_BODY && p->left > TEL__HTTP_BODY_MAX - p->total)) {
+        if (out->total > TEL__HTTP_BODY_MAX
+            || (p->state == TEL__HTTP_BODY && p->left > TEL__HTTP_BODY_MAX - out->total)) {
             out->too_large = true;
             out->keep_alive = false;
             p->state = TEL__HTTP_DONE;
@@ -8682,10 +8663,8 @@ TEL__COLD tel_result tel__http_post(tel__http_client* c, const tel__http_url* ur
                                   const tel__atomic_u32* stop, tel__http_response* out) {
     char start[sizeof url->path + sizeof url->host + 128], byte;
     tel__text_out head = tel__text_fixed(start, sizeof start);
-    tel__http_limit limit;
+    tel__http_limit limit = { deadline_mono_ns, stop };
     tel_result r = TEL_ERR_IO;
-    limit.deadline_mono_ns = deadline_mono_ns;
-    limit.stop = stop;
     tel__http_response_reset(out);
     if (url->tls || !tel__http_lines_ok(headers)) { return TEL_ERR_ARGUMENT; }
     TEL__TEXT_LIT(&head, "POST ");
@@ -9045,19 +9024,17 @@ TEL__COLD tel_result tel__http_listen(tel__memory* m, const char* host, uint16_t
 /* ---- OTLP ---- */
 
 #define TEL__SINK_BODY ((size_t)4 << 20)        /* a larger body is split: the Collector takes 20 MiB */
+#define TEL__SINK_GZIP_LINE "Content-Encoding: gzip\r\n"
 
 typedef struct tel__sink_target {       /* of one signal; index of tel_stats */
     char*    url;
-    size_t   url_size;
-    char*    headers;                   /* all header lines but Content-Encoding */
-    size_t   headers_size;
-    uint32_t timeout_ms;
+    char*    headers;                   /* behind it; the first line, Content-Encoding, is for what is packed */
+    size_t   size;                      /* of both */
     bool     gzip;
 } tel__sink_target;
 
 typedef struct tel__sink_otlp {
-    tel__pipeline_delivery delivery;    /* first: the worker gets this */
-    tel__memory*     memory;
+    tel__pipeline_delivery delivery;    /* first: the worker and most callbacks get this */
     tel__diag*       diag;
     tel__sink_target targets[3];
     tel__atomic_u32  most[3];           /* items per body; halved by a 413 */
@@ -9072,33 +9049,19 @@ typedef struct tel__sink_otlp {
 #endif
 } tel__sink_otlp;
 
-static const tel_signal tel__sink_signals[3] = { TEL_METRICS, TEL_SPANS, TEL_LOGS };
 static const char tel__sink_nouns[3][16] = { "metric points", "spans", "log records" };
 
-/* What one request came to, however it was sent. */
-typedef struct tel__sink_answer {
-    tel_result  result;                 /* of the transport */
-    int         status;
-    uint64_t    retry_after_ms;
-    const char* body;
-    size_t      body_size;
-} tel__sink_answer;
-
-/* Reads an answer as the specification wants it (OTLP specification, "Failures"). */
+/* Reads an answer as the specification wants it (OTLP specification, "Failures"); result is of the transport. */
 TEL__COLD tel__pipeline_sent tel__sink_judge(tel__sink_otlp* o, const tel__pipeline_payload* payload,
-                                           const tel__sink_answer* a) {
+                                             tel_result result, const tel__http_response* a) {
     const tel__sink_target* target = &o->targets[payload->signal];
-    tel__pipeline_sent sent;
+    tel__pipeline_sent sent = { result, a->retry_after_ms, 0 };
     char message[256];
     int64_t rejected = 0;
-    sent.result = TEL_OK;
-    sent.retry_after_ms = a->retry_after_ms;
-    sent.rejected = 0;
-    if (a->result != TEL_OK) {
-        sent.result = a->result;
+    if (result != TEL_OK) {
         if (tel__atomic_load_u32(&o->delivery.stop)) { return sent; }
         tel__diag_report(o->diag, TEL__DIAG_SEND, "%s: %s (is a collector listening there?)", target->url,
-                         tel__diag_result(a->result));
+                         tel__diag_result(result));
         return sent;
     }
     message[0] = 0;
@@ -9130,73 +9093,41 @@ TEL__COLD tel__pipeline_sent tel__sink_judge(tel__sink_otlp* o, const tel__pipel
 }
 
 #if TEL__ZLIB
-/* gzip of in, in memory of our own; false: no memory, or it would not be smaller. */
-TEL__COLD bool tel__sink_gzip(tel__memory* memory, const char* in, size_t size, char** out, size_t* out_size,
-                            size_t* capacity) {
+/* Puts its gzip in the place of what was allocated; false: no memory, or it would not be smaller. */
+TEL__COLD bool tel__sink_gzip(tel__memory* memory, char** data, size_t* size, size_t* capacity) {
     z_stream z;
-    size_t room = size;
+    size_t room = *size;
+    char* out;
     int r;
     memset(&z, 0, sizeof z);
-    if (size < 128 || size > 0x7fffffffu || deflateInit2(&z, 6, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) != Z_OK) {
+    if (room < 128 || room > 0x7fffffffu || deflateInit2(&z, 6, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) != Z_OK) {
         return false;
     }
-    *out = (char*)tel__memory_alloc_raw(memory, room);
-    if (!*out) { deflateEnd(&z); return false; }
-    z.next_in = (Bytef*)(uintptr_t)in;
-    z.avail_in = (uInt)size;
-    z.next_out = (Bytef*)*out;
-    z.avail_out = (uInt)room;
-    r = deflate(&z, Z_FINISH);
-    *out_size = (size_t)z.total_out;
-    *capacity = room;
+    out = (char*)tel__memory_alloc_raw(memory, room);
+    z.next_in = (Bytef*)*data;
+    z.next_out = (Bytef*)out;
+    z.avail_in = z.avail_out = (uInt)room;
+    r = out ? deflate(&z, Z_FINISH) : Z_MEM_ERROR;
     deflateEnd(&z);
-    if (r == Z_STREAM_END) { return true; }
-    tel__memory_free(memory, *out, room);
-    return false;
-}
-
-/* Once per payload, on the worker. A payload that cannot be compressed goes as it is. */
-TEL__COLD void tel__sink_pack(tel__sink_otlp* o, tel__pipeline_payload* payload) {
-    char* out;
-    size_t size, capacity;
-    if (payload->packed || !o->targets[payload->signal].gzip) { return; }
-    if (!tel__sink_gzip(o->memory, payload->data, payload->size, &out, &size, &capacity)) { return; }
-    tel__memory_free(o->memory, payload->data, payload->capacity);
-    payload->data = out;
-    payload->size = size;
-    payload->capacity = capacity;
-    payload->packed = true;
+    if (r != Z_STREAM_END) {
+        tel__memory_free(memory, out, room);
+        return false;
+    }
+    tel__memory_free(memory, *data, *capacity);
+    *data = out;
+    *size = (size_t)z.total_out;
+    *capacity = room;
+    return true;
 }
 #endif
 
-#define TEL__SINK_GZIP_LINE "Content-Encoding: gzip\r\n"
-
-/* The header lines of a payload; a copy only when it is compressed. */
-TEL__COLD tel_text tel__sink_headers(const tel__sink_otlp* o, const tel__pipeline_payload* payload, char* room) {
-    const tel__sink_target* target = &o->targets[payload->signal];
-    tel_text t;
-    t.data = target->headers;
-    t.size = strlen(target->headers);
-    if (!payload->packed) { return t; }
-    memcpy(room, t.data, t.size);
-    memcpy(room + t.size, TEL__SINK_GZIP_LINE, sizeof TEL__SINK_GZIP_LINE);
-    t.data = room;
-    t.size += sizeof TEL__SINK_GZIP_LINE - 1;
-    return t;
-}
-
 #if TEL__CURL
 
-typedef struct tel__sink_curl_body { char data[4096]; size_t size, total; } tel__sink_curl_body;
-
 TEL__COLD size_t tel__sink_curl_write(char* data, size_t one, size_t n, void* user_data) {
-    tel__sink_curl_body* b = (tel__sink_curl_body*)user_data;
-    size_t part = sizeof b->data - b->size < n ? sizeof b->data - b->size : n;
+    tel__http_response* a = (tel__http_response*)user_data;
     (void)one;
-    memcpy(b->data + b->size, data, part);
-    b->size += part;
-    b->total += n;
-    return b->total > ((size_t)4 << 20) ? 0 : n;
+    tel__http_response_add(a, data, n);
+    return a->total > TEL__HTTP_BODY_MAX ? 0 : n;
 }
 
 TEL__COLD int tel__sink_curl_progress(void* user_data, curl_off_t a, curl_off_t b, curl_off_t c, curl_off_t d) {
@@ -9219,15 +9150,15 @@ TEL__COLD struct curl_slist* tel__sink_curl_headers(tel_text lines) {
     return list;
 }
 
-TEL__COLD void tel__sink_curl_post(tel__sink_otlp* o, const tel__pipeline_payload* payload, tel_text headers,
-                                 uint64_t deadline, tel__sink_answer* a, tel__sink_curl_body* body) {
+TEL__COLD tel_result tel__sink_curl_post(tel__sink_otlp* o, const tel__pipeline_payload* payload, tel_text headers,
+                                         uint64_t deadline, tel__http_response* a) {
     struct curl_slist* list;
     long status = 0;
     curl_off_t after = 0;
     uint32_t left = tel__clock_left_ms(deadline);
     CURLcode code;
     if (!o->curl) { o->curl = curl_easy_init(); }
-    if (!o->curl) { a->result = TEL_ERR_MEMORY; return; }
+    if (!o->curl) { return TEL_ERR_MEMORY; }
     curl_easy_reset(o->curl);
     list = tel__sink_curl_headers(headers);
     curl_easy_setopt(o->curl, CURLOPT_URL, o->targets[payload->signal].url);
@@ -9237,22 +9168,20 @@ TEL__COLD void tel__sink_curl_post(tel__sink_otlp* o, const tel__pipeline_payloa
     curl_easy_setopt(o->curl, CURLOPT_HTTPHEADER, list);
     curl_easy_setopt(o->curl, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(o->curl, CURLOPT_WRITEFUNCTION, tel__sink_curl_write);
-    curl_easy_setopt(o->curl, CURLOPT_WRITEDATA, body);
+    curl_easy_setopt(o->curl, CURLOPT_WRITEDATA, a);
     curl_easy_setopt(o->curl, CURLOPT_NOPROGRESS, 0L);
     curl_easy_setopt(o->curl, CURLOPT_XFERINFOFUNCTION, tel__sink_curl_progress);
     curl_easy_setopt(o->curl, CURLOPT_XFERINFODATA, o);
     if (left != UINT32_MAX) { curl_easy_setopt(o->curl, CURLOPT_TIMEOUT_MS, (long)(left ? left : 1)); }
     code = curl_easy_perform(o->curl);
     curl_slist_free_all(list);
-    a->result = code == CURLE_OK ? TEL_OK : code == CURLE_OPERATION_TIMEDOUT ? TEL_ERR_TIMEOUT
-              : code == CURLE_WRITE_ERROR ? TEL_ERR_FORMAT : TEL_ERR_IO;
     curl_easy_getinfo(o->curl, CURLINFO_RESPONSE_CODE, &status);
     a->status = (int)status;
     if (curl_easy_getinfo(o->curl, CURLINFO_RETRY_AFTER, &after) == CURLE_OK && after > 0) {
         a->retry_after_ms = (uint64_t)after * 1000u;
     }
-    a->body = body->data;
-    a->body_size = body->size;
+    return code == CURLE_OK ? TEL_OK : code == CURLE_OPERATION_TIMEDOUT ? TEL_ERR_TIMEOUT
+         : code == CURLE_WRITE_ERROR ? TEL_ERR_FORMAT : TEL_ERR_IO;
 }
 
 #endif
@@ -9262,62 +9191,48 @@ TEL__COLD tel__pipeline_sent tel__sink_send(tel__pipeline_delivery* d, tel__pipe
                                           uint64_t deadline) {
     tel__sink_otlp* o = (tel__sink_otlp*)d;
     tel__sink_target* target = &o->targets[payload->signal];
-    char room[8192 + 1024];
-    tel__sink_answer a;
-    tel_text headers;
-    memset(&a, 0, sizeof a);
-    a.retry_after_ms = UINT64_MAX;
+    tel_text headers = tel__text_of(target->headers);
+    tel_result r = TEL_ERR_ARGUMENT;
+    tel__http_response a;
+    tel__http_response_reset(&a);
 #if TEL__ZLIB
-    tel__sink_pack(o, payload);
+    if (target->gzip && !payload->packed) {     /* what cannot be compressed goes as it is */
+        payload->packed = tel__sink_gzip(o->delivery.memory, &payload->data, &payload->size, &payload->capacity);
+    }
 #endif
-    headers = tel__sink_headers(o, payload, room);
+    if (!payload->packed) { headers = tel__http_rest(headers, sizeof TEL__SINK_GZIP_LINE - 1); }
     if (o->post_fn) {
         uint32_t left = tel__clock_left_ms(deadline);
         a.status = o->post_fn(target->url, headers.data, payload->data, payload->size, left, o->post_user_data);
-        a.result = a.status < 0 ? TEL_ERR_IO : TEL_OK;
-        return tel__sink_judge(o, payload, &a);
+        return tel__sink_judge(o, payload, a.status < 0 ? TEL_ERR_IO : TEL_OK, &a);
     }
 #if TEL__CURL
-    {
-        tel__sink_curl_body body;
-        body.size = body.total = 0;
-        tel__sink_curl_post(o, payload, headers, deadline, &a, &body);
-        return tel__sink_judge(o, payload, &a);
-    }
+    r = tel__sink_curl_post(o, payload, headers, deadline, &a);
 #elif !TEL_NO_HTTP
     {
-        tel__http_response response;
         tel__http_url url;
-        a.result = tel__http_url_parse(tel__text_of(target->url), &url);
-        if (a.result == TEL_OK) {
-            a.result = tel__http_post(&o->client, &url, headers, payload->data, payload->size, deadline,
-                                      &d->stop, &response);
-            a.status = response.status;
-            a.retry_after_ms = response.retry_after_ms;
-            a.body = response.body;
-            a.body_size = response.body_size;
+        r = tel__http_url_parse(tel__text_of(target->url), &url);
+        if (r == TEL_OK) {
+            r = tel__http_post(&o->client, &url, headers, payload->data, payload->size, deadline, &d->stop, &a);
         }
-        return tel__sink_judge(o, payload, &a);
     }
-#else
-    a.result = TEL_ERR_ARGUMENT;
-    return tel__sink_judge(o, payload, &a);
 #endif
+    return tel__sink_judge(o, payload, r, &a);
 }
 
-/* Items [from, from + count) of one signal as a batch of their own. */
+TEL__COLD size_t tel__sink_count(const tel_batch* b, int signal) {
+    return signal == 0 ? b->metric_count : signal == 1 ? b->span_count : b->log_count;
+}
+
+/* Items [from, from + count) of one signal; what the batch has of the others is not looked at. */
 TEL__COLD tel_batch tel__sink_part(const tel_batch* batch, int signal, size_t from, size_t count, uint64_t* items) {
     tel_batch part = *batch;
     size_t i;
-    part.metrics = NULL;
-    part.spans = NULL;
-    part.logs = NULL;
-    part.metric_count = part.span_count = part.log_count = 0;
     *items = count;
-    if (signal == 1) { part.spans = batch->spans + from; part.span_count = count; }
-    else if (signal == 2) { part.logs = batch->logs + from; part.log_count = count; }
+    if (signal == 1) { part.spans += from; part.span_count = count; }
+    else if (signal == 2) { part.logs += from; part.log_count = count; }
     else {
-        part.metrics = batch->metrics + from;
+        part.metrics += from;
         part.metric_count = count;
         for (*items = 0, i = 0; i < count; i++) { *items += part.metrics[i].point_count; }
     }
@@ -9329,16 +9244,16 @@ TEL__COLD tel_batch tel__sink_part(const tel_batch* batch, int signal, size_t fr
 TEL__COLD void tel__sink_push(tel__sink_otlp* o, const tel_batch* batch, int signal, size_t from, size_t count) {
     uint64_t items;
     tel_batch part = tel__sink_part(batch, signal, from, count, &items);
-    tel__text_out out = tel__text_heap(o->memory);
+    tel__text_out out = tel__text_heap(o->delivery.memory);
     tel__pipeline_payload* payload = NULL;
-    tel_result r = tel__otlp_encode(&part, tel__sink_signals[signal], &out);
+    tel_result r = tel__otlp_encode(&part, (tel_signal)(TEL_METRICS << signal), &out);
     if (out.size > TEL__SINK_BODY && count > 1) {
         tel__text_heap_free(&out);
         tel__sink_push(o, batch, signal, from, count / 2);
         tel__sink_push(o, batch, signal, from + count / 2, count - count / 2);
         return;
     }
-    if (r == TEL_OK) { payload = (tel__pipeline_payload*)tel__memory_alloc(o->memory, sizeof *payload); }
+    if (r == TEL_OK) { payload = (tel__pipeline_payload*)tel__memory_alloc(o->delivery.memory, sizeof *payload); }
     if (!payload) {
         tel__text_heap_free(&out);
         tel__diag_report(o->diag, TEL__DIAG_MEMORY, "%s", o->targets[signal].url);
@@ -9356,7 +9271,6 @@ TEL__COLD void tel__sink_push(tel__sink_otlp* o, const tel_batch* batch, int sig
 /* A full queue takes nothing (the pipeline offers the batch again); else all of it is ours to account for. */
 TEL__COLD tel_result tel__sink_otlp_export(const tel_batch* batch, void* user_data) {
     tel__sink_otlp* o = (tel__sink_otlp*)user_data;
-    size_t counts[3];
     int signal;
     if (!o) { return TEL_ERR_STATE; }
     if (o->delivery.no_thread && batch->deadline_unix_ns) {
@@ -9365,29 +9279,16 @@ TEL__COLD tel_result tel__sink_otlp_export(const tel_batch* batch, void* user_da
         o->delivery.until = tel__clock_mono_ns() + left;
     }
     if (!tel__pipeline_delivery_room(&o->delivery)) { return TEL_ERR_TIMEOUT; }
-    counts[0] = batch->metric_count;
-    counts[1] = batch->span_count;
-    counts[2] = batch->log_count;
     for (signal = 0; signal < 3; signal++) {
-        size_t from = 0;
-        while (from < counts[signal]) {
+        size_t from = 0, count = tel__sink_count(batch, signal);
+        while (from < count) {
             size_t most = tel__atomic_load_u32(&o->most[signal]);
-            size_t n = counts[signal] - from < most ? counts[signal] - from : most;
+            size_t n = count - from < most ? count - from : most;
             tel__sink_push(o, batch, signal, from, n);
             from += n;
         }
     }
     return TEL_OK;
-}
-
-TEL__COLD tel_result tel__sink_otlp_flush(uint32_t timeout_ms, void* user_data) {
-    return tel__pipeline_delivery_flush(&((tel__sink_otlp*)user_data)->delivery, timeout_ms);
-}
-TEL__COLD void tel__sink_otlp_stats(tel_sink_stats* out, void* user_data) {
-    tel__pipeline_delivery_stats(&((tel__sink_otlp*)user_data)->delivery, out);
-}
-TEL__COLD void tel__sink_otlp_close(void* user_data) {
-    tel__pipeline_delivery_close(&((tel__sink_otlp*)user_data)->delivery);
 }
 
 TEL__COLD void tel__sink_otlp_fork(void* user_data) {
@@ -9404,10 +9305,7 @@ TEL__COLD void tel__sink_otlp_fork(void* user_data) {
 TEL__COLD void tel__sink_otlp_free(tel__pipeline_delivery* d) {
     tel__sink_otlp* o = (tel__sink_otlp*)d;
     int i;
-    for (i = 0; i < 3; i++) {
-        tel__memory_free(o->memory, o->targets[i].url, o->targets[i].url_size + 1);
-        tel__memory_free(o->memory, o->targets[i].headers, o->targets[i].headers_size + 1);
-    }
+    for (i = 0; i < 3; i++) { tel__memory_free(d->memory, o->targets[i].url, o->targets[i].size); }
 #if !TEL_NO_HTTP
     tel__http_client_close(&o->client);
 #endif
@@ -9415,22 +9313,22 @@ TEL__COLD void tel__sink_otlp_free(tel__pipeline_delivery* d) {
     if (o->curl) { curl_easy_cleanup(o->curl); }
 #endif
     tel__pipeline_delivery_free(d);
-    tel__memory_free(o->memory, o, sizeof *o);
+    tel__memory_free(d->memory, o, sizeof *o);
 }
 
 /* How to reach the receiver of one signal; headers are complete lines of the user's. */
 TEL__COLD bool tel__sink_otlp_target(tel__sink_otlp* o, int signal, const char* url, const char* headers,
                                    uint32_t timeout_ms, bool gzip) {
-    static const char ours[] = "Content-Type: application/json\r\n"
+    static const char ours[] = TEL__SINK_GZIP_LINE "Content-Type: application/json\r\n"
                                "User-Agent: OTel-OTLP-Exporter-C/" TEL_VERSION_STRING "\r\n";
     tel__sink_target* target = &o->targets[signal];
-    target->url_size = strlen(url);
-    target->url = tel__memory_copy(o->memory, url, target->url_size);
-    target->headers_size = sizeof ours - 1 + strlen(headers);
-    target->headers = (char*)tel__memory_alloc(o->memory, target->headers_size + 1);
-    if (!target->url || !target->headers) { return false; }
-    memcpy(target->headers, ours, sizeof ours - 1);
-    memcpy(target->headers + sizeof ours - 1, headers, strlen(headers));
+    size_t url_size = strlen(url) + 1, headers_size = sizeof ours + strlen(headers);
+    target->size = url_size + headers_size;
+    target->url = (char*)tel__memory_alloc_raw(o->delivery.memory, target->size);
+    if (!target->url) { return false; }
+    target->headers = target->url + url_size;
+    memcpy(target->url, url, url_size);
+    snprintf(target->headers, headers_size, "%s%s", ours, headers);
     target->gzip = gzip;
     o->delivery.timeout_ms[signal] = timeout_ms;
     return true;
@@ -9442,7 +9340,6 @@ TEL__COLD tel__sink_otlp* tel__sink_otlp_make(tel__memory* memory, tel__diag* di
     tel__sink_otlp* o = (tel__sink_otlp*)tel__memory_alloc(memory, sizeof *o);
     int i;
     if (!o) { return NULL; }
-    o->memory = memory;
     o->diag = diag;
     o->delivery.memory = memory;
     o->delivery.max_bytes = desc && desc->queue_bytes ? desc->queue_bytes : (size_t)8 << 20;
@@ -9497,9 +9394,8 @@ typedef struct tel__sink_prometheus {
 TEL__COLD bool tel__sink_accepts_gzip(tel_text accept) {
     tel_text item;
     while (accept.data && tel__text_split(&accept, ',', &item)) {
-        tel_text name, quality;
+        tel_text name, quality = tel__text_trim(item);
         double q = 1;
-        quality = tel__text_trim(item);
         if (!tel__text_split(&quality, ';', &name)) { continue; }
         if (!tel__text_equal_nocase(tel__text_trim(name), tel__text_of("gzip"))) { continue; }
         quality = tel__text_trim(quality.data ? quality : tel__text_of(""));
@@ -9512,40 +9408,28 @@ TEL__COLD bool tel__sink_accepts_gzip(tel_text accept) {
     }
     return false;
 }
-
-TEL__COLD void tel__sink_gzip_reply(tel__memory* memory, tel__http_reply* reply) {
-    char* out;
-    size_t size, capacity;
-    if (!tel__sink_gzip(memory, reply->body.data, reply->body.size, &out, &size, &capacity)) { return; }
-    tel__text_heap_free(&reply->body);
-    reply->body = tel__text_heap(memory);
-    reply->body.data = out;
-    reply->body.size = size;
-    reply->body.capacity = capacity;
-    reply->extra_headers = "Content-Encoding: gzip\r\nVary: Accept-Encoding\r\n";
-}
 #endif
 
 TEL__COLD void tel__sink_scrape(const tel__http_request* request, tel__http_reply* reply, void* user_data) {
     tel__sink_prometheus* s = (tel__sink_prometheus*)user_data;
-    reply->content_type = "text/plain; charset=utf-8";
+    tel__text_out* body = &reply->body;
     if (tel__text_equal(request->path, tel__text_of("/"))) {
-        reply->status = 200;
         reply->content_type = "text/html; charset=utf-8";
-        tel__text_put_cstr(&reply->body, "<html><body><a href=\"/metrics\">metrics</a></body></html>\n");
+        tel__text_put_cstr(body, "<html><body><a href=\"/metrics\">metrics</a></body></html>\n");
     } else if (!tel__text_equal(request->path, tel__text_of("/metrics"))) {
         reply->status = 404;
-        tel__text_put_cstr(&reply->body, "not found, try /metrics\n");
-    } else if (tel__sink_render(&s->source, &reply->body) != TEL_OK) {
-        tel__text_heap_free(&reply->body);
-        reply->body = tel__text_heap(s->source.memory);
+        tel__text_put_cstr(body, "not found, try /metrics\n");
+    } else if (tel__sink_render(&s->source, body) != TEL_OK) {
+        tel__text_heap_free(body);
         reply->status = 500;
-        tel__text_put_cstr(&reply->body, "out of memory (tel_desc.memory_limit)\n");
+        tel__text_put_cstr(body, "out of memory (tel_desc.memory_limit)\n");
     } else {
-        reply->status = 200;
         reply->content_type = "text/plain; version=0.0.4; charset=utf-8";
 #if TEL__ZLIB
-        if (tel__sink_accepts_gzip(request->accept_encoding)) { tel__sink_gzip_reply(s->source.memory, reply); }
+        if (tel__sink_accepts_gzip(request->accept_encoding)
+            && tel__sink_gzip(s->source.memory, &body->data, &body->size, &body->capacity)) {
+            reply->extra_headers = "Content-Encoding: gzip\r\nVary: Accept-Encoding\r\n";
+        }
 #endif
     }
 }
@@ -9629,15 +9513,11 @@ TEL__COLD tel_result tel__sink_text_write(tel__sink_text* t) {
 /* One line per signal present (OTLP File Exporter). */
 TEL__COLD tel_result tel__sink_jsonl_export(const tel_batch* batch, void* user_data) {
     tel__sink_text* t = (tel__sink_text*)user_data;
-    size_t counts[3];
     int i;
     if (!t) { return TEL_ERR_STATE; }
-    counts[0] = batch->metric_count;
-    counts[1] = batch->span_count;
-    counts[2] = batch->log_count;
     for (i = 0; i < 3; i++) {
-        if (!counts[i]) { continue; }
-        tel__otlp_encode(batch, tel__sink_signals[i], &t->out);
+        if (!tel__sink_count(batch, i)) { continue; }
+        tel__otlp_encode(batch, (tel_signal)(TEL_METRICS << i), &t->out);
         tel__text_put_char(&t->out, '\n');
     }
     return tel__sink_text_write(t);
@@ -9660,10 +9540,7 @@ TEL__COLD void tel__sink_put_clean(tel__text_out* o, tel_text t) {
 }
 
 TEL__COLD void tel__sink_put_attr(tel__text_out* o, const tel_attr* a) {
-    tel_text key;
-    key.data = a->key;
-    key.size = tel__attr_key_size(a);
-    tel__sink_put_clean(o, key);
+    tel__sink_put_clean(o, tel__http_slice(a->key, tel__attr_key_size(a)));
     tel__text_put_char(o, '=');
     switch (a->type) {
     case TEL_TYPE_BOOL: tel__text_put_cstr(o, a->as.b ? "true" : "false"); break;
@@ -9769,16 +9646,15 @@ TEL__COLD tel_result tel__sink_console_export(const tel_batch* batch, void* user
 
 /* ---- memory: for tests ---- */
 
+typedef struct tel__sink_list { void* items; size_t count, room; } tel__sink_list;
+
 typedef struct tel__sink_store {
     tel__memory       memory;           /* of its own: it outlives the instance */
     tel__thread_mutex mutex;
     tel__memory_arena records, metrics;
     tel_attrs         resource;
     uint64_t          round;            /* deadline_unix_ns of the collection in metrics */
-    tel_span_view*    spans;
-    tel_log_view*     logs;
-    tel_metric_view*  views;
-    size_t            span_count, span_room, log_count, log_room, view_count, view_room;
+    tel__sink_list    spans, logs, views;
     bool              failed;
 } tel__sink_store;
 
@@ -9815,30 +9691,27 @@ TEL__COLD const tel_scope_view* tel__sink_store_scope(tel__sink_store* s, tel__m
     return v;
 }
 
-/* Room for one more element; NULL: no memory. Old arrays stay in the arena. */
-TEL__COLD void* tel__sink_store_room(tel__sink_store* s, tel__memory_arena* arena, void* items, size_t* room,
-                                   size_t count, size_t each) {
-    size_t more = *room ? 2 * *room : 16;
-    void* p;
-    if (count < *room) { return items; }
-    p = tel__memory_take(arena, more * each);
-    if (!p) { s->failed = true; return NULL; }
-    if (count) { memcpy(p, items, count * each); }
-    *room = more;
-    return p;
+/* A copy of one more element, at the end of the list; NULL: no memory. Old arrays stay in the arena. */
+TEL__COLD void* tel__sink_store_add(tel__sink_store* s, tel__memory_arena* arena, tel__sink_list* list,
+                                    const void* from, size_t each) {
+    if (list->count == list->room) {
+        size_t room = list->room ? 2 * list->room : 16;
+        void* p = tel__memory_take(arena, room * each);
+        if (!p) { s->failed = true; return NULL; }
+        if (list->count) { memcpy(p, list->items, list->count * each); }
+        list->items = p;
+        list->room = room;
+    }
+    return memcpy((char*)list->items + list->count++ * each, from, each);
 }
 
 TEL__COLD void tel__sink_store_span(tel__sink_store* s, const tel_span_view* from) {
     tel__memory_arena* a = &s->records;
-    void* p = tel__sink_store_room(s, a, s->spans, &s->span_room, s->span_count, sizeof *from);
-    tel_span_view* v;
+    tel_span_view* v = (tel_span_view*)tel__sink_store_add(s, a, &s->spans, from, sizeof *from);
     tel_event_view* events;
     tel_link* links;
     size_t i;
-    if (!p) { return; }
-    s->spans = (tel_span_view*)p;
-    v = &s->spans[s->span_count++];
-    *v = *from;
+    if (!v) { return; }
     v->scope = tel__sink_store_scope(s, a, from->scope);
     v->name = tel__sink_store_text(s, a, from->name);
     v->status_message = tel__sink_store_text(s, a, from->status_message);
@@ -9856,12 +9729,8 @@ TEL__COLD void tel__sink_store_span(tel__sink_store* s, const tel_span_view* fro
 
 TEL__COLD void tel__sink_store_log(tel__sink_store* s, const tel_log_view* from) {
     tel__memory_arena* a = &s->records;
-    void* p = tel__sink_store_room(s, a, s->logs, &s->log_room, s->log_count, sizeof *from);
-    tel_log_view* v;
-    if (!p) { return; }
-    s->logs = (tel_log_view*)p;
-    v = &s->logs[s->log_count++];
-    *v = *from;
+    tel_log_view* v = (tel_log_view*)tel__sink_store_add(s, a, &s->logs, from, sizeof *from);
+    if (!v) { return; }
     v->scope = tel__sink_store_scope(s, a, from->scope);
     v->body = tel__sink_store_text(s, a, from->body);
     v->event_name = tel__sink_store_text(s, a, from->event_name);
@@ -9870,14 +9739,10 @@ TEL__COLD void tel__sink_store_log(tel__sink_store* s, const tel_log_view* from)
 
 TEL__COLD void tel__sink_store_metric(tel__sink_store* s, const tel_metric_view* from) {
     tel__memory_arena* a = &s->metrics;
-    void* p = tel__sink_store_room(s, a, s->views, &s->view_room, s->view_count, sizeof *from);
-    tel_metric_view* v;
+    tel_metric_view* v = (tel_metric_view*)tel__sink_store_add(s, a, &s->views, from, sizeof *from);
     tel_point* points;
     size_t i;
-    if (!p) { return; }
-    s->views = (tel_metric_view*)p;
-    v = &s->views[s->view_count++];
-    *v = *from;
+    if (!v) { return; }
     v->scope = tel__sink_store_scope(s, a, from->scope);
     v->name = tel__sink_store_text(s, a, from->name);
     v->unit = tel__sink_store_text(s, a, from->unit);
@@ -9905,7 +9770,7 @@ TEL__COLD tel_result tel__sink_memory_export(const tel_batch* batch, void* user_
     for (i = 0; i < batch->log_count; i++) { tel__sink_store_log(s, &batch->logs[i]); }
     if (batch->metric_count && batch->deadline_unix_ns != s->round) {
         s->round = batch->deadline_unix_ns;
-        s->view_count = s->view_room = 0;
+        s->views.count = s->views.room = 0;
         tel__memory_rewind(&s->metrics);
     }
     for (i = 0; i < batch->metric_count; i++) { tel__sink_store_metric(s, &batch->metrics[i]); }
@@ -9947,12 +9812,12 @@ TEL__COLD tel_batch tel__sink_memory_read(const tel_memory* handle) {
     memset(&b, 0, sizeof b);
     if (!s) { return b; }
     b.resource = s->resource;
-    b.spans = s->spans;
-    b.span_count = s->span_count;
-    b.logs = s->logs;
-    b.log_count = s->log_count;
-    b.metrics = s->views;
-    b.metric_count = s->view_count;
+    b.spans = (const tel_span_view*)s->spans.items;
+    b.span_count = s->spans.count;
+    b.logs = (const tel_log_view*)s->logs.items;
+    b.log_count = s->logs.count;
+    b.metrics = (const tel_metric_view*)s->views.items;
+    b.metric_count = s->views.count;
     return b;
 }
 
@@ -9962,7 +9827,7 @@ TEL__COLD tel_batch tel__sink_memory_read(const tel_memory* handle) {
    cannot be used is named in one diagnostic, with its text, and counts as unset; a field that cannot be
    used fails, because the author of the code is there to mend it.
 
-   Uses      R01 platform, R05 ids, R06 memory, R07 text, R08 diag, R09 attrs, R18 http (URLs).  Used by R21.
+   Uses      R01 platform, R05-R09, R15 pipeline (limits), R18 http (URLs).            Used by   R21.
    Threads   called from tel_init and, in the child of fork, from the one thread that is left.
    Holds     every text in a resolved struct is NUL-terminated and within its array; a timeout is never 0
              (TEL_FOREVER: none); batch <= queue; header lines hold no CR, LF or NUL but their ends;
@@ -9989,8 +9854,7 @@ typedef struct tel__config {
     bool      parent_based;                 /* children follow their parent's sampled flag */
     uint64_t  threshold;                    /* sample iff the low 56 bits of the trace id are >= this */
     double    sample_ratio;                 /* what threshold was made of; 0: never */
-    uint32_t  span_delay_ms, span_timeout_ms, span_queue, span_batch;
-    uint32_t  log_delay_ms, log_timeout_ms, log_queue, log_batch;
+    tel__pipeline_limits limits[2];         /* of spans, of logs */
     uint32_t  metric_interval_ms, metric_timeout_ms;
     uint32_t  ring_bytes, max_threads, max_series, max_live_spans;
     size_t    memory_limit;
@@ -10017,13 +9881,6 @@ typedef struct tel__config_source {
     bool        ignore_env;
     tel__diag*  diag;
 } tel__config_source;
-
-TEL__COLD tel__config_source tel__config_from(bool ignore_env, tel__diag* diag) {
-    tel__config_source s;
-    s.ignore_env = ignore_env;
-    s.diag = diag;
-    return s;
-}
 
 /* ---- variables -------------------------------------------------------------------------------------- */
 
@@ -10077,7 +9934,7 @@ TEL__COLD int tel__config_choice(const tel__config_source* s, const char* name, 
 /* How much the SDK says about itself: 0 nothing, then the levels of tel_diag. Asked for before anything
    else is resolved, so that it governs what resolving has to say. Unset is 2, warnings and errors. */
 TEL__COLD int tel__config_log_level(const tel_desc* desc, tel__diag* diag) {
-    tel__config_source s = tel__config_from(desc->ignore_env, diag);
+    tel__config_source s = { desc->ignore_env, diag };
     int i = tel__config_choice(&s, "OTEL_LOG_LEVEL", "none\0error\0warn\0info\0debug\0trace\0",
                                "none, error, warn, info, debug or trace");
     return i < 0 ? 2 : i > 4 ? 4 : i;
@@ -10311,16 +10168,16 @@ TEL__COLD void tel__config_sampler(tel__config* c, const tel_desc* desc, const t
 
 /* One family of batch variables. A batch larger than its queue would never fill. */
 TEL__COLD void tel__config_batch(const tel__config_source* s, const char names[4][32], uint32_t delay,
-                               uint32_t* delay_ms, uint32_t* timeout_ms, uint32_t* queue, uint32_t* batch) {
-    *delay_ms = tel__config_number(s, names[0], 0, INT32_MAX, delay);
-    *timeout_ms = tel__config_timeout(s, names[1], 30000);
-    *queue = tel__config_number(s, names[2], 1, INT32_MAX, 2048);
-    *batch = tel__config_number(s, names[3], 1, INT32_MAX, 512);
-    if (*batch <= *queue) { return; }
+                                 tel__pipeline_limits* out) {
+    out->delay_ms = tel__config_number(s, names[0], 0, INT32_MAX, delay);
+    out->timeout_ms = tel__config_timeout(s, names[1], 30000);
+    out->queue = tel__config_number(s, names[2], 1, INT32_MAX, 2048);
+    out->batch = tel__config_number(s, names[3], 1, INT32_MAX, 512);
+    if (out->batch <= out->queue) { return; }
     if (tel__config_env(s, names[3]).data) {
         tel__config_bad(s, names[3], tel__config_env(s, names[3]), "within the queue size (cut to it)");
     }
-    *batch = *queue;
+    out->batch = out->queue;
 }
 
 TEL__COLD void tel__config_times(tel__config* c, const tel_desc* desc, const tel__config_source* s) {
@@ -10328,11 +10185,11 @@ TEL__COLD void tel__config_times(tel__config* c, const tel_desc* desc, const tel
         "OTEL_BSP_MAX_QUEUE_SIZE", "OTEL_BSP_MAX_EXPORT_BATCH_SIZE" };
     static const char logs[][32] = { "OTEL_BLRP_SCHEDULE_DELAY", "OTEL_BLRP_EXPORT_TIMEOUT",
         "OTEL_BLRP_MAX_QUEUE_SIZE", "OTEL_BLRP_MAX_EXPORT_BATCH_SIZE" };
-    tel__config_batch(s, spans, 5000, &c->span_delay_ms, &c->span_timeout_ms, &c->span_queue, &c->span_batch);
-    tel__config_batch(s, logs, 1000, &c->log_delay_ms, &c->log_timeout_ms, &c->log_queue, &c->log_batch);
+    tel__config_batch(s, spans, 5000, &c->limits[0]);
+    tel__config_batch(s, logs, 1000, &c->limits[1]);
     c->metric_interval_ms = tel__config_number(s, "OTEL_METRIC_EXPORT_INTERVAL", 1, INT32_MAX, 60000);
     c->metric_timeout_ms = tel__config_timeout(s, "OTEL_METRIC_EXPORT_TIMEOUT", 30000);
-    if (desc->batch_interval_ms) { c->span_delay_ms = c->log_delay_ms = desc->batch_interval_ms; }
+    if (desc->batch_interval_ms) { c->limits[0].delay_ms = c->limits[1].delay_ms = desc->batch_interval_ms; }
     if (desc->metric_interval_ms) { c->metric_interval_ms = desc->metric_interval_ms; }
 }
 
@@ -10362,7 +10219,7 @@ TEL__COLD const char* tel__config_fault(const tel_desc* d) {
 
 /* Everything but the sinks. On failure nothing is held; on success tel__config_free gives it back. */
 TEL__COLD tel_result tel__config_resolve(const tel_desc* desc, tel__memory* m, tel__diag* diag, tel__config* out) {
-    tel__config_source s = tel__config_from(desc->ignore_env, diag);
+    tel__config_source s = { desc->ignore_env, diag };
     const char* fault = tel__config_fault(desc);
     memset(out, 0, sizeof *out);
     if (fault) {
@@ -10415,13 +10272,6 @@ TEL__COLD bool tel__config_endpoint(const tel__config_source* s, const char* nam
     return false;
 }
 
-/* RFC 9110, 5.6.2. */
-TEL__COLD bool tel__config_is_token(tel_text t) {
-    size_t i = 0;
-    while (i < t.size && (tel__http_is_alnum(t.data[i]) || memchr("!#$%&'*+-.^_`|~", t.data[i], 15))) { i++; }
-    return i > 0 && i == t.size;
-}
-
 /* Whether a later entry of the list names the same header: the last one counts. */
 TEL__COLD bool tel__config_named_again(tel_text rest, tel_text name) {
     tel_text item, key;
@@ -10438,7 +10288,7 @@ TEL__COLD const char* tel__config_header(tel_text name, tel_text value, tel__tex
                                      "Transfer-Encoding", "Connection" };
     size_t i, size = 0, room = o->capacity - o->size;
     char* at = o->data + o->size + name.size + 2;
-    if (!tel__config_is_token(name)) { return "its name is not a header name"; }
+    if (!tel__http_is_token(name)) { return "its name is not a header name"; }
     for (i = 0; i < TEL__ARRAY_SIZE(ours); i++) {
         if (tel__text_equal_nocase(name, tel__text_of(ours[i]))) { return "the exporter sets this one itself"; }
     }
@@ -10446,11 +10296,7 @@ TEL__COLD const char* tel__config_header(tel_text name, tel_text value, tel__tex
     if (tel__text_percent_decode(value, at, value.size, &size) != TEL_OK) {
         return "its value has a broken %XX escape";
     }
-    for (i = 0; i < size; i++) {
-        if (((unsigned char)at[i] < ' ' && at[i] != '\t') || at[i] == 0x7f) {
-            return "its value has a control character";
-        }
-    }
+    if (!tel__http_is_clean(tel__http_slice(at, size), true)) { return "its value has a control character"; }
     tel__text_put(o, name.data, name.size);
     TEL__TEXT_LIT(o, ": ");
     o->size += size;
@@ -10483,7 +10329,7 @@ TEL__COLD void tel__config_headers(const tel__config_source* s, const char* orig
             fault = tel__config_header(name, tel__text_trim(item), &o);
         }
         if (!fault) { continue; }
-        if (!tel__config_is_token(name)) { name.size = 0; }
+        if (!tel__http_is_token(name)) { name.size = 0; }
         tel__diag_report(s->diag, TEL__DIAG_HEADERS, "%s, entry %u%s%.*s: %s", origin, place,
                          name.size ? " " : "", name.size > 64 ? 64 : (int)name.size, name.data, fault);
     }
@@ -10549,7 +10395,7 @@ TEL__COLD tel_result tel__config_otlp_code(const tel__config_source* s, const te
 TEL__COLD tel_result tel__config_otlp_resolve(const tel_otlp_desc* desc, bool ignore_env, tel__diag* diag,
                                             tel__config_otlp* out) {
     static const char paths[][12] = { "v1/metrics", "v1/traces", "v1/logs" };
-    tel__config_source s = tel__config_from(ignore_env, diag);
+    tel__config_source s = { ignore_env, diag };
     tel__config_otlp_signal* all = &out->signals[TEL__CONFIG_ALL];
     tel__http_url base, own;
     tel_otlp_desc d;
@@ -10593,7 +10439,7 @@ TEL__COLD bool tel__config_is_host(tel_text t) {
 /* desc may be NULL. TEL_ERR_ARGUMENT: a field cannot be used, and a diagnostic names it. */
 TEL__COLD tel_result tel__config_prometheus_resolve(const tel_prometheus_desc* desc, bool ignore_env, tel__diag* diag,
                                                   tel__config_prometheus* out) {
-    tel__config_source s = tel__config_from(ignore_env, diag);
+    tel__config_source s = { ignore_env, diag };
     tel_text host = tel__text_of(desc ? desc->host : NULL), v;
     memset(out, 0, sizeof *out);
     out->port = desc ? desc->port : 0;
@@ -10635,6 +10481,9 @@ TEL__COLD tel_result tel__config_prometheus_resolve(const tel_prometheus_desc* d
 #define TEL__LIFECYCLE_MAGIC (0x74656c00u ^ TEL__BUILD_TAG)
 #define TEL__LIFECYCLE_EXIT_MS 2000u
 
+/* What the SDK's own observers are given. */
+typedef struct tel__lifecycle_self { tel_instance* inst; int signal; } tel__lifecycle_self;
+
 struct tel_instance {
     uint32_t           magic;           /* another copy of this header adopts only what it understands */
     tel__atomic_u32    refs, closed, drained;   /* drained: the last drain is done, who ends now is too late */
@@ -10651,7 +10500,7 @@ struct tel_instance {
     tel__spans         spans;
     tel__pipeline      pipeline;
     tel__sink_source   source;          /* of Prometheus pages */
-    size_t             sink_slots;
+    tel__lifecycle_self self[3];
     tel_sink           sinks[TEL__PIPELINE_SINKS];
     uint32_t           prometheus_port;
     tel__atomic_u64    ignored, unregistered[2];
@@ -10679,7 +10528,7 @@ TEL__COLD void tel__lifecycle_destroy(tel_instance* inst) {
     tel__memory memory;
     if (!inst->pipeline.closed) { tel__pipeline_close(&inst->pipeline); }
     if (tel__atomic_load_u32(&inst->memory.pins)) { return; }       /* a worker still stands on it: it stays */
-    tel__pipeline_free(&inst->pipeline, inst->sink_slots);
+    tel__pipeline_free(&inst->pipeline);
     tel__metric_close(&inst->metrics);
     tel__span_free(&inst->spans);
     tel__memory_free(&inst->memory, inst->registry.shared.data, inst->registry.shared.size);
@@ -10891,29 +10740,28 @@ TEL__COLD void tel__lifecycle_observe(tel_observation* o, uint64_t v, const char
 }
 
 /* otel.sdk.processor.*.processed: what left the rings, and what never did (semantic conventions, "SDK metrics"). */
-TEL__COLD void tel__lifecycle_observe_processed(tel_observation* o, tel_instance* inst, int signal) {
+TEL__COLD void tel__lifecycle_observe_processed(tel_observation* o, void* user_data) {
+    const tel__lifecycle_self* self = (const tel__lifecycle_self*)user_data;
+    int signal = self->signal;
     const char* type = signal == 1 ? "batching_span_processor" : "batching_log_processor";
     const char* name = signal == 1 ? "batching_span_processor/0" : "batching_log_processor/0";
     tel_stats s;
-    tel__lifecycle_stats(inst, &s);
+    tel__lifecycle_stats(self->inst, &s);
     tel__lifecycle_observe(o, s.recorded[signal] - s.dropped[signal] - s.queued[signal], type, name, NULL);
     if (s.dropped[signal]) { tel__lifecycle_observe(o, s.dropped[signal], type, name, "queue_full"); }
 }
-TEL__COLD void tel__lifecycle_observe_spans(tel_observation* o, void* user_data) {
-    tel__lifecycle_observe_processed(o, (tel_instance*)user_data, 1);
-}
-TEL__COLD void tel__lifecycle_observe_logs(tel_observation* o, void* user_data) {
-    tel__lifecycle_observe_processed(o, (tel_instance*)user_data, 2);
-}
 
-TEL__COLD void tel__lifecycle_observe_exported(tel_observation* o, tel_instance* inst, int signal) {
+TEL__COLD void tel__lifecycle_observe_exported(tel_observation* o, void* user_data) {
+    const tel__lifecycle_self* self = (const tel__lifecycle_self*)user_data;
+    tel__pipeline* p = &self->inst->pipeline;
+    int signal = self->signal;
     uint32_t k;
-    for (k = 0; k < inst->pipeline.sink_count; k++) {
-        tel__pipeline_sink* sink = &inst->pipeline.sinks[k];
+    for (k = 0; k < p->sink_count; k++) {
+        tel__pipeline_sink* sink = &p->sinks[k];
         tel_sink_stats s;
         char type[64], name[80];
         if (!tel__pipeline_wants(sink, signal)) { continue; }
-        tel__pipeline_sink_stats(&inst->pipeline, sink, &s);
+        tel__pipeline_sink_stats(p, sink, &s);
         snprintf(type, sizeof type, "%s_%s_exporter", s.name, signal == 0 ? "metric" : signal == 1 ? "span" : "log");
         snprintf(name, sizeof name, "%s/%u", type, (unsigned)k);
         tel__lifecycle_observe(o, s.delivered[signal], type, name, NULL);
@@ -10921,36 +10769,29 @@ TEL__COLD void tel__lifecycle_observe_exported(tel_observation* o, tel_instance*
         if (s.dropped_failed[signal]) { tel__lifecycle_observe(o, s.dropped_failed[signal], type, name, "rejected"); }
     }
 }
-TEL__COLD void tel__lifecycle_exported_points(tel_observation* o, void* user_data) {
-    tel__lifecycle_observe_exported(o, (tel_instance*)user_data, 0);
-}
-TEL__COLD void tel__lifecycle_exported_spans(tel_observation* o, void* user_data) {
-    tel__lifecycle_observe_exported(o, (tel_instance*)user_data, 1);
-}
-TEL__COLD void tel__lifecycle_exported_logs(tel_observation* o, void* user_data) {
-    tel__lifecycle_observe_exported(o, (tel_instance*)user_data, 2);
-}
 
 TEL__COLD void tel__lifecycle_self_metrics(tel_instance* inst) {
-    static const struct { const char* name; const char* unit; void (*func)(tel_observation* o,
-                                                                           void* user_data); } list[] = {
-        { "otel.sdk.processor.span.processed", "{span}", tel__lifecycle_observe_spans },
-        { "otel.sdk.processor.log.processed", "{log_record}", tel__lifecycle_observe_logs },
-        { "otel.sdk.exporter.span.exported", "{span}", tel__lifecycle_exported_spans },
-        { "otel.sdk.exporter.log.exported", "{log_record}", tel__lifecycle_exported_logs },
-        { "otel.sdk.exporter.metric_data_point.exported", "{data_point}", tel__lifecycle_exported_points }
+    static const struct { const char* name; const char* unit; int signal; } list[] = {
+        { "otel.sdk.processor.span.processed", "{span}", 1 },
+        { "otel.sdk.processor.log.processed", "{log_record}", 2 },
+        { "otel.sdk.exporter.span.exported", "{span}", 1 },
+        { "otel.sdk.exporter.log.exported", "{log_record}", 2 },
+        { "otel.sdk.exporter.metric_data_point.exported", "{data_point}", 0 }
     };
     size_t i;
     for (i = 0; i < TEL__ARRAY_SIZE(list); i++) {
+        tel__lifecycle_self* self = &inst->self[list[i].signal];
         tel_observer_desc d;
+        self->inst = inst;
+        self->signal = list[i].signal;
         memset(&d, 0, sizeof d);
         d.kind = TEL_OBSERVE_COUNTER;
         d.name = list[i].name;
         d.unit = list[i].unit;
         d.description = "The SDK about itself";
         d.scope = &tel__lifecycle_scope;
-        d.func = list[i].func;
-        d.user_data = inst;
+        d.func = i < 2 ? tel__lifecycle_observe_processed : tel__lifecycle_observe_exported;
+        d.user_data = self;
         tel__metric_observer_add(&inst->metrics, &d, false);
     }
 }
@@ -10959,22 +10800,11 @@ TEL__COLD void tel__lifecycle_self_metrics(tel_instance* inst) {
 
 TEL__COLD bool tel__lifecycle_otlp_reachable(const tel_otlp_desc* desc, const char* url) {
     tel__http_url parsed;
-    if (desc && desc->post_fn) { return true; }
-#if TEL__CURL
-    (void)url; (void)parsed;
-    return true;
-#else
-#if TEL_NO_HTTP
-    (void)url; (void)parsed;
-    tel__diag_report(&tel__root.opening->diag, TEL__DIAG_URL,
-                     "built with TEL_NO_HTTP, OTLP needs tel_otlp_desc.post_fn");
+    if (TEL__CURL || (desc && desc->post_fn)) { return true; }
+    if (!TEL_NO_HTTP && tel__http_url_parse(tel__text_of(url), &parsed) == TEL_OK && !parsed.tls) { return true; }
+    tel__diag_report(&tel__root.opening->diag, TEL_NO_HTTP ? TEL__DIAG_URL : TEL__DIAG_NO_TLS, "%s",
+                     TEL_NO_HTTP ? "built with TEL_NO_HTTP, OTLP needs tel_otlp_desc.post_fn" : url);
     return false;
-#else
-    if (tel__http_url_parse(tel__text_of(url), &parsed) == TEL_OK && !parsed.tls) { return true; }
-    tel__diag_report(&tel__root.opening->diag, TEL__DIAG_NO_TLS, "%s", url);
-    return false;
-#endif
-#endif
 }
 
 TEL__COLD tel_result tel__lifecycle_open_otlp(tel_sink* self, const tel_allocator* a) {
@@ -11026,16 +10856,27 @@ TEL__COLD tel_result tel__lifecycle_open_text(tel_sink* self, const tel_allocato
     return tel__sink_text_open(self, &tel__root.opening->memory);
 }
 
-TEL__COLD void tel__lifecycle_sink_otlp(tel_sink* s, const tel_otlp_desc* desc) {
-    memset(s, 0, sizeof *s);
-    s->name = "otlp_http_json";
-    s->open_fn = tel__lifecycle_open_otlp;
-    s->export_fn = tel__sink_otlp_export;
-    s->flush_fn = tel__sink_otlp_flush;
-    s->close_fn = tel__sink_otlp_close;
-    s->stats_fn = tel__sink_otlp_stats;
-    s->fork_fn = tel__sink_otlp_fork;
-    s->config = desc;
+TEL__COLD tel_sink tel__lifecycle_sink(const char* name, const void* config,
+                                       tel_result (*open_fn)(tel_sink* self, const tel_allocator* a),
+                                       tel_result (*export_fn)(const tel_batch* batch, void* user_data),
+                                       void (*close_fn)(void* user_data)) {
+    tel_sink s;
+    memset(&s, 0, sizeof s);
+    s.name = name;
+    s.config = config;
+    s.open_fn = open_fn;
+    s.export_fn = export_fn;
+    s.close_fn = close_fn;
+    return s;
+}
+
+TEL__COLD tel_sink tel__lifecycle_sink_otlp(const tel_otlp_desc* desc) {
+    tel_sink s = tel__lifecycle_sink("otlp_http_json", desc, tel__lifecycle_open_otlp, tel__sink_otlp_export,
+                                     tel__pipeline_delivery_close);
+    s.flush_fn = tel__pipeline_delivery_flush;
+    s.stats_fn = tel__pipeline_delivery_stats;
+    s.fork_fn = tel__sink_otlp_fork;
+    return s;
 }
 
 /* ---- fork ---- */
@@ -11078,8 +10919,7 @@ TEL__COLD void tel__lifecycle_fork_threads(tel_instance* inst) {
         next = t->next;
         if (t == tel__thread_me.ring) { mine = t; continue; }
         tel__memory_free(&inst->memory, t->tracer, sizeof *t->tracer);
-        tel__memory_free(&inst->memory, t->own.data, t->own.size);
-        tel__memory_free_lines(&inst->memory, t, sizeof *t);
+        tel__ring_thread_free(t);
         tel__atomic_add_u32(&inst->refs, (uint32_t)-1);
     }
     inst->registry.threads = mine;
@@ -11173,7 +11013,7 @@ TEL__COLD tel_result tel__lifecycle_open_sinks(tel_instance* inst, const tel_des
     tel_result r = TEL_OK;
     uint32_t said;
     if (!count) {
-        tel__lifecycle_sink_otlp(&fallback, NULL);
+        fallback = tel__lifecycle_sink_otlp(NULL);
         list = &fallback;
         count = 1;
     }
@@ -11197,16 +11037,13 @@ TEL__COLD tel_result tel__lifecycle_open_sinks(tel_instance* inst, const tel_des
     }
     tel__root.opening = NULL;
     tel__root.opening_desc = NULL;
-    if (r == TEL_OK) {
-        inst->sink_slots = count;
-        r = tel__pipeline_init(&inst->pipeline, inst->sinks, count);
-        if (r == TEL_OK) { return r; }
-        i = count + 1;
+    if (tel__pipeline_init(&inst->pipeline, inst->sinks, r == TEL_OK ? count : 0) != TEL_OK) {
+        r = TEL_ERR_MEMORY;
+        i++;                            /* the last one is open too */
     }
-    while (--i > 0) {
+    while (r != TEL_OK && --i > 0) {
         if (inst->sinks[i - 1].close_fn) { inst->sinks[i - 1].close_fn(inst->sinks[i - 1].user_data); }
     }
-    if (i == 0 && !inst->sink_slots) { tel__pipeline_init(&inst->pipeline, inst->sinks, 0); }
     return r;
 }
 
@@ -11218,14 +11055,14 @@ TEL__COLD void tel__lifecycle_remember(tel_instance* inst, const tel_desc* desc)
     d->service_version = c->service_version;
     d->resource = c->resource;
     d->sinks = inst->sinks;
-    d->sink_count = inst->sink_slots;
+    d->sink_count = inst->pipeline.sink_count;
     d->sample_ratio = c->sample_ratio > 0 ? c->sample_ratio : TEL_NEVER;
     d->ring_bytes = c->ring_bytes;
     d->max_threads = c->max_threads;
     d->max_series = c->max_series;
     d->max_live_spans = c->max_live_spans;
     d->metric_interval_ms = c->metric_interval_ms;
-    d->batch_interval_ms = c->span_delay_ms;
+    d->batch_interval_ms = c->limits[0].delay_ms;
     d->memory_limit = c->memory_limit;
     d->allocator = inst->memory.allocator;
 }
@@ -11233,8 +11070,6 @@ TEL__COLD void tel__lifecycle_remember(tel_instance* inst, const tel_desc* desc)
 TEL__COLD void tel__lifecycle_wire(tel_instance* inst) {
     tel__pipeline* p = &inst->pipeline;
     const tel__config* c = &inst->config;
-    tel__pipeline_limits spans = { c->span_delay_ms, c->span_batch, c->span_queue, c->span_timeout_ms };
-    tel__pipeline_limits logs = { c->log_delay_ms, c->log_batch, c->log_queue, c->log_timeout_ms };
     inst->source.resource = &c->resource;
     inst->source.metrics = p->metrics = &inst->metrics;
     inst->source.memory = p->memory = &inst->memory;
@@ -11246,8 +11081,8 @@ TEL__COLD void tel__lifecycle_wire(tel_instance* inst) {
     p->resource = c->resource;
     p->metric_interval_ms = c->metric_interval_ms;
     p->metric_timeout_ms = c->metric_timeout_ms;
-    p->limits[0] = spans;
-    p->limits[1] = logs;
+    p->limits[0] = c->limits[0];
+    p->limits[1] = c->limits[1];
 }
 
 /* Builds the rooms of an instance whose config is resolved. What was built on a failure is freed by destroy. */
@@ -11485,14 +11320,13 @@ TEL__INLINE bool tel__api_called_back(void) { return tel__thread_me.quiet || tel
 TEL_API tel_result tel__init(const tel_desc* desc, uint32_t build_tag) {
     tel_desc zero;
     tel__diag diag;
+    tel__diag_init(&diag, NULL);
     if (build_tag != TEL__BUILD_TAG) {
-        tel__diag_init(&diag, NULL);
         tel__diag_report(&diag, TEL__DIAG_BUILD, "tags %08x and %08x", (unsigned)build_tag, (unsigned)TEL__BUILD_TAG);
         return TEL_ERR_BUILD;
     }
     memset(&zero, 0, sizeof zero);
     if (desc && (desc->tel__canary_begin || desc->tel__canary_end)) {
-        tel__diag_init(&diag, NULL);
         tel__diag_report(&diag, TEL__DIAG_DESC, "was not zeroed");
         return TEL_ERR_ARGUMENT;
     }
@@ -11502,10 +11336,8 @@ TEL_API tel_result tel__init(const tel_desc* desc, uint32_t build_tag) {
 
 TEL_API tel_result tel_flush(uint32_t timeout_ms) {
     uint64_t deadline = tel__clock_deadline(timeout_ms);
-    tel_instance* inst;
+    tel_instance* inst = tel__api_called_back() ? NULL : tel__lifecycle_acquire();
     tel_result r;
-    if (tel__api_called_back()) { return TEL_ERR_STATE; }
-    inst = tel__lifecycle_acquire();
     if (!inst) { return TEL_ERR_STATE; }
     r = tel__pipeline_flush(&inst->pipeline, deadline);
     tel__lifecycle_release(inst);
@@ -11518,10 +11350,8 @@ TEL_API tel_result tel_shutdown(uint32_t timeout_ms) {
 
 TEL_API tel_result tel_pump(uint32_t timeout_ms) {
     uint64_t deadline = tel__clock_deadline(timeout_ms);
-    tel_instance* inst;
+    tel_instance* inst = tel__api_called_back() ? NULL : tel__lifecycle_acquire();
     tel_result r = TEL_ERR_TIMEOUT;
-    if (tel__api_called_back()) { return TEL_ERR_STATE; }
-    inst = tel__lifecycle_acquire();
     if (!inst) { return TEL_ERR_STATE; }
     if (tel__pipeline_enter(&inst->pipeline, deadline)) {
         tel__pipeline_round(&inst->pipeline, false, deadline);
@@ -11585,13 +11415,19 @@ TEL_API void tel_counter_addf(tel_counter* c, double n) {
     tel__api_add(c, TEL__METRIC_COUNTER, 0, n, true);
 }
 
-TEL__NOINLINE void tel__api_set(tel__metric_instrument* inst, double v) {
+/* The same for a gauge, which takes any number, or a histogram. */
+TEL__NOINLINE void tel__api_put(tel__metric_instrument* inst, tel__metric_kind kind, double v) {
     tel_instance* in = tel__lifecycle_idle() ? NULL : tel__lifecycle_enter(-1);
     tel__metric_series* s;
     if (!in) { return; }
-    s = tel__metric_own_series(&in->metrics, inst, TEL__METRIC_GAUGE);
-    if (v != v) { tel__diag_note(&in->diag, TEL__DIAG_VALUE, s->metric->name); return; }
-    tel__metric_series_set(s, v);
+    s = tel__metric_own_series(&in->metrics, inst, kind);
+    if (kind == TEL__METRIC_GAUGE ? v != v : !tel__metric_recordable(v)) {
+        tel__diag_note(&in->diag, TEL__DIAG_VALUE, s->metric->name);
+    } else if (kind == TEL__METRIC_GAUGE) {
+        tel__metric_series_set(s, v);
+    } else {
+        tel__metric_series_record(s, v);
+    }
 }
 
 TEL_API void tel_gauge_set(tel_gauge* g, double v) {
@@ -11602,16 +11438,7 @@ TEL_API void tel_gauge_set(tel_gauge* g, double v) {
         tel__metric_series_set((tel__metric_series*)tel__metric_list_at(&k->m->by_id, i), v);
         return;
     }
-    tel__api_set(TEL__API_INSTRUMENT(g), v);
-}
-
-TEL__NOINLINE void tel__api_record(tel__metric_instrument* inst, double v) {
-    tel_instance* in = tel__lifecycle_idle() ? NULL : tel__lifecycle_enter(-1);
-    tel__metric_series* s;
-    if (!in) { return; }
-    s = tel__metric_own_series(&in->metrics, inst, TEL__METRIC_HISTOGRAM);
-    if (!tel__metric_recordable(v)) { tel__diag_note(&in->diag, TEL__DIAG_VALUE, s->metric->name); return; }
-    tel__metric_series_record(s, v);
+    tel__api_put(TEL__API_INSTRUMENT(g), TEL__METRIC_GAUGE, v);
 }
 
 TEL_API void tel_histogram_record(tel_histogram* h, double v) {
@@ -11619,7 +11446,7 @@ TEL_API void tel_histogram_record(tel_histogram* h, double v) {
     tel__metric_block* b = TEL__LIKELY(cell != NULL) ? (tel__metric_block*)(uintptr_t)tel__atomic_load_u64(cell) : NULL;
     if (TEL__LIKELY(b && tel__metric_recordable(v))) { tel__metric_block_record(b, v); return; }
     if (tel__lifecycle_idle()) { return; }
-    tel__api_record(TEL__API_INSTRUMENT(h), v);
+    tel__api_put(TEL__API_INSTRUMENT(h), TEL__METRIC_HISTOGRAM, v);
 }
 
 /* The series of an instrument with attributes; NULL: nothing is initialised. */
@@ -11875,51 +11702,30 @@ TEL_API bool tel_log_enabled(tel_severity sev) { (void)sev; return tel_enabled()
 
 /* ---- sinks ---- */
 
-TEL_API tel_sink tel_sink_otlp(const tel_otlp_desc* desc) {
-    tel_sink s;
-    tel__lifecycle_sink_otlp(&s, desc);
-    return s;
-}
+TEL_API tel_sink tel_sink_otlp(const tel_otlp_desc* desc) { return tel__lifecycle_sink_otlp(desc); }
 
 TEL_API tel_sink tel_sink_prometheus(const tel_prometheus_desc* desc) {
-    tel_sink s;
-    memset(&s, 0, sizeof s);
-    s.name = "prometheus_http_text_exporter";
+    tel_sink s = tel__lifecycle_sink("prometheus_http_text_exporter", desc, tel__lifecycle_open_prometheus,
+                                     tel__sink_prometheus_export, NULL);
     s.signal_mask = TEL_PULL;
-    s.open_fn = tel__lifecycle_open_prometheus;
-    s.export_fn = tel__sink_prometheus_export;
 #if !TEL_NO_HTTP
     s.close_fn = tel__sink_prometheus_close;
     s.fork_fn = tel__sink_prometheus_fork;
 #endif
-    s.config = desc;
     return s;
 }
 
-TEL__COLD tel_sink tel__api_text_sink(const char* name, const tel_writer* out,
-                                    tel_result (*fn)(const tel_batch* batch, void* user_data)) {
-    tel_sink s;
-    memset(&s, 0, sizeof s);
-    s.name = name;
-    s.open_fn = tel__lifecycle_open_text;
-    s.export_fn = fn;
-    s.close_fn = tel__sink_text_close;
-    s.config = out;
-    return s;
-}
 TEL_API tel_sink tel_sink_jsonl(const tel_writer* out) {
-    return tel__api_text_sink("otlp_file_exporter", out, tel__sink_jsonl_export);
+    return tel__lifecycle_sink("otlp_file_exporter", out, tel__lifecycle_open_text, tel__sink_jsonl_export,
+                               tel__sink_text_close);
 }
 TEL_API tel_sink tel_sink_console(const tel_writer* out) {
-    return tel__api_text_sink("console", out, tel__sink_console_export);
+    return tel__lifecycle_sink("console", out, tel__lifecycle_open_text, tel__sink_console_export,
+                               tel__sink_text_close);
 }
 
 TEL_API tel_sink tel_sink_memory(tel_memory* memory) {
-    tel_sink s;
-    memset(&s, 0, sizeof s);
-    s.name = "memory";
-    s.open_fn = tel__sink_memory_open;
-    s.export_fn = tel__sink_memory_export;
+    tel_sink s = tel__lifecycle_sink("memory", NULL, tel__sink_memory_open, tel__sink_memory_export, NULL);
     s.user_data = memory;
     return s;
 }
@@ -11936,13 +11742,11 @@ TEL_API tel_result tel_collect(const tel_sink* into) {
     tel_instance* inst;
     tel_batch frame;
     tel_result r;
-    union { const tel_sink* in; void* out; } u;
     if (!into || !into->export_fn) { return TEL_ERR_ARGUMENT; }
     inst = tel__api_called_back() ? NULL : tel__lifecycle_acquire();
     if (!inst) { return TEL_ERR_STATE; }
-    u.in = into;
     tel__pipeline_frame(&inst->pipeline, &frame, inst->pipeline.metric_timeout_ms, UINT64_MAX);
-    r = tel__metric_collect(&inst->metrics, &frame, UINT64_MAX, tel__api_emit, u.out);
+    r = tel__metric_collect(&inst->metrics, &frame, UINT64_MAX, tel__api_emit, (void*)(uintptr_t)into);
     tel__lifecycle_release(inst);
     return r;
 }

@@ -29,7 +29,7 @@ static void check_line(tel_text line, tel_text before) {
 
 int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     static char out[TEL__CONFIG_HEADERS_SIZE];
-    tel__config_source s = tel__config_from(true, NULL);
+    tel__config_source s = { true, NULL };
     tel_text list, rest, line, before;
     list.data = (const char*)data;
     list.size = size;

@@ -509,7 +509,7 @@ static void post_entered(post* o, uint32_t n) {
 static tel_sink_stats post_stats(post* o) {
     tel_sink_stats s;
     memset(&s, 0, sizeof s);
-    tel__pipeline_delivery_stats(&o->d, &s);
+    tel__pipeline_delivery_stats(&s, &o->d);
     return s;
 }
 static void post_end(post* o) {
@@ -528,7 +528,7 @@ static void test_order(void) {
     for (i = 0; i < 40; i++) {
         post_push(o, i, (int)(i % 3), 1 + i);
     }
-    CHECK_INT(tel__pipeline_delivery_flush(&o->d, TEL_FOREVER), TEL_OK);
+    CHECK_INT(tel__pipeline_delivery_flush(TEL_FOREVER, &o->d), TEL_OK);
     CHECK(o->delivered == 40 && o->attempts == 120 && o->wrong == 0);
     CHECK(!pthread_equal(o->who, pthread_self()));
     CHECK(post_stats(o).dropped_failed[0] + post_stats(o).dropped_failed[1] + post_stats(o).dropped_failed[2] == 0);
@@ -547,7 +547,7 @@ static void test_no_thread(void) {
     CHECK(o->delivered == 1 && o->attempts == 2 && pthread_equal(o->who, pthread_self()));
     CHECK_INT(post_stats(o).queued[1], 0);
     CHECK_INT(post_stats(o).dropped_failed[1], 0);
-    CHECK_INT(tel__pipeline_delivery_flush(&o->d, 0), TEL_OK);
+    CHECK_INT(tel__pipeline_delivery_flush(0, &o->d), TEL_OK);
     CHECK(!o->d.worker && o->d.bytes == 0);
     post_end(o);
 }
@@ -598,18 +598,18 @@ static void test_flush(void) {
     post* o = post_make(false);
     uint32_t i;
     where = "flush";
-    CHECK_INT(tel__pipeline_delivery_flush(&o->d, TEL_FOREVER), TEL_OK);    /* nothing to wait for */
+    CHECK_INT(tel__pipeline_delivery_flush(TEL_FOREVER, &o->d), TEL_OK);    /* nothing to wait for */
     o->blocked = true;
     CHECK(tel__pipeline_delivery_room(&o->d));
     for (i = 0; i < 16; i++) { post_push(o, i, 1, 2); }
     CHECK(!tel__pipeline_delivery_room(&o->d));         /* 1024 bytes of 1000 */
     post_entered(o, 1);
     CHECK_INT(post_stats(o).queued[1], 32);             /* what is in flight as well */
-    CHECK_INT(tel__pipeline_delivery_flush(&o->d, 20), TEL_ERR_TIMEOUT);
-    CHECK_INT(tel__pipeline_delivery_flush(&o->d, 0), TEL_ERR_TIMEOUT);
+    CHECK_INT(tel__pipeline_delivery_flush(20, &o->d), TEL_ERR_TIMEOUT);
+    CHECK_INT(tel__pipeline_delivery_flush(0, &o->d), TEL_ERR_TIMEOUT);
     CHECK_INT(o->delivered, 0);
     post_block(o, false);
-    CHECK_INT(tel__pipeline_delivery_flush(&o->d, TEL_FOREVER), TEL_OK);
+    CHECK_INT(tel__pipeline_delivery_flush(TEL_FOREVER, &o->d), TEL_OK);
     CHECK(o->delivered == 16 && o->wrong == 0 && tel__pipeline_delivery_room(&o->d));
     CHECK_INT(post_stats(o).queued[1], 0);
     post_end(o);
@@ -624,7 +624,7 @@ static void test_close_waiting(void) {
     o->failure.retry_after_ms = 50000;
     for (i = 0; i < 5; i++) { post_push(o, i, 1, 2); }
     post_entered(o, 1);
-    CHECK_INT(tel__pipeline_delivery_flush(&o->d, 5), TEL_ERR_TIMEOUT);
+    CHECK_INT(tel__pipeline_delivery_flush(5, &o->d), TEL_ERR_TIMEOUT);
     post_end(o);
     o = post_make(false);                               /* never used */
     post_end(o);

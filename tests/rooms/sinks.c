@@ -622,13 +622,13 @@ static tel__sink_otlp* otlp_open(outbox* box) {
     return o;
 }
 static void otlp_end(tel__sink_otlp* o) {
-    tel__sink_otlp_close(o);
+    tel__pipeline_delivery_close(o);
     CHECK_INT(tel__atomic_load_u64(&memory.used), 0);
 }
 static tel_sink_stats otlp_stats(tel__sink_otlp* o) {
     tel_sink_stats s;
     memset(&s, 0, sizeof s);
-    tel__sink_otlp_stats(&s, o);
+    tel__pipeline_delivery_stats(&s, o);
     return s;
 }
 /* n log records whose bodies are `size` bytes long. */
@@ -741,57 +741,56 @@ static void test_judge(void) {
     tel__sink_otlp* o = otlp_open(&box);
     tel__pipeline_payload payload;
     tel__pipeline_sent sent;
-    tel__sink_answer a;
+    tel__http_response a;
     const char* partial = "{\"partialSuccess\":{\"rejectedLogRecords\":\"4\",\"errorMessage\":\"too old\"}}";
+    const char* negative = "{\"partialSuccess\":{\"rejectedLogRecords\":-4}}";
     uint32_t want;
     size_t i;
     where = "judge";
     memset(&payload, 0, sizeof payload);
-    memset(&a, 0, sizeof a);
+    tel__http_response_reset(&a);
     payload.signal = 2;
     payload.items = 100;
-    a.retry_after_ms = UINT64_MAX;
     for (i = 200; i < 300; i += 33) {
         a.status = (int)i;
-        sent = tel__sink_judge(o, &payload, &a);
+        sent = tel__sink_judge(o, &payload, TEL_OK, &a);
         CHECK(sent.result == TEL_OK && sent.rejected == 0);
     }
     for (i = 0; i < sizeof later / sizeof later[0]; i++) {
         a.status = later[i];
         a.retry_after_ms = 1000 + i;
-        sent = tel__sink_judge(o, &payload, &a);
+        sent = tel__sink_judge(o, &payload, TEL_OK, &a);
         CHECK(sent.result == TEL_ERR_IO && sent.retry_after_ms == 1000 + i);
     }
     for (i = 0; i < sizeof final / sizeof final[0]; i++) {
         a.status = final[i];
-        sent = tel__sink_judge(o, &payload, &a);
+        sent = tel__sink_judge(o, &payload, TEL_OK, &a);
         CHECK(sent.result != TEL_OK && sent.result != TEL_ERR_IO && sent.result != TEL_ERR_TIMEOUT);
     }
     CHECK_INT(tel__atomic_load_u32(&o->most[2]), 50);
     a.status = 413;
-    sent = tel__sink_judge(o, &payload, &a);            /* the same again: not smaller */
+    sent = tel__sink_judge(o, &payload, TEL_OK, &a);            /* the same again: not smaller */
     CHECK_INT(tel__atomic_load_u32(&o->most[2]), 50);
     for (want = 25, payload.items = 50; payload.items; payload.items /= 2, want /= 2) {
-        sent = tel__sink_judge(o, &payload, &a);
+        sent = tel__sink_judge(o, &payload, TEL_OK, &a);
         CHECK_INT(tel__atomic_load_u32(&o->most[2]), want ? want : 1);
     }
     CHECK(tel__atomic_load_u32(&o->most[0]) == UINT32_MAX && tel__atomic_load_u32(&o->most[1]) == UINT32_MAX);
     payload.items = 10;
     a.status = 200;
-    a.body = partial;
-    a.body_size = strlen(partial);
-    sent = tel__sink_judge(o, &payload, &a);
+    tel__http_response_add(&a, partial, strlen(partial));
+    sent = tel__sink_judge(o, &payload, TEL_OK, &a);
     CHECK(sent.result == TEL_OK && sent.rejected == 4);
-    a.body = "{\"partialSuccess\":{\"rejectedLogRecords\":-4}}";
-    a.body_size = strlen(a.body);
-    sent = tel__sink_judge(o, &payload, &a);
+    a.body_size = 0;
+    tel__http_response_add(&a, negative, strlen(negative));
+    sent = tel__sink_judge(o, &payload, TEL_OK, &a);
     CHECK(sent.result == TEL_OK && sent.rejected == 0);
-    a.body = "<html>";
-    a.body_size = 6;
-    sent = tel__sink_judge(o, &payload, &a);            /* 2xx is success whatever it says */
+    a.body_size = 0;
+    tel__http_response_add(&a, "<html>", 6);
+    sent = tel__sink_judge(o, &payload, TEL_OK, &a);            /* 2xx is success whatever it says */
     CHECK(sent.result == TEL_OK && sent.rejected == 0);
-    a.result = TEL_ERR_TIMEOUT;                         /* of the transport: handed on */
-    CHECK_INT(tel__sink_judge(o, &payload, &a).result, TEL_ERR_TIMEOUT);
+    /* Of the transport: handed on. */
+    CHECK_INT(tel__sink_judge(o, &payload, TEL_ERR_TIMEOUT, &a).result, TEL_ERR_TIMEOUT);
     otlp_end(o);
 }
 
