@@ -9078,7 +9078,7 @@ TEL__COLD tel__pipeline_sent tel__sink_judge(tel__sink_otlp* o, const tel__pipel
         return sent;
     }
     tel__diag_report(o->diag, TEL__DIAG_SEND, "%s answered %d %s", target->url, a->status, message);
-    if (a->status == 429 || a->status == 502 || a->status == 503 || a->status == 504) {
+    if (!a->too_large && (a->status == 429 || a->status == 502 || a->status == 503 || a->status == 504)) {
         sent.result = TEL_ERR_IO;
         return sent;
     }

@@ -103,7 +103,7 @@ sanitizers)
         msan) compiler=clang flags="$msan -include $tests/compile/no_getrandom.h" folders="rooms" name="memory";;
         esac
         for source in $(programs $folders); do
-            case $kind $source in
+            case "$kind $source" in
             # Before LLVM 18 AddressSanitizer's own allocator is not safe in the child of a fork that met another thread
             # inside it: the child hangs in it now and then. What fails because of the header fails every time.
             "asan "*/api/fork.c) tries=3;;

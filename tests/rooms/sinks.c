@@ -761,6 +761,9 @@ static void test_judge(void) {
         a.retry_after_ms = 1000 + i;
         sent = tel__sink_judge(o, &payload, TEL_OK, &a);
         CHECK(sent.result == TEL_ERR_IO && sent.retry_after_ms == 1000 + i);
+        a.too_large = true;                     /* a receiver that answers so much is not asked again */
+        CHECK_INT(tel__sink_judge(o, &payload, TEL_OK, &a).result, TEL_ERR_FORMAT);
+        a.too_large = false;
     }
     for (i = 0; i < sizeof final / sizeof final[0]; i++) {
         a.status = final[i];
