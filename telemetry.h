@@ -6765,10 +6765,9 @@ static const tel__otlp_field tel__otlp_fields[] = { TEL__OTLP_FIELDS(TEL__OTLP_R
 
 /* ---- Emitter ------------------------------------------------------------------------------------- */
 
-/* A cursor into the text under construction. It travels by value, so that the compiler may keep it in
-   registers between fields: through a pointer, each byte written could change it. `before` is what the
-   next member or element starts with: an opening bracket that nothing has followed yet, or a comma. So
-   a bracket is never written that must be taken back, which text handed on early would not allow. */
+/* A cursor into the text under construction. `before` is what the next member or element starts with: an
+   opening bracket that nothing has followed yet, or a comma. So a bracket is never written that must be
+   taken back, which text handed on early would not allow. */
 typedef struct tel__otlp_emitter {
     tel__text_out* out;
     char* at;
@@ -6802,7 +6801,8 @@ TEL__INLINE bool tel__otlp_room(tel__otlp_emitter* e, size_t size) {
     return (size_t)(e->end - e->at) >= size;
 }
 
-/* The name of a field, with what stands before it; afterwards there is room for size bytes more. */
+/* The name of a field, with what stands before it; afterwards there is room for size bytes more. As many bytes are
+   copied as no name is longer than: one size for all is a few moves, where its own would be a call. */
 TEL__INLINE bool tel__otlp_name(tel__otlp_emitter* e, const tel__otlp_field* f, size_t size) {
     if (!tel__otlp_room(e, 1u + sizeof tel__otlp_keys.end + size)) { return false; }
     *e->at = e->before;
@@ -11526,7 +11526,9 @@ TEL__COLD tel_result tel__api_observer(const tel_observer_desc* desc, const char
     return r;
 }
 TEL_API tel_result tel_observer_add(const tel_observer_desc* desc) { return tel__api_observer(desc, NULL); }
-TEL_API tel_result tel_observer_remove(const char* name) { return tel__api_observer(NULL, name); }
+TEL_API tel_result tel_observer_remove(const char* name) {
+    return name ? tel__api_observer(NULL, name) : TEL_ERR_ARGUMENT;
+}
 
 TEL_API void tel_observe(tel_observation* o, double v, tel_attrs attrs) {
     if (o) { tel__metric_observe(o, v, 0, attrs); }

@@ -684,6 +684,9 @@ static void test_unopened(void) {
     for (i = 0; i < 5; i++) { tel_collect(&into[i]); }      /* no crash; into[4] takes nothing and says so */
     CHECK_INT(tel_collect(&into[0]), TEL_ERR_STATE);
     CHECK_INT(tel_collect(NULL), TEL_ERR_ARGUMENT);
+    hear_reset();
+    CHECK_INT(tel_observer_remove(NULL), TEL_ERR_ARGUMENT);
+    CHECK(!heard("no function"));               /* what tel_observer_add says of its own argument */
     CHECK_INT(tel_collect(&sink), TEL_OK);
     CHECK(c.points >= 1);
     tel_memory_clear(&memory);
