@@ -7494,16 +7494,17 @@ TEL__INLINE bool tel__prometheus_legal(char c, bool colon) {
    Bytes do as well as code points, since a run of either is one '_'. Returns whether anything else came. */
 TEL__FN bool tel__prometheus_clean(tel__text_out* o, tel_text t, bool colon) {
     char* p = tel__text_reserve(o, t.size);
-    char last = p && o->size ? p[-1] : 0;
     bool any = false;
     size_t i;
-    for (i = 0; p && i < t.size; i++) {
-        bool legal = tel__prometheus_legal(t.data[i], colon);
-        if (!legal && last == '_') { continue; }
-        *p++ = last = legal ? t.data[i] : '_';
-        any = any || legal;
+    if (!p) { return false; }
+    for (i = 0; i < t.size; i++) {
+        char c = t.data[i];
+        if (tel__prometheus_legal(c, colon)) {
+            *p++ = c;
+            any = true;
+        } else if (p == o->data || p[-1] != '_') { *p++ = '_'; }
     }
-    if (p) { o->size = (size_t)(p - o->data); }
+    o->size = (size_t)(p - o->data);
     return any;
 }
 
@@ -9360,7 +9361,7 @@ typedef struct tel__sink_source {
     tel__memory*     memory;
     tel__diag*       diag;
     const tel_attrs* resource;
-    tel__atomic_u64  page;              /* bytes of the last page: the next one finds its room at once */
+    tel__atomic_u64  page;              /* bytes of the last page, room for the next; 0: guess */
 } tel__sink_source;
 
 TEL__COLD tel_result tel__sink_render_batch(const tel_batch* batch, void* user_data) {
@@ -9375,7 +9376,10 @@ TEL__COLD tel_result tel__sink_render(tel__sink_source* source, tel__text_out* o
     memset(&frame, 0, sizeof frame);
     frame.resource = *source->resource;
     frame.deadline_unix_ns = UINT64_MAX;
-    if (out->more_fn) { out->more_fn(out, (size_t)tel__atomic_load_u64(&source->page)); }
+    if (out->more_fn) {
+        uint64_t page = tel__atomic_load_u64(&source->page);
+        out->more_fn(out, (size_t)(page ? page : 100u * tel__atomic_load_u32(&source->metrics->by_id.count)));
+    }
     tel__prometheus_begin(&render, out, source->memory, source->diag);
     r = tel__metric_collect(source->metrics, &frame, UINT64_MAX, tel__sink_render_batch, &render);
     tel__prometheus_end(&render);
