@@ -9240,18 +9240,29 @@ TEL__COLD tel_batch tel__sink_part(const tel_batch* batch, int signal, size_t fr
     return part;
 }
 
-/* Encodes such a part and queues it; a body over the limit is encoded again in two halves. What finds no memory is
-   counted as dropped. */
+/* Encodes such a part and queues it. One over the limit, of bytes or of items, goes in two halves; of a single metric
+   the points are halved. What finds no memory is counted as dropped. */
 TEL__COLD void tel__sink_push(tel__sink_otlp* o, const tel_batch* batch, int signal, size_t from, size_t count) {
     uint64_t items;
     tel_batch part = tel__sink_part(batch, signal, from, count, &items);
     tel__text_out out = tel__text_heap(o->delivery.memory);
     tel__pipeline_payload* payload = NULL;
-    tel_result r = tel__otlp_encode(&part, (tel_signal)(TEL_METRICS << signal), &out);
-    if (out.size > TEL__SINK_BODY && count > 1) {
+    bool many = items > tel__atomic_load_u32(&o->most[signal]);
+    tel_result r = many ? TEL_ERR_LIMIT : tel__otlp_encode(&part, (tel_signal)(TEL_METRICS << signal), &out);
+    if (items > 1 && (many || out.size > TEL__SINK_BODY)) {
         tel__text_heap_free(&out);
-        tel__sink_push(o, batch, signal, from, count / 2);
-        tel__sink_push(o, batch, signal, from + count / 2, count - count / 2);
+        if (count > 1) {
+            tel__sink_push(o, batch, signal, from, count / 2);
+            tel__sink_push(o, batch, signal, from + count / 2, count - count / 2);
+        } else {
+            tel_metric_view half = part.metrics[0];
+            part.metrics = &half;
+            half.point_count = (size_t)items / 2;
+            tel__sink_push(o, &part, signal, 0, 1);
+            half.points += half.point_count;
+            half.point_count = (size_t)items - half.point_count;
+            tel__sink_push(o, &part, signal, 0, 1);
+        }
         return;
     }
     if (r == TEL_OK) { payload = (tel__pipeline_payload*)tel__memory_alloc(o->delivery.memory, sizeof *payload); }
@@ -9281,13 +9292,8 @@ TEL__COLD tel_result tel__sink_otlp_export(const tel_batch* batch, void* user_da
     }
     if (!tel__pipeline_delivery_room(&o->delivery)) { return TEL_ERR_TIMEOUT; }
     for (signal = 0; signal < 3; signal++) {
-        size_t from = 0, count = tel__sink_count(batch, signal);
-        while (from < count) {
-            size_t most = tel__atomic_load_u32(&o->most[signal]);
-            size_t n = count - from < most ? count - from : most;
-            tel__sink_push(o, batch, signal, from, n);
-            from += n;
-        }
+        size_t count = tel__sink_count(batch, signal);
+        if (count) { tel__sink_push(o, batch, signal, 0, count); }
     }
     return TEL_OK;
 }

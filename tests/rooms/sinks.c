@@ -734,6 +734,57 @@ static void test_otlp_413(void) {
     otlp_end(o);
 }
 
+/* The same with metrics: it is their points that are halved, of many metrics and of one; a large one is split by bytes. */
+static void test_otlp_413_points(void) {
+    static tel_point points[64];
+    static tel_scope_view scope;
+    static char large[128 * 1024];
+    tel_metric_view views[4];
+    tel_attr pad = tel_strn("pad", large, sizeof large);
+    outbox box;
+    tel__sink_otlp* o = otlp_open(&box);
+    tel_batch b;
+    int i;
+    where = "otlp_413_points";
+    memset(&b, 0, sizeof b);
+    memset(views, 0, sizeof views);
+    for (i = 0; i < 64; i++) { points[i].unix_ns = 1; }
+    for (i = 0; i < 4; i++) {
+        views[i].scope = &scope;
+        views[i].name = tel__text_of("m");
+        views[i].kind = TEL_GAUGE;
+        views[i].integer = true;
+        views[i].points = points + 16 * i;
+        views[i].point_count = 16;
+    }
+    b.metrics = views;
+    b.metric_count = 4;
+    box.statuses = 4;
+    box.status[0] = box.status[1] = box.status[2] = 413;
+    box.status[3] = 200;
+    CHECK_INT(tel__sink_otlp_export(&b, o), TEL_OK);            /* 64, refused: 32 at a time from here on */
+    CHECK(box.calls == 1 && otlp_stats(o).dropped_failed[0] == 64);
+    CHECK_INT(tel__sink_otlp_export(&b, o), TEL_OK);            /* 32 and 16 refused, then 6 times 8 */
+    CHECK_INT(box.calls, 1 + 2 + 2);
+    CHECK_INT(tel__atomic_load_u32(&o->most[0]), 8);
+    CHECK(box.items == 16 && otlp_stats(o).dropped_failed[0] == 64 + 32 + 16);
+    box.most = box.items = 0;
+    CHECK_INT(tel__sink_otlp_export(&b, o), TEL_OK);
+    CHECK(box.items == 64 && box.most == 8 && box.sound);
+    tel__atomic_store_u32(&o->most[0], UINT32_MAX);
+    box.calls = 0;
+    box.items = 0;
+    box.statuses = 0;
+    memset(large, 'x', sizeof large);
+    for (i = 0; i < 64; i++) { points[i].attrs = tel__attrs(&pad, 1); }
+    views[0].point_count = 64;                                  /* 8 MiB of one metric */
+    b.metric_count = 1;
+    CHECK_INT(tel__sink_otlp_export(&b, o), TEL_OK);
+    CHECK(box.items == 64 && box.bodies_over == 0 && box.sound && box.calls >= 3 && box.calls <= 4);
+    CHECK_INT(otlp_stats(o).dropped_failed[0], 64 + 32 + 16);
+    otlp_end(o);
+}
+
 static void test_judge(void) {
     static const int later[] = { 429, 502, 503, 504 };
     static const int final[] = { 0, 100, 199, 300, 301, 304, 400, 401, 403, 404, 408, 413, 415, 428, 430, 500, 501, 505, 599, 999 };
@@ -832,6 +883,7 @@ int main(void) {
     test_otlp_post();
     test_otlp_split();
     test_otlp_413();
+    test_otlp_413_points();
     test_judge();
     test_otlp_full();
     return check_done();
