@@ -6682,6 +6682,22 @@ TEL__COLD void tel__pipeline_delivery_stats(tel_sink_stats* out, void* user_data
     tel__thread_mutex_unlock(&d->mutex);
 }
 
+/* Without workers, by the one who works: sends again what is due. A round would do so only when it has something new
+   to export, and time does not stand still until then. */
+TEL__COLD void tel__pipeline_resend(tel__pipeline* p, uint64_t until) {
+    tel__thread_local saved = tel__thread_quiet_begin();
+    uint32_t i;
+    for (i = 0; i < p->sink_count && !p->closed; i++) {
+        const tel_sink* sink = &p->sinks[i].sink;
+        tel__pipeline_delivery* d = (tel__pipeline_delivery*)sink->user_data;
+        if (sink->flush_fn != tel__pipeline_delivery_flush || !d->no_thread) { continue; }
+        tel__thread_mutex_lock(&d->mutex);
+        tel__pipeline_delivery_turn(d, until);
+        tel__thread_mutex_unlock(&d->mutex);
+    }
+    tel__thread_quiet_end(saved);
+}
+
 /* In the child of fork: the queue is the parent's business, the worker is not here. The payload that was in
    flight stays allocated. */
 TEL__COLD void tel__pipeline_delivery_fork(tel__pipeline_delivery* d) {
@@ -11365,6 +11381,7 @@ TEL_API tel_result tel_pump(uint32_t timeout_ms) {
     if (!inst) { return TEL_ERR_STATE; }
     if (tel__pipeline_enter(&inst->pipeline, deadline)) {
         tel__pipeline_round(&inst->pipeline, false, deadline);
+        tel__pipeline_resend(&inst->pipeline, deadline);
         tel__pipeline_leave(&inst->pipeline);
         r = TEL_OK;
     }
