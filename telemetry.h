@@ -7841,12 +7841,13 @@ TEL__FN bool tel__prometheus_open(tel__prometheus_render* r, tel_text name, tel_
     return true;
 }
 
-/* Whether a metric may join the open family: of the same type, and from a scope that did not put another
-   metric there ("a.b" and "a_b"). "Metric Metadata": a metric goes for its TYPE, never for its HELP. */
+/* Whether a metric may join the open family: of the same type, and from a scope that did not put another metric there
+   ("a.b" and "a_b", or one name in "{a}" and "{b}"): their samples would be the same. A metric is known by where its
+   name lies, which stays from batch to batch. "Metric Metadata": it goes for its TYPE, never for its HELP. */
 TEL__FN bool tel__prometheus_join(tel__prometheus_render* r, const tel_metric_view* m, tel__prometheus_type type) {
     tel_text name = tel__prometheus_open_name(r);
     uint64_t key = tel__prometheus_hash(0, name), was = 1;
-    uint64_t self = tel__prometheus_hash(0, m->name) + (uint64_t)m->kind;
+    uint64_t self = (uint64_t)(uintptr_t)m->name.data * 8 + (uint64_t)m->kind;
     if (r->type == type) {
         if (m->description.size && tel__prometheus_hash(0, m->description) != r->help) {
             tel__prometheus_say(r, TEL__DIAG_PROMETHEUS, m->name, "has another description than", name);
