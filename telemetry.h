@@ -4712,12 +4712,20 @@ TEL__COLD tel_result tel__metric_observer_remove(tel__metrics* m, const char* na
     return r;
 }
 
-/* One observation; NaN and a negative total of a counter are dropped, of the same set twice the last counts. */
+/* One observation; NaN and a negative total of a counter are dropped, of the same set twice the last counts. Totals of
+   several sets past the limit add up. */
 TEL__COLD void tel__metric_observe(tel_observation* o, double d, int64_t i, tel_attrs attrs) {
     tel__metric_series* s;
+    uint64_t was;
     bool bad = o->metric->real && (d != d || (o->metric->kind == TEL__METRIC_COUNTER && d < 0));
     if (bad) { tel__diag_note(o->m->diag, TEL__DIAG_VALUE, o->metric->name); return; }
     s = tel__metric_series_of(o->m, o->metric, attrs);
+    if (s == tel__atomic_load_ptr(&o->metric->overflow) && o->metric->kind != TEL__METRIC_GAUGE
+        && tel__atomic_load_u32(&s->round) == o->m->round) {
+        was = tel__atomic_load_u64(&s->shared);
+        d += tel__atomic_double(was);
+        i += (int64_t)was;
+    }
     tel__atomic_store_u64(&s->shared, o->metric->real ? tel__atomic_bits(d) : (uint64_t)i);
     tel__atomic_store_u32(&s->round, o->m->round);
 }
