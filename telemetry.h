@@ -6503,8 +6503,8 @@ TEL__COLD void tel__pipeline_delivery_init(tel__pipeline_delivery* d) {
 }
 
 /* One attempt to send. true: settled, and *lost of its items did not arrive. false: again from retry_at on, with
-   exponential backoff and jitter or when the receiver asked for it (OTLP specification, "Failures"). `until` cuts
-   the attempt short, not the payload's own time. Without d->mutex. */
+   exponential backoff and jitter or when the receiver asked for it (OTLP specification, "Failures"); "now" counts
+   once, or the two would spin. `until` cuts the attempt short, not the payload's own time. Without d->mutex. */
 TEL__COLD bool tel__pipeline_attempt(tel__pipeline_delivery* d, tel__pipeline_payload* payload, uint64_t until,
                                      uint64_t* lost) {
     uint32_t timeout = d->timeout_ms[payload->signal];
@@ -6523,7 +6523,7 @@ TEL__COLD bool tel__pipeline_attempt(tel__pipeline_delivery* d, tel__pipeline_pa
     }
     if (sent.result != TEL_ERR_IO && sent.result != TEL_ERR_TIMEOUT) { return true; }
     wait = payload->pause_ns * (80 + tel__id_next(&d->jitter) % 41) / 100;
-    if (sent.retry_after_ms != UINT64_MAX) {
+    if (sent.retry_after_ms != UINT64_MAX && (sent.retry_after_ms || payload->pause_ns == 1000000000u)) {
         wait = sent.retry_after_ms < 3600000u ? sent.retry_after_ms * 1000000u : payload->give_up_at;
     }
     if (now >= payload->give_up_at || wait >= payload->give_up_at - now) { return true; }
