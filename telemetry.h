@@ -9077,22 +9077,33 @@ typedef struct tel__sink_otlp {
 
 static const char tel__sink_nouns[3][16] = { "metric points", "spans", "log records" };
 
-/* Reads an answer as the specification wants it (OTLP specification, "Failures"); result is of the transport. */
+/* Of a long answer only the beginning is kept, cut in errorMessage most likely: ended there, it can be read. */
+TEL__COLD void tel__sink_end_body(tel__http_response* a) {
+    char* end = a->body + a->body_size;
+    if (a->body_size != sizeof a->body - 1 || a->total == a->body_size) { return; }
+    if (end[-4] == '\\') { end[-4] = ' '; }
+    memcpy(end - 3, "\"}}", 3);
+}
+
+/* Reads an answer as the specification wants it (OTLP specification, "Failures"); result is of the transport. A final
+   status is the receiver's word, also when the rest of its answer is lost: what it took must not come twice. */
 TEL__COLD tel__pipeline_sent tel__sink_judge(tel__sink_otlp* o, const tel__pipeline_payload* payload,
-                                             tel_result result, const tel__http_response* a) {
+                                             tel_result result, tel__http_response* a) {
     const tel__sink_target* target = &o->targets[payload->signal];
     tel__pipeline_sent sent = { result, a->retry_after_ms, 0 };
     char message[256];
     int64_t rejected = 0;
-    if (result != TEL_OK) {
+    if (result != TEL_OK && (a->status < 200 || (result != TEL_ERR_IO && result != TEL_ERR_TIMEOUT))) {
         if (tel__atomic_load_u32(&o->delivery.stop)) { return sent; }
         tel__diag_report(o->diag, TEL__DIAG_SEND, "%s: %s (is a collector listening there?)", target->url,
                          tel__diag_result(result));
         return sent;
     }
     message[0] = 0;
+    tel__sink_end_body(a);
     tel__otlp_read_response(a->body, a->body_size, &rejected, message, sizeof message);
     if (a->status >= 200 && a->status < 300) {
+        sent.result = TEL_OK;
         sent.rejected = rejected > 0 ? (uint64_t)rejected : 0;
         if (sent.rejected) {
             tel__diag_report(o->diag, TEL__DIAG_REJECTED, "%s: %llu %s: %s", target->url,

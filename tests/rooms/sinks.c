@@ -843,8 +843,51 @@ static void test_judge(void) {
     tel__http_response_add(&a, "<html>", 6);
     sent = tel__sink_judge(o, &payload, TEL_OK, &a);            /* 2xx is success whatever it says */
     CHECK(sent.result == TEL_OK && sent.rejected == 0);
+    a.status = 0;
     /* Of the transport: handed on. */
     CHECK_INT(tel__sink_judge(o, &payload, TEL_ERR_TIMEOUT, &a).result, TEL_ERR_TIMEOUT);
+    otlp_end(o);
+}
+
+/* Answers of which a part is lost: by the connection, or to the room that there is for them. */
+static void test_judge_cut(void) {
+    static const char partial[] = "{\"partialSuccess\":{\"rejectedLogRecords\":\"4\",\"errorMessage\":\"";
+    outbox box;
+    tel__sink_otlp* o = otlp_open(&box);
+    tel__pipeline_payload payload;
+    tel__pipeline_sent sent;
+    tel__http_response a;
+    int i, j;
+    where = "judge_cut";
+    memset(&payload, 0, sizeof payload);
+    payload.signal = 2;
+    payload.items = 10;
+    for (i = 0; i < 2; i++) {
+        tel_result lost = i ? TEL_ERR_IO : TEL_ERR_TIMEOUT;
+        tel__http_response_reset(&a);
+        a.status = 200;                         /* it has them: again would be twice */
+        CHECK_INT(tel__sink_judge(o, &payload, lost, &a).result, TEL_OK);
+        a.status = 400;                         /* it will never take them */
+        CHECK_INT(tel__sink_judge(o, &payload, lost, &a).result, TEL_ERR_FORMAT);
+        a.status = 503;
+        CHECK_INT(tel__sink_judge(o, &payload, lost, &a).result, TEL_ERR_IO);
+        a.status = 100;                         /* said nothing yet */
+        CHECK_INT(tel__sink_judge(o, &payload, lost, &a).result, lost);
+        a.status = -1;
+        CHECK_INT(tel__sink_judge(o, &payload, lost, &a).result, lost);
+    }
+    a.status = 200;
+    CHECK_INT(tel__sink_judge(o, &payload, TEL_ERR_FORMAT, &a).result, TEL_ERR_FORMAT);
+    for (i = 0; i < 4; i++) {                   /* a long message, cut behind any part of "\\\\xx" */
+        tel__http_response_reset(&a);
+        a.status = 200;
+        tel__http_response_add(&a, partial, strlen(partial));
+        for (j = 0; j < i; j++) { tel__http_response_add(&a, "x", 1); }
+        for (j = 0; j < 2000; j++) { tel__http_response_add(&a, "\\\\xx", 4); }
+        tel__http_response_add(&a, "\"}}", 3);
+        sent = tel__sink_judge(o, &payload, TEL_OK, &a);
+        CHECK(sent.result == TEL_OK && sent.rejected == 4);
+    }
     otlp_end(o);
 }
 
@@ -885,6 +928,7 @@ int main(void) {
     test_otlp_413();
     test_otlp_413_points();
     test_judge();
+    test_judge_cut();
     test_otlp_full();
     return check_done();
 }
