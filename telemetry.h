@@ -9359,19 +9359,25 @@ TEL__COLD void tel__sink_otlp_free(tel__pipeline_delivery* d) {
     tel__memory_free(d->memory, o, sizeof *o);
 }
 
-/* How to reach the receiver of one signal; headers are complete lines of the user's. */
+/* How to reach the receiver of one signal; headers are complete lines of the user's, whose User-Agent, if there is one,
+   takes the place of ours: twice it must not stand (RFC 9110 5.3). */
 TEL__COLD bool tel__sink_otlp_target(tel__sink_otlp* o, int signal, const char* url, const char* headers,
                                    uint32_t timeout_ms, bool gzip) {
-    static const char ours[] = TEL__SINK_GZIP_LINE "Content-Type: application/json\r\n"
-                               "User-Agent: OTel-OTLP-Exporter-C/" TEL_VERSION_STRING "\r\n";
+    static const char ours[] = TEL__SINK_GZIP_LINE "Content-Type: application/json\r\n";
+    const char* agent = "User-Agent: OTel-OTLP-Exporter-C/" TEL_VERSION_STRING "\r\n";
     tel__sink_target* target = &o->targets[signal];
-    size_t url_size = strlen(url) + 1, headers_size = sizeof ours + strlen(headers);
+    tel_text rest = tel__text_of(headers), line;
+    size_t url_size = strlen(url) + 1, headers_size;
+    while (tel__text_split(&rest, '\n', &line)) {
+        if (line.size > 11 && tel__http_is(tel__http_slice(line.data, 11), "User-Agent:")) { agent = ""; }
+    }
+    headers_size = sizeof ours + strlen(agent) + strlen(headers);
     target->size = url_size + headers_size;
     target->url = (char*)tel__memory_alloc_raw(o->delivery.memory, target->size);
     if (!target->url) { return false; }
     target->headers = target->url + url_size;
     memcpy(target->url, url, url_size);
-    snprintf(target->headers, headers_size, "%s%s", ours, headers);
+    snprintf(target->headers, headers_size, "%s%s%s", ours, agent, headers);
     target->gzip = gzip;
     o->delivery.timeout_ms[signal] = timeout_ms;
     return true;
@@ -10318,11 +10324,12 @@ TEL__COLD bool tel__config_endpoint(const tel__config_source* s, const char* nam
     return false;
 }
 
-/* Whether a later entry of the list names the same header: the last one counts. */
+/* Whether a later entry of the list sets the same header: the last one counts. */
 TEL__COLD bool tel__config_named_again(tel_text rest, tel_text name) {
     tel_text item, key;
     while (tel__text_split(&rest, ',', &item)) {
-        if (tel__text_split(&item, '=', &key) && tel__text_equal_nocase(tel__text_trim(key), name)) { return true; }
+        if (!memchr(item.data, '=', item.size) || !tel__text_split(&item, '=', &key)) { continue; }
+        if (tel__text_equal_nocase(tel__text_trim(key), name)) { return true; }
     }
     return false;
 }
@@ -10331,7 +10338,7 @@ TEL__COLD bool tel__config_named_again(tel_text rest, tel_text name) {
    not taken: the request would no longer mean what it says. */
 TEL__COLD const char* tel__config_header(tel_text name, tel_text value, tel__text_out* o) {
     static const char ours[][20] = { "Content-Type", "Content-Length", "Content-Encoding", "Host",
-                                     "Transfer-Encoding", "Connection" };
+                                     "Transfer-Encoding", "Connection", "Accept-Encoding" };
     size_t i, size = 0, room = o->capacity - o->size;
     char* at = o->data + o->size + name.size + 2;
     if (!tel__http_is_token(name)) { return "its name is not a header name"; }

@@ -685,6 +685,21 @@ static void test_otlp_post(void) {
     otlp_end(o);
 }
 
+/* A User-Agent of the user's stands in the place of ours and not beside it. */
+static void test_otlp_agent(void) {
+    outbox box;
+    tel__sink_otlp* o = otlp_open(&box);
+    tel_batch b = log_batch();
+    where = "otlp_agent";
+    tel__memory_free(&memory, o->targets[2].url, o->targets[2].size);
+    CHECK(tel__sink_otlp_target(o, 2, "https://h/", "a: user-agent:\r\nuser-agent: mine/1\r\n", 1000, false));
+    b.deadline_unix_ns = 0;
+    CHECK_INT(tel__sink_otlp_export(&b, o), TEL_OK);
+    CHECK_STR(box.headers, "Content-Type: application/json\r\na: user-agent:\r\nuser-agent: mine/1\r\n");
+    pieces_spoil();
+    otlp_end(o);
+}
+
 static void test_otlp_split(void) {
     static tel_log_view logs[300];
     static char large[64 * 1024];
@@ -924,6 +939,7 @@ int main(void) {
     test_port_taken();
     test_otlp_wire();
     test_otlp_post();
+    test_otlp_agent();
     test_otlp_split();
     test_otlp_413();
     test_otlp_413_points();
