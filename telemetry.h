@@ -643,8 +643,9 @@ typedef struct tel_sink_stats {
 
 /* A destination. All callbacks come from the export thread (or tel_pump, tel_flush), one at a time per sink; only
    export_fn is required. TEL_ERR_IO and TEL_ERR_TIMEOUT mean "try this batch again later"; any other failure
-   drops it, counted. A callback must not call tel_flush, tel_pump or tel_shutdown (TEL_ERR_STATE); what it
-   records itself is ignored. The struct is copied by tel_init; user_data is yours. */
+   drops it, counted, and so does any for metrics, which the next collection has anew. A callback must not call
+   tel_flush, tel_pump or tel_shutdown (TEL_ERR_STATE); what it records itself is ignored. The struct is copied by
+   tel_init; user_data is yours. */
 struct tel_sink {
     const char* name;           /* in diagnostics and self metrics; default "sink" */
     uint32_t    signal_mask;    /* TEL_METRICS | TEL_SPANS | TEL_LOGS; 0: all; or TEL_PULL */
@@ -669,7 +670,8 @@ typedef struct tel_otlp_desc {
     const char* headers;                /* OTEL_EXPORTER_OTLP_HEADERS: "k=v,k2=v2" */
     uint32_t    timeout_ms;             /* of one batch with its retries; OTEL_EXPORTER_OTLP_TIMEOUT, else 10000 */
     const char* compression;            /* "gzip" or "none"; OTEL_EXPORTER_OTLP_COMPRESSION, else none */
-    uint32_t    queue_bytes;            /* encoded and not yet delivered (default 8 MiB) */
+    uint32_t    queue_bytes;            /* encoded and not yet delivered (default 8 MiB); when it is full nothing is
+                                           taken, but a collection of metrics that has begun goes in whole */
     /* Bring your own HTTP (TLS, proxies): send one POST with these header lines ("Name: value\r\n" each); return the
        status code, negative on I/O failure. Called on the worker thread. */
     int (*post_fn)(const char* url, const char* headers, const void* body, size_t size,
@@ -9064,6 +9066,7 @@ typedef struct tel__sink_otlp {
     tel__diag*       diag;
     tel__sink_target targets[3];
     tel__atomic_u32  most[3];           /* items per body; halved by a 413 */
+    uint64_t         round;             /* deadline_unix_ns of the collection whose beginning was taken last */
     int            (*post_fn)(const char* url, const char* headers, const void* body, size_t size,
                               uint32_t timeout_ms, void* user_data);
     void*            post_user_data;
@@ -9276,6 +9279,16 @@ TEL__COLD tel_batch tel__sink_part(const tel_batch* batch, int signal, size_t fr
     return part;
 }
 
+/* A body was built by doubling; what waits in a queue takes no more room than it must. */
+TEL__COLD void tel__sink_fit(tel__memory* memory, tel__pipeline_payload* payload) {
+    char* data = (char*)tel__memory_alloc_raw(memory, payload->size);
+    if (!data) { return; }
+    memcpy(data, payload->data, payload->size);
+    tel__memory_free(memory, payload->data, payload->capacity);
+    payload->data = data;
+    payload->capacity = payload->size;
+}
+
 /* Encodes such a part and queues it. One over the limit, of bytes or of items, goes in two halves; of a single metric
    the points are halved. What finds no memory is counted as dropped. */
 TEL__COLD void tel__sink_push(tel__sink_otlp* o, const tel_batch* batch, int signal, size_t from, size_t count) {
@@ -9313,12 +9326,16 @@ TEL__COLD void tel__sink_push(tel__sink_otlp* o, const tel_batch* batch, int sig
     payload->data = out.data;
     payload->size = out.size;
     payload->capacity = out.capacity;
+    tel__sink_fit(o->delivery.memory, payload);
     tel__pipeline_delivery_push(&o->delivery, payload);
 }
 
-/* A full queue takes nothing (the pipeline offers the batch again); else all of it is ours to account for. */
+/* A full queue takes nothing (the pipeline offers spans and logs again); else all of it is ours to account for. Metrics
+   are not offered again, and a large collection comes quicker than it can be sent: what has begun goes in whole, or
+   the same series would be lost every time. */
 TEL__COLD tel_result tel__sink_otlp_export(const tel_batch* batch, void* user_data) {
     tel__sink_otlp* o = (tel__sink_otlp*)user_data;
+    bool goes_on;
     int signal;
     if (!o) { return TEL_ERR_STATE; }
     if (o->delivery.no_thread && batch->deadline_unix_ns) {
@@ -9326,7 +9343,9 @@ TEL__COLD tel_result tel__sink_otlp_export(const tel_batch* batch, void* user_da
         uint64_t left = batch->deadline_unix_ns > now ? batch->deadline_unix_ns - now : 0;
         o->delivery.until = tel__clock_mono_ns() + left;
     }
-    if (!tel__pipeline_delivery_room(&o->delivery)) { return TEL_ERR_TIMEOUT; }
+    goes_on = batch->metric_count && batch->deadline_unix_ns && batch->deadline_unix_ns == o->round;
+    if (!goes_on && !tel__pipeline_delivery_room(&o->delivery)) { return TEL_ERR_TIMEOUT; }
+    if (batch->metric_count) { o->round = batch->deadline_unix_ns; }
     for (signal = 0; signal < 3; signal++) {
         size_t count = tel__sink_count(batch, signal);
         if (count) { tel__sink_push(o, batch, signal, 0, count); }

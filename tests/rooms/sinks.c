@@ -925,6 +925,37 @@ static void test_otlp_full(void) {
     otlp_end(o);
 }
 
+/* The rest of a collection that has begun to fill the queue goes in as well; what comes after it waits. */
+static void test_otlp_round(void) {
+    outbox box;
+    tel__sink_otlp* o = otlp_open(&box);
+    tel_batch b = metric_batch(1700000000000000000u, "m"), logs = log_batch();
+    uint64_t deadline = tel__clock_unix_ns() + (uint64_t)60 * 1000000000u;
+    int i;
+    where = "otlp_round";
+    o->delivery.timeout_ms[0] = 60000;
+    o->delivery.max_bytes = 1;
+    box.statuses = 1;
+    box.status[0] = 503;                        /* the first payload waits and fills the queue */
+    b.deadline_unix_ns = deadline;
+    for (i = 1; i <= 10; i++) {
+        CHECK_INT(tel__sink_otlp_export(&b, o), TEL_OK);
+        CHECK_INT(otlp_stats(o).queued[0], 3 * i);
+    }
+    b.deadline_unix_ns = deadline + 1;
+    CHECK_INT(tel__sink_otlp_export(&b, o), TEL_ERR_TIMEOUT);
+    b.deadline_unix_ns = 0;
+    CHECK_INT(tel__sink_otlp_export(&b, o), TEL_ERR_TIMEOUT);
+    logs.deadline_unix_ns = deadline;
+    CHECK_INT(tel__sink_otlp_export(&logs, o), TEL_ERR_TIMEOUT);
+    CHECK_INT(otlp_stats(o).queued[0], 30);
+    CHECK_INT(otlp_stats(o).dropped_failed[0] + otlp_stats(o).queued[2], 0);
+    CHECK_INT(box.calls, 1);
+    CHECK(o->delivery.first && o->delivery.first->capacity == o->delivery.first->size);
+    pieces_spoil();
+    otlp_end(o);
+}
+
 int main(void) {
     capture_watchdog(150);
     tel__memory_init(&memory, NULL, (uint64_t)1 << 30);
@@ -946,5 +977,6 @@ int main(void) {
     test_judge();
     test_judge_cut();
     test_otlp_full();
+    test_otlp_round();
     return check_done();
 }
