@@ -9179,11 +9179,14 @@ TEL__COLD struct curl_slist* tel__sink_curl_headers(tel_text lines) {
     struct curl_slist* list = curl_slist_append(NULL, "Expect:");
     tel_text rest = lines, line;
     char text[8192];
+    size_t n;
     while (rest.size && tel__text_split(&rest, '\n', &line)) {
         struct curl_slist* more;
         if (line.size < 2 || line.size >= sizeof text) { continue; }
         memcpy(text, line.data, line.size - 1);
         text[line.size - 1] = 0;
+        n = strcspn(text, ":") + 1;                     /* a header without a value is "Name;" for curl */
+        if (n < line.size && text[n + strspn(text + n, " ")] == 0) { text[n - 1] = ';'; text[n] = 0; }
         more = curl_slist_append(list, text);
         if (more) { list = more; }
     }
