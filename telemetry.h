@@ -643,8 +643,9 @@ typedef struct tel_sink_stats {
 
 /* A destination. All callbacks come from the export thread (or tel_pump, tel_flush), one at a time per sink; only
    export_fn is required. TEL_ERR_IO and TEL_ERR_TIMEOUT mean "try this batch again later"; any other failure
-   drops it, counted. A callback must not call tel_flush, tel_pump or tel_shutdown (TEL_ERR_STATE); what it
-   records itself is ignored. The struct is copied by tel_init; user_data is yours. */
+   drops it, counted, and so does any for metrics, which the next collection has anew. A callback must not call
+   tel_flush, tel_pump or tel_shutdown (TEL_ERR_STATE); what it records itself is ignored. The struct is copied by
+   tel_init; user_data is yours. */
 struct tel_sink {
     const char* name;           /* in diagnostics and self metrics; default "sink" */
     uint32_t    signal_mask;    /* TEL_METRICS | TEL_SPANS | TEL_LOGS; 0: all; or TEL_PULL */
@@ -669,7 +670,8 @@ typedef struct tel_otlp_desc {
     const char* headers;                /* OTEL_EXPORTER_OTLP_HEADERS: "k=v,k2=v2" */
     uint32_t    timeout_ms;             /* of one batch with its retries; OTEL_EXPORTER_OTLP_TIMEOUT, else 10000 */
     const char* compression;            /* "gzip" or "none"; OTEL_EXPORTER_OTLP_COMPRESSION, else none */
-    uint32_t    queue_bytes;            /* encoded and not yet delivered (default 8 MiB) */
+    uint32_t    queue_bytes;            /* encoded and not yet delivered (default 8 MiB); when it is full nothing is
+                                           taken, but a collection of metrics that has begun goes in whole */
     /* Bring your own HTTP (TLS, proxies): send one POST with these header lines ("Name: value\r\n" each); return the
        status code, negative on I/O failure. Called on the worker thread. */
     int (*post_fn)(const char* url, const char* headers, const void* body, size_t size,
@@ -4712,12 +4714,20 @@ TEL__COLD tel_result tel__metric_observer_remove(tel__metrics* m, const char* na
     return r;
 }
 
-/* One observation; NaN and a negative total of a counter are dropped, of the same set twice the last counts. */
+/* One observation; NaN and a negative total of a counter are dropped, of the same set twice the last counts. Totals of
+   several sets past the limit add up. */
 TEL__COLD void tel__metric_observe(tel_observation* o, double d, int64_t i, tel_attrs attrs) {
     tel__metric_series* s;
+    uint64_t was;
     bool bad = o->metric->real && (d != d || (o->metric->kind == TEL__METRIC_COUNTER && d < 0));
     if (bad) { tel__diag_note(o->m->diag, TEL__DIAG_VALUE, o->metric->name); return; }
     s = tel__metric_series_of(o->m, o->metric, attrs);
+    if (s == tel__atomic_load_ptr(&o->metric->overflow) && o->metric->kind != TEL__METRIC_GAUGE
+        && tel__atomic_load_u32(&s->round) == o->m->round) {
+        was = tel__atomic_load_u64(&s->shared);
+        d += tel__atomic_double(was);
+        i += (int64_t)was;
+    }
     tel__atomic_store_u64(&s->shared, o->metric->real ? tel__atomic_bits(d) : (uint64_t)i);
     tel__atomic_store_u32(&s->round, o->m->round);
 }
@@ -6495,8 +6505,8 @@ TEL__COLD void tel__pipeline_delivery_init(tel__pipeline_delivery* d) {
 }
 
 /* One attempt to send. true: settled, and *lost of its items did not arrive. false: again from retry_at on, with
-   exponential backoff and jitter or when the receiver asked for it (OTLP specification, "Failures"). `until` cuts
-   the attempt short, not the payload's own time. Without d->mutex. */
+   exponential backoff and jitter or when the receiver asked for it (OTLP specification, "Failures"); "now" counts
+   once, or the two would spin. `until` cuts the attempt short, not the payload's own time. Without d->mutex. */
 TEL__COLD bool tel__pipeline_attempt(tel__pipeline_delivery* d, tel__pipeline_payload* payload, uint64_t until,
                                      uint64_t* lost) {
     uint32_t timeout = d->timeout_ms[payload->signal];
@@ -6515,7 +6525,7 @@ TEL__COLD bool tel__pipeline_attempt(tel__pipeline_delivery* d, tel__pipeline_pa
     }
     if (sent.result != TEL_ERR_IO && sent.result != TEL_ERR_TIMEOUT) { return true; }
     wait = payload->pause_ns * (80 + tel__id_next(&d->jitter) % 41) / 100;
-    if (sent.retry_after_ms != UINT64_MAX) {
+    if (sent.retry_after_ms != UINT64_MAX && (sent.retry_after_ms || payload->pause_ns == 1000000000u)) {
         wait = sent.retry_after_ms < 3600000u ? sent.retry_after_ms * 1000000u : payload->give_up_at;
     }
     if (now >= payload->give_up_at || wait >= payload->give_up_at - now) { return true; }
@@ -6680,6 +6690,22 @@ TEL__COLD void tel__pipeline_delivery_stats(tel_sink_stats* out, void* user_data
     memcpy(out->queued, d->queued, sizeof d->queued);
     memcpy(out->dropped_failed, d->dropped, sizeof d->dropped);
     tel__thread_mutex_unlock(&d->mutex);
+}
+
+/* Without workers, by the one who works: sends again what is due. A round would do so only when it has something new
+   to export, and time does not stand still until then. */
+TEL__COLD void tel__pipeline_resend(tel__pipeline* p, uint64_t until) {
+    tel__thread_local saved = tel__thread_quiet_begin();
+    uint32_t i;
+    for (i = 0; i < p->sink_count && !p->closed; i++) {
+        const tel_sink* sink = &p->sinks[i].sink;
+        tel__pipeline_delivery* d = (tel__pipeline_delivery*)sink->user_data;
+        if (sink->flush_fn != tel__pipeline_delivery_flush || !d->no_thread) { continue; }
+        tel__thread_mutex_lock(&d->mutex);
+        tel__pipeline_delivery_turn(d, until);
+        tel__thread_mutex_unlock(&d->mutex);
+    }
+    tel__thread_quiet_end(saved);
 }
 
 /* In the child of fork: the queue is the parent's business, the worker is not here. The payload that was in
@@ -7825,12 +7851,13 @@ TEL__FN bool tel__prometheus_open(tel__prometheus_render* r, tel_text name, tel_
     return true;
 }
 
-/* Whether a metric may join the open family: of the same type, and from a scope that did not put another
-   metric there ("a.b" and "a_b"). "Metric Metadata": a metric goes for its TYPE, never for its HELP. */
+/* Whether a metric may join the open family: of the same type, and from a scope that did not put another metric there
+   ("a.b" and "a_b", or one name in "{a}" and "{b}"): their samples would be the same. A metric is known by where its
+   name lies, which stays from batch to batch. "Metric Metadata": it goes for its TYPE, never for its HELP. */
 TEL__FN bool tel__prometheus_join(tel__prometheus_render* r, const tel_metric_view* m, tel__prometheus_type type) {
     tel_text name = tel__prometheus_open_name(r);
     uint64_t key = tel__prometheus_hash(0, name), was = 1;
-    uint64_t self = tel__prometheus_hash(0, m->name) + (uint64_t)m->kind;
+    uint64_t self = (uint64_t)(uintptr_t)m->name.data * 8 + (uint64_t)m->kind;
     if (r->type == type) {
         if (m->description.size && tel__prometheus_hash(0, m->description) != r->help) {
             tel__prometheus_say(r, TEL__DIAG_PROMETHEUS, m->name, "has another description than", name);
@@ -9039,6 +9066,7 @@ typedef struct tel__sink_otlp {
     tel__diag*       diag;
     tel__sink_target targets[3];
     tel__atomic_u32  most[3];           /* items per body; halved by a 413 */
+    uint64_t         round;             /* deadline_unix_ns of the collection whose beginning was taken last */
     int            (*post_fn)(const char* url, const char* headers, const void* body, size_t size,
                               uint32_t timeout_ms, void* user_data);
     void*            post_user_data;
@@ -9052,22 +9080,33 @@ typedef struct tel__sink_otlp {
 
 static const char tel__sink_nouns[3][16] = { "metric points", "spans", "log records" };
 
-/* Reads an answer as the specification wants it (OTLP specification, "Failures"); result is of the transport. */
+/* Of a long answer only the beginning is kept, cut in errorMessage most likely: ended there, it can be read. */
+TEL__COLD void tel__sink_end_body(tel__http_response* a) {
+    char* end = a->body + a->body_size;
+    if (a->body_size != sizeof a->body - 1 || a->total == a->body_size) { return; }
+    if (end[-4] == '\\') { end[-4] = ' '; }
+    memcpy(end - 3, "\"}}", 3);
+}
+
+/* Reads an answer as the specification wants it (OTLP specification, "Failures"); result is of the transport. A final
+   status is the receiver's word, also when the rest of its answer is lost: what it took must not come twice. */
 TEL__COLD tel__pipeline_sent tel__sink_judge(tel__sink_otlp* o, const tel__pipeline_payload* payload,
-                                             tel_result result, const tel__http_response* a) {
+                                             tel_result result, tel__http_response* a) {
     const tel__sink_target* target = &o->targets[payload->signal];
     tel__pipeline_sent sent = { result, a->retry_after_ms, 0 };
     char message[256];
     int64_t rejected = 0;
-    if (result != TEL_OK) {
+    if (result != TEL_OK && (a->status < 200 || (result != TEL_ERR_IO && result != TEL_ERR_TIMEOUT))) {
         if (tel__atomic_load_u32(&o->delivery.stop)) { return sent; }
         tel__diag_report(o->diag, TEL__DIAG_SEND, "%s: %s (is a collector listening there?)", target->url,
                          tel__diag_result(result));
         return sent;
     }
     message[0] = 0;
+    tel__sink_end_body(a);
     tel__otlp_read_response(a->body, a->body_size, &rejected, message, sizeof message);
     if (a->status >= 200 && a->status < 300) {
+        sent.result = TEL_OK;
         sent.rejected = rejected > 0 ? (uint64_t)rejected : 0;
         if (sent.rejected) {
             tel__diag_report(o->diag, TEL__DIAG_REJECTED, "%s: %llu %s: %s", target->url,
@@ -9140,11 +9179,14 @@ TEL__COLD struct curl_slist* tel__sink_curl_headers(tel_text lines) {
     struct curl_slist* list = curl_slist_append(NULL, "Expect:");
     tel_text rest = lines, line;
     char text[8192];
+    size_t n;
     while (rest.size && tel__text_split(&rest, '\n', &line)) {
         struct curl_slist* more;
         if (line.size < 2 || line.size >= sizeof text) { continue; }
         memcpy(text, line.data, line.size - 1);
         text[line.size - 1] = 0;
+        n = strcspn(text, ":") + 1;                     /* a header without a value is "Name;" for curl */
+        if (n < line.size && text[n + strspn(text + n, " ")] == 0) { text[n - 1] = ';'; text[n] = 0; }
         more = curl_slist_append(list, text);
         if (more) { list = more; }
     }
@@ -9240,18 +9282,39 @@ TEL__COLD tel_batch tel__sink_part(const tel_batch* batch, int signal, size_t fr
     return part;
 }
 
-/* Encodes such a part and queues it; a body over the limit is encoded again in two halves. What finds no memory is
-   counted as dropped. */
+/* A body was built by doubling; what waits in a queue takes no more room than it must. */
+TEL__COLD void tel__sink_fit(tel__memory* memory, tel__pipeline_payload* payload) {
+    char* data = (char*)tel__memory_alloc_raw(memory, payload->size);
+    if (!data) { return; }
+    memcpy(data, payload->data, payload->size);
+    tel__memory_free(memory, payload->data, payload->capacity);
+    payload->data = data;
+    payload->capacity = payload->size;
+}
+
+/* Encodes such a part and queues it. One over the limit, of bytes or of items, goes in two halves; of a single metric
+   the points are halved. What finds no memory is counted as dropped. */
 TEL__COLD void tel__sink_push(tel__sink_otlp* o, const tel_batch* batch, int signal, size_t from, size_t count) {
     uint64_t items;
     tel_batch part = tel__sink_part(batch, signal, from, count, &items);
     tel__text_out out = tel__text_heap(o->delivery.memory);
     tel__pipeline_payload* payload = NULL;
-    tel_result r = tel__otlp_encode(&part, (tel_signal)(TEL_METRICS << signal), &out);
-    if (out.size > TEL__SINK_BODY && count > 1) {
+    bool many = items > tel__atomic_load_u32(&o->most[signal]);
+    tel_result r = many ? TEL_ERR_LIMIT : tel__otlp_encode(&part, (tel_signal)(TEL_METRICS << signal), &out);
+    if (items > 1 && (many || out.size > TEL__SINK_BODY)) {
         tel__text_heap_free(&out);
-        tel__sink_push(o, batch, signal, from, count / 2);
-        tel__sink_push(o, batch, signal, from + count / 2, count - count / 2);
+        if (count > 1) {
+            tel__sink_push(o, batch, signal, from, count / 2);
+            tel__sink_push(o, batch, signal, from + count / 2, count - count / 2);
+        } else {
+            tel_metric_view half = part.metrics[0];
+            part.metrics = &half;
+            half.point_count = (size_t)items / 2;
+            tel__sink_push(o, &part, signal, 0, 1);
+            half.points += half.point_count;
+            half.point_count = (size_t)items - half.point_count;
+            tel__sink_push(o, &part, signal, 0, 1);
+        }
         return;
     }
     if (r == TEL_OK) { payload = (tel__pipeline_payload*)tel__memory_alloc(o->delivery.memory, sizeof *payload); }
@@ -9266,12 +9329,16 @@ TEL__COLD void tel__sink_push(tel__sink_otlp* o, const tel_batch* batch, int sig
     payload->data = out.data;
     payload->size = out.size;
     payload->capacity = out.capacity;
+    tel__sink_fit(o->delivery.memory, payload);
     tel__pipeline_delivery_push(&o->delivery, payload);
 }
 
-/* A full queue takes nothing (the pipeline offers the batch again); else all of it is ours to account for. */
+/* A full queue takes nothing (the pipeline offers spans and logs again); else all of it is ours to account for. Metrics
+   are not offered again, and a large collection comes quicker than it can be sent: what has begun goes in whole, or
+   the same series would be lost every time. */
 TEL__COLD tel_result tel__sink_otlp_export(const tel_batch* batch, void* user_data) {
     tel__sink_otlp* o = (tel__sink_otlp*)user_data;
+    bool goes_on;
     int signal;
     if (!o) { return TEL_ERR_STATE; }
     if (o->delivery.no_thread && batch->deadline_unix_ns) {
@@ -9279,15 +9346,12 @@ TEL__COLD tel_result tel__sink_otlp_export(const tel_batch* batch, void* user_da
         uint64_t left = batch->deadline_unix_ns > now ? batch->deadline_unix_ns - now : 0;
         o->delivery.until = tel__clock_mono_ns() + left;
     }
-    if (!tel__pipeline_delivery_room(&o->delivery)) { return TEL_ERR_TIMEOUT; }
+    goes_on = batch->metric_count && batch->deadline_unix_ns && batch->deadline_unix_ns == o->round;
+    if (!goes_on && !tel__pipeline_delivery_room(&o->delivery)) { return TEL_ERR_TIMEOUT; }
+    if (batch->metric_count) { o->round = batch->deadline_unix_ns; }
     for (signal = 0; signal < 3; signal++) {
-        size_t from = 0, count = tel__sink_count(batch, signal);
-        while (from < count) {
-            size_t most = tel__atomic_load_u32(&o->most[signal]);
-            size_t n = count - from < most ? count - from : most;
-            tel__sink_push(o, batch, signal, from, n);
-            from += n;
-        }
+        size_t count = tel__sink_count(batch, signal);
+        if (count) { tel__sink_push(o, batch, signal, 0, count); }
     }
     return TEL_OK;
 }
@@ -9317,19 +9381,25 @@ TEL__COLD void tel__sink_otlp_free(tel__pipeline_delivery* d) {
     tel__memory_free(d->memory, o, sizeof *o);
 }
 
-/* How to reach the receiver of one signal; headers are complete lines of the user's. */
+/* How to reach the receiver of one signal; headers are complete lines of the user's, whose User-Agent, if there is one,
+   takes the place of ours: twice it must not stand (RFC 9110 5.3). */
 TEL__COLD bool tel__sink_otlp_target(tel__sink_otlp* o, int signal, const char* url, const char* headers,
                                    uint32_t timeout_ms, bool gzip) {
-    static const char ours[] = TEL__SINK_GZIP_LINE "Content-Type: application/json\r\n"
-                               "User-Agent: OTel-OTLP-Exporter-C/" TEL_VERSION_STRING "\r\n";
+    static const char ours[] = TEL__SINK_GZIP_LINE "Content-Type: application/json\r\n";
+    const char* agent = "User-Agent: OTel-OTLP-Exporter-C/" TEL_VERSION_STRING "\r\n";
     tel__sink_target* target = &o->targets[signal];
-    size_t url_size = strlen(url) + 1, headers_size = sizeof ours + strlen(headers);
+    tel_text rest = tel__text_of(headers), line;
+    size_t url_size = strlen(url) + 1, headers_size;
+    while (tel__text_split(&rest, '\n', &line)) {
+        if (line.size > 11 && tel__http_is(tel__http_slice(line.data, 11), "User-Agent:")) { agent = ""; }
+    }
+    headers_size = sizeof ours + strlen(agent) + strlen(headers);
     target->size = url_size + headers_size;
     target->url = (char*)tel__memory_alloc_raw(o->delivery.memory, target->size);
     if (!target->url) { return false; }
     target->headers = target->url + url_size;
     memcpy(target->url, url, url_size);
-    snprintf(target->headers, headers_size, "%s%s", ours, headers);
+    snprintf(target->headers, headers_size, "%s%s%s", ours, agent, headers);
     target->gzip = gzip;
     o->delivery.timeout_ms[signal] = timeout_ms;
     return true;
@@ -10276,11 +10346,12 @@ TEL__COLD bool tel__config_endpoint(const tel__config_source* s, const char* nam
     return false;
 }
 
-/* Whether a later entry of the list names the same header: the last one counts. */
+/* Whether a later entry of the list sets the same header: the last one counts. */
 TEL__COLD bool tel__config_named_again(tel_text rest, tel_text name) {
     tel_text item, key;
     while (tel__text_split(&rest, ',', &item)) {
-        if (tel__text_split(&item, '=', &key) && tel__text_equal_nocase(tel__text_trim(key), name)) { return true; }
+        if (!memchr(item.data, '=', item.size) || !tel__text_split(&item, '=', &key)) { continue; }
+        if (tel__text_equal_nocase(tel__text_trim(key), name)) { return true; }
     }
     return false;
 }
@@ -10289,7 +10360,7 @@ TEL__COLD bool tel__config_named_again(tel_text rest, tel_text name) {
    not taken: the request would no longer mean what it says. */
 TEL__COLD const char* tel__config_header(tel_text name, tel_text value, tel__text_out* o) {
     static const char ours[][20] = { "Content-Type", "Content-Length", "Content-Encoding", "Host",
-                                     "Transfer-Encoding", "Connection" };
+                                     "Transfer-Encoding", "Connection", "Accept-Encoding" };
     size_t i, size = 0, room = o->capacity - o->size;
     char* at = o->data + o->size + name.size + 2;
     if (!tel__http_is_token(name)) { return "its name is not a header name"; }
@@ -11359,6 +11430,7 @@ TEL_API tel_result tel_pump(uint32_t timeout_ms) {
     if (!inst) { return TEL_ERR_STATE; }
     if (tel__pipeline_enter(&inst->pipeline, deadline)) {
         tel__pipeline_round(&inst->pipeline, false, deadline);
+        tel__pipeline_resend(&inst->pipeline, deadline);
         tel__pipeline_leave(&inst->pipeline);
         r = TEL_OK;
     }

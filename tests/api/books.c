@@ -235,6 +235,32 @@ static void test_receivers(void) {
     for (i = 0; i < sizeof list / sizeof list[0]; i++) { test_receiver(list[i].name, &list[i].e, i % 2 != 0); }
 }
 
+/* Without a thread of ours, and with nothing new to export: pumping is enough to send again what the receiver put off. */
+static void test_pump_again(void) {
+    receiver r;
+    tel_otlp_desc o;
+    tel_sink sink;
+    tel_desc d;
+    uint64_t since = now_ms();
+    where = "pump_again";
+    CHECK(receiver_start(&r, "HTTP/1.1 503 Busy\r\nRetry-After: 1\r\nContent-Length: 0\r\n\r\n", ANSWER_200));
+    sink = receiver_sink(&r, &o, 60000);
+    d = test_desc(&sink, 1);
+    d.no_thread = true;
+    d.batch_interval_ms = 1;
+    CHECK_INT(tel_init(&d), TEL_OK);
+    tel_log(TEL_INFO, "put off", TEL_NOATTRS);
+    while (sink_stats(0).delivered[2] == 0 && now_ms() - since < 30000) {
+        CHECK_INT(tel_pump(1000), TEL_OK);
+        usleep(10000);
+    }
+    CHECK_INT(sink_stats(0).delivered[2], 1);
+    CHECK_INT(sink_stats(0).queued[2], 0);
+    CHECK_BOOKS();
+    CHECK_INT(tel_shutdown(5000), TEL_OK);
+    receiver_stop(&r);
+}
+
 static void test_refused(bool no_thread) {
     receiver gone;
     tel_otlp_desc o;
@@ -359,6 +385,7 @@ int main(void) {
     test_queue_full();
     test_memory_limit();
     test_receivers();
+    test_pump_again();
     test_refused(false);
     test_refused(true);
     test_black_hole(false);

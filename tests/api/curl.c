@@ -10,7 +10,7 @@ static tel_desc curl_desc(tel_sink* sink, tel_otlp_desc* od, unsigned port, uint
     memset(od, 0, sizeof *od);
     snprintf(endpoint, sizeof endpoint, "http://127.0.0.1:%u/base", port);
     od->endpoint = endpoint;
-    od->headers = "x-key=a%20b";
+    od->headers = "x-key=a%20b,x-none=,x-end=a:";
     od->timeout_ms = timeout_ms;
     *sink = tel_sink_otlp(od);
     return test_desc(sink, 1);
@@ -38,6 +38,7 @@ static void test_delivers(void) {
     CHECK(strstr(r.last, "\r\nContent-Type: application/json\r\n") != NULL);
     CHECK(strstr(r.last, "\r\nUser-Agent: OTel-OTLP-Exporter-C/" TEL_VERSION_STRING "\r\n") != NULL);
     CHECK(strstr(r.last, "\r\nx-key: a b\r\n") != NULL && !strstr(r.last, "\r\nExpect:"));
+    CHECK(strstr(r.last, "\r\nx-none:") != NULL && strstr(r.last, "\r\nx-end: a:\r\n") != NULL);
     CHECK(strstr(r.last, "\r\n\r\n{\"resourceLogs\":[") != NULL && strstr(r.last, "\"the last\"") != NULL);
     pthread_mutex_unlock(&r.mutex);
     CHECK(tel_query_sink(0, &k) && k.delivered[2] == 3 && k.dropped_failed[2] == 0);

@@ -4,7 +4,7 @@
 
 static void check_line(tel_text line, tel_text before) {
     static const char* const ours[] = { "Content-Type", "Content-Length", "Content-Encoding", "Host",
-                                        "Transfer-Encoding", "Connection" };
+                                        "Transfer-Encoding", "Connection", "Accept-Encoding" };
     tel_text name = line, earlier;
     size_t i;
     for (i = 0; i < line.size && line.data[i] != ':'; i++) {

@@ -756,6 +756,38 @@ static void* collect_on(void* arg) {
     return NULL;
 }
 
+static void watch_many(tel_observation* o, void* user_data) {
+    int i;
+    (void)user_data;
+    for (i = 1; i <= 6; i++) { tel_observe(o, i, TEL_ATTRS(tel_int("i", i))); }
+}
+
+/* Past the limit totals add up like what is counted; of gauges the last counts. In every collection anew. */
+static void test_observer_overflow(void) {
+    tel_observer_desc d;
+    int i;
+    memset(&d, 0, sizeof d);
+    d.func = watch_many;
+    start_with(3, 0);
+    d.name = "obs.total";
+    d.kind = TEL_OBSERVE_COUNTER;
+    CHECK_INT(tel_observer_add(&d), TEL_OK);
+    d.name = "obs.level";
+    d.kind = TEL_OBSERVE_UPDOWN;
+    CHECK_INT(tel_observer_add(&d), TEL_OK);
+    d.name = "obs.gauge";
+    d.kind = TEL_OBSERVE_GAUGE;
+    CHECK_INT(tel_observer_add(&d), TEL_OK);
+    for (i = 0; i < 3; i++) {
+        CHECK_INT(collect(), TEL_OK);
+        CHECK(get("obs.total", "i=3")->d == 3 && rows_of("obs.total") == 4);
+        CHECK(get("obs.total", "otel.metric.overflow=true")->d == 4 + 5 + 6);
+        CHECK(get("obs.level", "otel.metric.overflow=true")->d == 4 + 5 + 6);
+        CHECK(get("obs.gauge", "otel.metric.overflow=true")->d == 6);
+    }
+    stop();
+}
+
 static void test_observers(void) {
     tel_observer_desc d;
     pthread_t t;
@@ -1031,6 +1063,7 @@ int main(void) {
     test_starved();
     test_memory_limit();
     test_observers();
+    test_observer_overflow();
     test_batches();
     test_times();
     test_restart();

@@ -519,17 +519,17 @@ static void post_end(post* o) {
     CHECK_INT(tel__atomic_load_u64(&memory.used), 0);
 }
 
-/* Forty payloads, each refused twice for now: all arrive, in order, and nothing is lost. */
+/* Forty payloads, each refused once for now: all arrive, in order, and nothing is lost. */
 static void test_order(void) {
     post* o = post_make(false);
     uint32_t i;
     where = "order";
-    o->fail_each = 2;                                   /* retry_after_ms is 0: at once */
+    o->fail_each = 1;                                   /* retry_after_ms is 0: at once */
     for (i = 0; i < 40; i++) {
         post_push(o, i, (int)(i % 3), 1 + i);
     }
     CHECK_INT(tel__pipeline_delivery_flush(TEL_FOREVER, &o->d), TEL_OK);
-    CHECK(o->delivered == 40 && o->attempts == 120 && o->wrong == 0);
+    CHECK(o->delivered == 40 && o->attempts == 80 && o->wrong == 0);
     CHECK(!pthread_equal(o->who, pthread_self()));
     CHECK(post_stats(o).dropped_failed[0] + post_stats(o).dropped_failed[1] + post_stats(o).dropped_failed[2] == 0);
     CHECK(post_stats(o).queued[0] + post_stats(o).queued[1] + post_stats(o).queued[2] == 0);
@@ -549,6 +549,19 @@ static void test_no_thread(void) {
     CHECK_INT(post_stats(o).dropped_failed[1], 0);
     CHECK_INT(tel__pipeline_delivery_flush(0, &o->d), TEL_OK);
     CHECK(!o->d.worker && o->d.bytes == 0);
+    post_end(o);
+}
+
+/* "Retry now", again and again: once it is believed, then the pauses are our own. */
+static void test_now(void) {
+    post* o = post_make(true);
+    uint64_t since = tel__clock_mono_ns();
+    where = "now";
+    o->fail_each = 1000;
+    post_push(o, 0, 1, 5);
+    CHECK_INT(o->attempts, 2);
+    CHECK(o->d.first && o->d.first->retry_at >= since + 1000000000u);
+    CHECK_INT(post_stats(o).queued[1], 5);
     post_end(o);
 }
 
@@ -664,6 +677,7 @@ int main(void) {
     test_thread();
     test_order();
     test_no_thread();
+    test_now();
     test_losses();
     test_flush();
     test_close_waiting();

@@ -398,6 +398,7 @@ static void test_help(void) {
 }
 
 static void test_conflicts(void) {
+    static const char twin[2][8] = { "twin", "twin" };
     tel_point p = point_of(1, 1);
     tel_scope_view lib = scope_of("lib", "1");
     tel_metric_view m[4];
@@ -427,6 +428,13 @@ static void test_conflicts(void) {
     m[1] = metric_of(TEL_GAUGE, "same", "", &p, 1);
     CHECK_STR(render(m, 2, &dropped), "# TYPE same gauge\nsame 1\n");
     CHECK_INT(dropped, 1);                          /* two kinds, one Prometheus type */
+    m[0] = metric_of(TEL_SUM, twin[0], "{a}", &p, 1);
+    m[1] = metric_of(TEL_SUM, twin[1], "{b}", &p, 1);
+    CHECK_STR(render(m, 2, &dropped), "# TYPE twin_total counter\ntwin_total 1\n");
+    CHECK_INT(dropped, 1);                          /* two metrics of one name: no sample comes twice */
+    m[1] = m[0];
+    render(m, 2, &dropped);
+    CHECK_INT(dropped, 0);                          /* one metric that goes on */
     m[0] = metric_of(TEL_HISTOGRAM, "h", "", &p, 1);
     m[1] = metric_of(TEL_GAUGE, "h.count", "", &p, 1);
     m[2] = metric_of(TEL_GAUGE, "h.bucket", "", &p, 1);

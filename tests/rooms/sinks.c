@@ -685,6 +685,21 @@ static void test_otlp_post(void) {
     otlp_end(o);
 }
 
+/* A User-Agent of the user's stands in the place of ours and not beside it. */
+static void test_otlp_agent(void) {
+    outbox box;
+    tel__sink_otlp* o = otlp_open(&box);
+    tel_batch b = log_batch();
+    where = "otlp_agent";
+    tel__memory_free(&memory, o->targets[2].url, o->targets[2].size);
+    CHECK(tel__sink_otlp_target(o, 2, "https://h/", "a: user-agent:\r\nuser-agent: mine/1\r\n", 1000, false));
+    b.deadline_unix_ns = 0;
+    CHECK_INT(tel__sink_otlp_export(&b, o), TEL_OK);
+    CHECK_STR(box.headers, "Content-Type: application/json\r\na: user-agent:\r\nuser-agent: mine/1\r\n");
+    pieces_spoil();
+    otlp_end(o);
+}
+
 static void test_otlp_split(void) {
     static tel_log_view logs[300];
     static char large[64 * 1024];
@@ -731,6 +746,57 @@ static void test_otlp_413(void) {
     CHECK_INT(tel__sink_otlp_export(&b, o), TEL_OK);    /* 50 refused, then 25 and 25 */
     CHECK(box.calls == 4 && box.items == 50 && otlp_stats(o).dropped_failed[2] == 150);
     CHECK(tel__atomic_load_u32(&o->most[2]) == 25 && tel__atomic_load_u32(&o->most[1]) == UINT32_MAX);
+    otlp_end(o);
+}
+
+/* The same with metrics: it is their points that are halved, of many metrics and of one; a large one is split by bytes. */
+static void test_otlp_413_points(void) {
+    static tel_point points[64];
+    static tel_scope_view scope;
+    static char large[128 * 1024];
+    tel_metric_view views[4];
+    tel_attr pad = tel_strn("pad", large, sizeof large);
+    outbox box;
+    tel__sink_otlp* o = otlp_open(&box);
+    tel_batch b;
+    int i;
+    where = "otlp_413_points";
+    memset(&b, 0, sizeof b);
+    memset(views, 0, sizeof views);
+    for (i = 0; i < 64; i++) { points[i].unix_ns = 1; }
+    for (i = 0; i < 4; i++) {
+        views[i].scope = &scope;
+        views[i].name = tel__text_of("m");
+        views[i].kind = TEL_GAUGE;
+        views[i].integer = true;
+        views[i].points = points + 16 * i;
+        views[i].point_count = 16;
+    }
+    b.metrics = views;
+    b.metric_count = 4;
+    box.statuses = 4;
+    box.status[0] = box.status[1] = box.status[2] = 413;
+    box.status[3] = 200;
+    CHECK_INT(tel__sink_otlp_export(&b, o), TEL_OK);            /* 64, refused: 32 at a time from here on */
+    CHECK(box.calls == 1 && otlp_stats(o).dropped_failed[0] == 64);
+    CHECK_INT(tel__sink_otlp_export(&b, o), TEL_OK);            /* 32 and 16 refused, then 6 times 8 */
+    CHECK_INT(box.calls, 1 + 2 + 2);
+    CHECK_INT(tel__atomic_load_u32(&o->most[0]), 8);
+    CHECK(box.items == 16 && otlp_stats(o).dropped_failed[0] == 64 + 32 + 16);
+    box.most = box.items = 0;
+    CHECK_INT(tel__sink_otlp_export(&b, o), TEL_OK);
+    CHECK(box.items == 64 && box.most == 8 && box.sound);
+    tel__atomic_store_u32(&o->most[0], UINT32_MAX);
+    box.calls = 0;
+    box.items = 0;
+    box.statuses = 0;
+    memset(large, 'x', sizeof large);
+    for (i = 0; i < 64; i++) { points[i].attrs = tel__attrs(&pad, 1); }
+    views[0].point_count = 64;                                  /* 8 MiB of one metric */
+    b.metric_count = 1;
+    CHECK_INT(tel__sink_otlp_export(&b, o), TEL_OK);
+    CHECK(box.items == 64 && box.bodies_over == 0 && box.sound && box.calls >= 3 && box.calls <= 4);
+    CHECK_INT(otlp_stats(o).dropped_failed[0], 64 + 32 + 16);
     otlp_end(o);
 }
 
@@ -792,8 +858,51 @@ static void test_judge(void) {
     tel__http_response_add(&a, "<html>", 6);
     sent = tel__sink_judge(o, &payload, TEL_OK, &a);            /* 2xx is success whatever it says */
     CHECK(sent.result == TEL_OK && sent.rejected == 0);
+    a.status = 0;
     /* Of the transport: handed on. */
     CHECK_INT(tel__sink_judge(o, &payload, TEL_ERR_TIMEOUT, &a).result, TEL_ERR_TIMEOUT);
+    otlp_end(o);
+}
+
+/* Answers of which a part is lost: by the connection, or to the room that there is for them. */
+static void test_judge_cut(void) {
+    static const char partial[] = "{\"partialSuccess\":{\"rejectedLogRecords\":\"4\",\"errorMessage\":\"";
+    outbox box;
+    tel__sink_otlp* o = otlp_open(&box);
+    tel__pipeline_payload payload;
+    tel__pipeline_sent sent;
+    tel__http_response a;
+    int i, j;
+    where = "judge_cut";
+    memset(&payload, 0, sizeof payload);
+    payload.signal = 2;
+    payload.items = 10;
+    for (i = 0; i < 2; i++) {
+        tel_result lost = i ? TEL_ERR_IO : TEL_ERR_TIMEOUT;
+        tel__http_response_reset(&a);
+        a.status = 200;                         /* it has them: again would be twice */
+        CHECK_INT(tel__sink_judge(o, &payload, lost, &a).result, TEL_OK);
+        a.status = 400;                         /* it will never take them */
+        CHECK_INT(tel__sink_judge(o, &payload, lost, &a).result, TEL_ERR_FORMAT);
+        a.status = 503;
+        CHECK_INT(tel__sink_judge(o, &payload, lost, &a).result, TEL_ERR_IO);
+        a.status = 100;                         /* said nothing yet */
+        CHECK_INT(tel__sink_judge(o, &payload, lost, &a).result, lost);
+        a.status = -1;
+        CHECK_INT(tel__sink_judge(o, &payload, lost, &a).result, lost);
+    }
+    a.status = 200;
+    CHECK_INT(tel__sink_judge(o, &payload, TEL_ERR_FORMAT, &a).result, TEL_ERR_FORMAT);
+    for (i = 0; i < 4; i++) {                   /* a long message, cut behind any part of "\\\\xx" */
+        tel__http_response_reset(&a);
+        a.status = 200;
+        tel__http_response_add(&a, partial, strlen(partial));
+        for (j = 0; j < i; j++) { tel__http_response_add(&a, "x", 1); }
+        for (j = 0; j < 2000; j++) { tel__http_response_add(&a, "\\\\xx", 4); }
+        tel__http_response_add(&a, "\"}}", 3);
+        sent = tel__sink_judge(o, &payload, TEL_OK, &a);
+        CHECK(sent.result == TEL_OK && sent.rejected == 4);
+    }
     otlp_end(o);
 }
 
@@ -816,6 +925,37 @@ static void test_otlp_full(void) {
     otlp_end(o);
 }
 
+/* The rest of a collection that has begun to fill the queue goes in as well; what comes after it waits. */
+static void test_otlp_round(void) {
+    outbox box;
+    tel__sink_otlp* o = otlp_open(&box);
+    tel_batch b = metric_batch(1700000000000000000u, "m"), logs = log_batch();
+    uint64_t deadline = tel__clock_unix_ns() + (uint64_t)60 * 1000000000u;
+    int i;
+    where = "otlp_round";
+    o->delivery.timeout_ms[0] = 60000;
+    o->delivery.max_bytes = 1;
+    box.statuses = 1;
+    box.status[0] = 503;                        /* the first payload waits and fills the queue */
+    b.deadline_unix_ns = deadline;
+    for (i = 1; i <= 10; i++) {
+        CHECK_INT(tel__sink_otlp_export(&b, o), TEL_OK);
+        CHECK_INT(otlp_stats(o).queued[0], 3 * i);
+    }
+    b.deadline_unix_ns = deadline + 1;
+    CHECK_INT(tel__sink_otlp_export(&b, o), TEL_ERR_TIMEOUT);
+    b.deadline_unix_ns = 0;
+    CHECK_INT(tel__sink_otlp_export(&b, o), TEL_ERR_TIMEOUT);
+    logs.deadline_unix_ns = deadline;
+    CHECK_INT(tel__sink_otlp_export(&logs, o), TEL_ERR_TIMEOUT);
+    CHECK_INT(otlp_stats(o).queued[0], 30);
+    CHECK_INT(otlp_stats(o).dropped_failed[0] + otlp_stats(o).queued[2], 0);
+    CHECK_INT(box.calls, 1);
+    CHECK(o->delivery.first && o->delivery.first->capacity == o->delivery.first->size);
+    pieces_spoil();
+    otlp_end(o);
+}
+
 int main(void) {
     capture_watchdog(150);
     tel__memory_init(&memory, NULL, (uint64_t)1 << 30);
@@ -830,9 +970,13 @@ int main(void) {
     test_port_taken();
     test_otlp_wire();
     test_otlp_post();
+    test_otlp_agent();
     test_otlp_split();
     test_otlp_413();
+    test_otlp_413_points();
     test_judge();
+    test_judge_cut();
     test_otlp_full();
+    test_otlp_round();
     return check_done();
 }
