@@ -1855,8 +1855,11 @@ typedef struct tel__memory {
     tel_allocator   allocator;
     tel__atomic_u64 used;
     uint64_t        limit;
-    tel__atomic_u32 pins;               /* workers left to themselves that still stand on this memory */
+    tel__atomic_u32 pins;               /* workers left to themselves that still stand on this memory, and ORPHANED */
+    void          (*left_fn)(struct tel__memory* m);    /* frees what the owner left for the last of them to free */
 } tel__memory;
+
+#define TEL__MEMORY_ORPHANED 0x80000000u
 
 TEL__COLD void* tel__memory_default_alloc(size_t size, void* user_data) { (void)user_data; return malloc(size); }
 TEL__COLD void tel__memory_default_free(void* ptr, void* user_data) { (void)user_data; free(ptr); }
@@ -1872,6 +1875,18 @@ TEL__COLD void tel__memory_init(tel__memory* m, const tel_allocator* a, uint64_t
     m->limit = limit;
     tel__atomic_store_u64(&m->used, 0);
     tel__atomic_store_u32(&m->pins, 0);
+    m->left_fn = NULL;
+}
+
+/* A worker that was left to itself stands on this memory from pin to unpin. The owner may go meanwhile: true when
+   nobody stands there, and it frees what there is; otherwise the last unpin does, by left_fn. No pin after that. */
+TEL__COLD void tel__memory_pin(tel__memory* m) { tel__atomic_add_u32(&m->pins, 1); }
+TEL__COLD bool tel__memory_orphan(tel__memory* m, void (*left_fn)(tel__memory* m)) {
+    m->left_fn = left_fn;
+    return tel__atomic_add_u32(&m->pins, TEL__MEMORY_ORPHANED) == 0;
+}
+TEL__COLD void tel__memory_unpin(tel__memory* m) {
+    if (tel__atomic_add_u32(&m->pins, (uint32_t)-1) == TEL__MEMORY_ORPHANED + 1) { m->left_fn(m); }
 }
 
 /* size bytes with undefined content, or NULL: at the cap, or the allocator has none. For large blocks
@@ -6600,7 +6615,7 @@ TEL__COLD void tel__pipeline_delivery_run(void* arg) {
     if (orphan) {
         tel__memory* memory = d->memory;
         d->free_fn(d);
-        tel__atomic_add_u32(&memory->pins, (uint32_t)-1);
+        tel__memory_unpin(memory);
     }
 }
 
@@ -6675,7 +6690,7 @@ TEL__CALL void tel__pipeline_delivery_close(void* user_data) {
     gone = !d->worker;
     d->abandoned = !gone;
     if (!gone) {                        /* once the mutex is free the worker may free d */
-        tel__atomic_add_u32(&d->memory->pins, 1);
+        tel__memory_pin(d->memory);
         tel__thread_detach(&d->thread);
     }
     tel__thread_mutex_unlock(&d->mutex);
@@ -10599,10 +10614,10 @@ static struct tel__lifecycle_root {
 
 /* ---- references ---- */
 
-TEL__COLD void tel__lifecycle_destroy(tel_instance* inst) {
+/* By the last who goes: who destroys it, or a worker that came back later. */
+TEL__COLD void tel__lifecycle_free(tel__memory* of_instance) {
+    tel_instance* inst = (tel_instance*)(void*)((char*)of_instance - offsetof(tel_instance, memory));
     tel__memory memory;
-    if (!inst->pipeline.closed) { tel__pipeline_close(&inst->pipeline); }
-    if (tel__atomic_load_u32(&inst->memory.pins)) { return; }       /* a worker still stands on it: it stays */
     tel__pipeline_free(&inst->pipeline);
     tel__metric_close(&inst->metrics);
     tel__span_free(&inst->spans);
@@ -10613,6 +10628,11 @@ TEL__COLD void tel__lifecycle_destroy(tel_instance* inst) {
     tel__thread_mutex_destroy(&inst->gate);
     memory = inst->memory;
     tel__memory_free(&memory, inst, sizeof *inst);
+}
+
+TEL__COLD void tel__lifecycle_destroy(tel_instance* inst) {
+    if (!inst->pipeline.closed) { tel__pipeline_close(&inst->pipeline); }
+    if (tel__memory_orphan(&inst->memory, tel__lifecycle_free)) { tel__lifecycle_free(&inst->memory); }
 }
 
 TEL__NOINLINE void tel__lifecycle_release(tel_instance* inst) {

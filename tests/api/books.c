@@ -27,7 +27,7 @@ static uint64_t now_ms(void) {
     return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
 }
 /* Came back at all: the limit is so generous that only a broken promise exceeds it, not a loaded machine. */
-#define CHECK_RETURNED(since) CHECK(now_ms() - (since) < 8000)
+#define CHECK_RETURNED(since) CHECK(now_ms() - (since) < 15000)
 
 /* ---- before the sinks ---- */
 
@@ -191,7 +191,7 @@ static void test_receiver(const char* name, const expected* e, bool no_thread) {
     static counting memory = COUNTING;
     where = name;
     CHECK(receiver_start(&r, e->answer, e->next));
-    sink = receiver_sink(&r, &o, 4000);
+    sink = receiver_sink(&r, &o, 15000);
     sink.signal_mask = TEL_LOGS;
     d = test_desc(&sink, 1);
     d.allocator = counting_allocator(&memory);
@@ -199,7 +199,7 @@ static void test_receiver(const char* name, const expected* e, bool no_thread) {
     hear_reset();
     CHECK_INT(tel_init(&d), TEL_OK);
     record(10);
-    result = tel_flush(20000);
+    result = tel_flush(60000);
     CHECK_INT(result, e->flush);
     k = sink_stats(0);
     if (e->delivered >= 0) { CHECK_INT(k.delivered[2], e->delivered); }
@@ -209,7 +209,7 @@ static void test_receiver(const char* name, const expected* e, bool no_thread) {
     if (e->said && !heard(e->said)) { fprintf(stderr, "     %s: said: %s\n", name, said); FAIL("the diagnostic"); }
     result = tel_shutdown(5000);
     if (e->failed >= 0) { CHECK_INT(result, e->failed ? TEL_ERR_IO : TEL_OK); }
-    CHECK_INT(counting_live(&memory), 0);
+    CHECK_INT(counting_settled(&memory), 0);     /* a worker that is slow to come back frees late */
     receiver_stop(&r);
 }
 
@@ -270,8 +270,7 @@ static void test_refused(bool no_thread) {
     capture good;
     uint64_t since;
     where = "refused";
-    CHECK(receiver_listen(&gone));
-    close(gone.fd);
+    CHECK(receiver_deaf(&gone));
     sinks[0] = receiver_sink(&gone, &o, 300);
     capture_init(&good);
     sinks[1] = capture_sink(&good);
@@ -291,6 +290,7 @@ static void test_refused(bool no_thread) {
     CHECK_BOOKS();
     CHECK(heard("collector"));
     CHECK(tel_shutdown(5000) != TEL_OK);
+    close(gone.fd);
 }
 
 /* A socket that listens and never answers. */
@@ -330,10 +330,10 @@ static void test_black_hole(bool no_thread) {
     CHECK_RETURNED(since);
     CHECK_INT(good.spans, 50);
     CHECK_INT(good.logs, 50);
-    CHECK_INT(good.closed, 1);
+    CHECK_INT(capture_closed(&good, 1), 1);
     CHECK(heard("shutdown lost"));
     CHECK(heard("50 spans, 50 log records"));
-    CHECK_INT(counting_live(&memory), 0);
+    CHECK_INT(counting_settled(&memory), 0);     /* a worker that is slow to come back frees late */
     close(hole.fd);
 }
 
@@ -373,7 +373,7 @@ static void test_flood(void) {
     CHECK_INT(s.recorded[2], 12000);
     tel_shutdown(500);                              /* the books stand still now */
     s = tel_query_stats();
-    CHECK_INT(counting_live(&memory), 0);
+    CHECK_INT(counting_settled(&memory), 0);     /* a worker that is slow to come back frees late */
     close(hole.fd);
 }
 

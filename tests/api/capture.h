@@ -3,6 +3,7 @@
 #ifndef CAPTURE_H_INCLUDED
 #define CAPTURE_H_INCLUDED
 #include "../check.h"
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -109,7 +110,7 @@ static inline long counting_live(counting* c) {
 /* The same once nothing is left, or after a while: what outlived a shutdown ends by itself. */
 static inline long counting_settled(counting* c) {
     int i;
-    for (i = 0; i < 5000 && counting_live(c); i++) { usleep(1000); }
+    for (i = 0; i < 60000 && counting_live(c); i++) { usleep(1000); }
     return counting_live(c);
 }
 
@@ -177,6 +178,18 @@ static inline void capture_init(capture* c) {
     pthread_mutex_init(&c->mutex, NULL);
     c->fail_with = TEL_ERR_IO;
 }
+/* How often it has been closed, once that is `want`, or after a while: a thread inside of it closes it when it comes out. */
+static inline uint64_t capture_closed(capture* c, uint64_t want) {
+    uint64_t closed = 0;
+    int i;
+    for (i = 0; i < 60000 && closed != want; i++) {
+        if (i) { usleep(1000); }
+        pthread_mutex_lock(&c->mutex);
+        closed = c->closed;
+        pthread_mutex_unlock(&c->mutex);
+    }
+    return closed;
+}
 static inline tel_sink capture_sink(capture* c) {
     tel_sink s;
     memset(&s, 0, sizeof s);
@@ -218,15 +231,43 @@ static inline tel_allocator counting_allocator(counting* c) {
 
 /* ---- the books ---- */
 
+typedef struct ledger { tel_stats all; tel_sink_stats sink[16]; size_t sinks; } ledger;
+
+static inline ledger ledger_read(void) {
+    ledger b;
+    memset(&b, 0, sizeof b);
+    b.all = tel_query_stats();
+    while (b.sinks < 16 && tel_query_sink(b.sinks, &b.sink[b.sinks])) { b.sinks++; }
+    return b;
+}
+static inline bool ledger_same(const ledger* a, const ledger* b) {
+    size_t i;
+    bool same = a->sinks == b->sinks && memcmp(&a->all, &b->all, offsetof(tel_stats, series)) == 0;
+    for (i = 0; same && i < a->sinks; i++) { same = memcmp(&a->sink[i], &b->sink[i], sizeof a->sink[i]) == 0; }
+    return same;
+}
+/* At a quiet moment: the export thread may just be moving records from one book to another, and nobody reads all of them at once. */
+static inline ledger ledger_quiet(void) {
+    ledger b = ledger_read(), again = ledger_read();
+    int i;
+    for (i = 0; i < 20000 && !ledger_same(&b, &again); i++) {
+        usleep(1000);
+        b = ledger_read();
+        again = ledger_read();
+    }
+    return b;
+}
+
 /* recorded = dropped + queued + (for each sink that wants the signal) delivered + dropped_full + dropped_failed + queued. */
 static inline void check_books(const char* file, int line) {
-    tel_stats s = tel_query_stats();
+    ledger b = ledger_quiet();
+    tel_stats s = b.all;
     tel_desc d = tel_query_desc();
-    tel_sink_stats k;
     size_t i;
     int signal;
     char what[200];
-    for (i = 0; tel_query_sink(i, &k); i++) {
+    for (i = 0; i < b.sinks; i++) {
+        tel_sink_stats k = b.sink[i];
         uint32_t wants = d.sinks[i].signal_mask ? d.sinks[i].signal_mask : (uint32_t)TEL_ALL_SIGNALS;
         for (signal = 1; signal < 3; signal++) {
             if (!(wants >> signal & 1u)) { continue; }
@@ -326,7 +367,8 @@ static inline void* receiver__run(void* arg) {
     return NULL;
 }
 
-static inline bool receiver_listen(receiver* r) {
+/* Has a port that nobody else can have, and does not listen: connections are refused. */
+static inline bool receiver_deaf(receiver* r) {
     struct sockaddr_in a;
     socklen_t size = sizeof a;
     memset(r, 0, sizeof *r);
@@ -335,12 +377,13 @@ static inline bool receiver_listen(receiver* r) {
     a.sin_family = AF_INET;
     a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     r->fd = socket(AF_INET, SOCK_STREAM, 0);
-    if (r->fd < 0 || bind(r->fd, (struct sockaddr*)&a, sizeof a) != 0 || listen(r->fd, 16) != 0 ||
+    if (r->fd < 0 || bind(r->fd, (struct sockaddr*)&a, sizeof a) != 0 ||
         getsockname(r->fd, (struct sockaddr*)&a, &size) != 0) { return false; }
     r->port = ntohs(a.sin_port);
     snprintf(r->url, sizeof r->url, "http://127.0.0.1:%u", r->port);
     return true;
 }
+static inline bool receiver_listen(receiver* r) { return receiver_deaf(r) && listen(r->fd, 16) == 0; }
 /* answer NULL: a black hole, which listens and never accepts. */
 static inline bool receiver_start(receiver* r, const char* answer, const char* next_answer) {
     if (!receiver_listen(r)) { return false; }

@@ -57,11 +57,11 @@ static void run_answer(const char* name, const char* text, uint64_t lost, const 
     where = name;
     hear_reset();
     if (!receiver_start(&r, text, NULL)) { FAIL("receiver"); return; }
-    d = curl_desc(&sink, &od, r.port, 500);             /* less than the first pause: one attempt */
+    d = curl_desc(&sink, &od, r.port, 20000);           /* less than the 503 asks to wait: one attempt */
     CHECK_INT(tel_init(&d), TEL_OK);
     tel_log(TEL_INFO, "a", TEL_NOATTRS);
     tel_log(TEL_INFO, "b", TEL_NOATTRS);
-    CHECK_INT(tel_flush(20000), TEL_OK);
+    CHECK_INT(tel_flush(60000), TEL_OK);
     CHECK(tel_query_sink(0, &k));
     CHECK_INT(k.dropped_failed[2], lost);
     CHECK_INT(k.delivered[2], 2 - lost);
@@ -80,8 +80,7 @@ static void test_nobody(void) {
     tel_sink_stats k;
     where = "nobody";
     hear_reset();
-    if (!receiver_listen(&r)) { FAIL("receiver"); return; }
-    close(r.fd);
+    if (!receiver_deaf(&r)) { FAIL("receiver"); return; }
     d = curl_desc(&sink, &od, r.port, 300);
     CHECK_INT(tel_init(&d), TEL_OK);
     tel_log(TEL_INFO, "a", TEL_NOATTRS);
@@ -90,6 +89,7 @@ static void test_nobody(void) {
     CHECK(heard("127.0.0.1"));
     CHECK_BOOKS();
     tel_shutdown(5000);
+    close(r.fd);
 }
 
 static void test_silent(void) {

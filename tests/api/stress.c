@@ -24,7 +24,7 @@ static tel_histogram spread = TEL_INSTRUMENT_WITH("stress.spread", NULL, NULL, &
 static tel_histogram spread_keyed = TEL_INSTRUMENT_WITH("stress.spread_keyed", "s", NULL, &with_bounds);
 static const tel_scope scope = { "stress", "1", NULL, { NULL, 0 } };
 
-static tel__atomic_u32 stop, parked, phase, done;
+static tel__atomic_u32 stop, parked, phase, done, open_sinks;
 static char long_text[3000];
 
 /* ---- a sink that counts, frees its state at the end, and is asked for its books all the time ---- */
@@ -39,6 +39,7 @@ static tel_result stress_open(tel_sink* self, const tel_allocator* a) {
     (void)a;
     s->canary = 42;
     self->user_data = s;
+    tel__atomic_add_u32(&open_sinks, 1);
     return TEL_OK;
 }
 static tel_result stress_export(const tel_batch* batch, void* user_data) {
@@ -65,6 +66,7 @@ static tel_result stress_export(const tel_batch* batch, void* user_data) {
 static void stress_close(void* user_data) {
     ((sink_state*)user_data)->canary = 0;
     free(user_data);
+    tel__atomic_add_u32(&open_sinks, (uint32_t)-1);
 }
 static void stress_stats(tel_sink_stats* out, void* user_data) {
     sink_state* s = (sink_state*)user_data;
@@ -245,6 +247,7 @@ static void counted(void) {
     memset(&s, 0, sizeof s);
     pull.export_fn = add_up;
     pull.user_data = &s;
+    while (tel__atomic_load_acquire_u32(&open_sinks)) { usleep(100); }  /* an export thread that was left behind still counts */
     memset(&total, 0, sizeof total);
     CHECK_INT(start(1u << 20, 0), TEL_OK);
     tel__atomic_store_release_u32(&phase, 1);
@@ -281,8 +284,12 @@ int main(void) {
     pthread_create(&others[1], NULL, meddler, NULL);
     for (i = 0; i < CYCLES; i++) {
         tel_observer_desc o;
-        if (start(i % 3 ? 4096u : 65536u, i % 10 == 3 ? (size_t)1 << 20 : 0) == TEL_OK) { begun++; }
-        else { usleep(1000); }          /* refused while the meddler shuts down: give it time, as a spin would not */
+        tel_result r;
+        do {                            /* refused while the meddler shuts down: give it time, as a spin would not */
+            r = start(i % 3 ? 4096u : 65536u, i % 10 == 3 ? (size_t)1 << 20 : 0);
+            if (r != TEL_OK) { usleep(1000); }
+        } while (r == TEL_ERR_STATE);
+        begun += r == TEL_OK;
         memset(&o, 0, sizeof o);
         o.name = "stress.observed";
         o.func = observe;
@@ -301,7 +308,7 @@ int main(void) {
     counted();
     for (i = 0; i < WORKERS; i++) { pthread_join(threads[i], NULL); }
     CHECK_INT(tel_query_stats().threads, 0);         /* the main thread records nothing itself */
-    CHECK_INT(tel_shutdown(2000), TEL_OK);
-    CHECK_INT(tel_shutdown(2000), TEL_ERR_STATE);
+    CHECK_INT(tel_shutdown(30000), TEL_OK);
+    CHECK_INT(tel_shutdown(30000), TEL_ERR_STATE);
     return check_done();
 }

@@ -115,27 +115,41 @@ static void test_real(tel__clock_mode mode, const char* name) {
     CHECK(tel__clock_unix_at(&c, begin) + 1000000u >= before);
 }
 
+#if TEL__X86 || TEL__ARM64
+/* One sync of a clock that began at half of the age of both counters and believes in `times` the rate between them; once more
+   when this thread was stopped for so long that it counts. The answer: that rate. */
+static double sync_from_half(tel__clock* c, double times) {
+    double rate;
+    uint64_t mono = 0, ticks = 0;
+    int tries = 1000;
+    do {
+        tel__clock_pair(&ticks, &mono, tel__platform_mono_ns);
+        rate = (double)(mono / 2) / (double)(ticks / 2);
+        tel__atomic_store_u64(&c->rate, tel__atomic_bits(rate * times));
+        c->first_mono = mono - mono / 2;
+        c->first_ticks = ticks - ticks / 2;
+        tel__clock_sync(c);
+    } while (tel__platform_mono_ns() - mono > mono / 50000 && --tries);
+    CHECK(tries > 0);
+    return rate;
+}
+#endif
+
 /* The rate is measured over the whole time; a machine whose counter changed begins anew. */
 static void test_rate(void) {
 #if TEL__X86 || TEL__ARM64
     tel__clock c;
-    uint64_t mono = 0, ticks = 0;
+    uint64_t mono = tel__platform_mono_ns(), ticks = tel__platform_ticks();
+    double rate;
     memset(&c, 0, sizeof c);
     c.mode = TEL__CLOCK_TICKS;
-    tel__clock_pair(&ticks, &mono, tel__platform_mono_ns);
     CHECK(ticks != 0 && mono != 0);
-    tel__atomic_store_u64(&c.rate, tel__atomic_bits(0.5));
-    c.first_mono = mono - (uint64_t)10 * SECOND;            /* ten seconds ago the counter stood far below: rate 0.001 */
-    c.first_ticks = ticks - (uint64_t)10000 * SECOND;
-    tel__clock_sync(&c);
-    CHECK(tel__clock_rate(&c) == 0.5);                      /* not believed: it left 0.5 by more than a thousandth */
+    rate = sync_from_half(&c, 2);
+    CHECK(same(tel__clock_rate(&c) / rate, 2));             /* not believed: it left the old one by more than a thousandth */
     CHECK(c.first_mono >= mono && c.first_ticks >= ticks);
-    tel__atomic_store_u64(&c.rate, tel__atomic_bits(0.001));
-    c.first_mono = mono - (uint64_t)10 * SECOND;
-    c.first_ticks = ticks - (uint64_t)10000 * SECOND;
-    tel__clock_sync(&c);
-    CHECK(tel__clock_rate(&c) != 0.001 && tel__clock_rate(&c) > 0.000999 && tel__clock_rate(&c) < 0.001001);
-    CHECK(c.first_mono == mono - (uint64_t)10 * SECOND);
+    rate = sync_from_half(&c, 1.0005);
+    CHECK(tel__clock_rate(&c) > rate * 0.9999 && tel__clock_rate(&c) < rate * 1.0001);
+    CHECK(c.first_mono < mono && c.first_ticks < ticks);
 #endif
 }
 

@@ -483,16 +483,26 @@ static void test_requests(void) {
 
 /* ---- plain sockets for both sides -------------------------------------------------------------------- */
 
-static int plain_listen(int family, int backlog, uint16_t* port) {
+/* Has a port, any one when *port is 0, on the loopback of one family alone, and refuses connections until it listens. */
+static int plain_bind(int family, uint16_t* port) {
     tel__http_address a;
-    int fd = socket(family, SOCK_STREAM, 0);
-    if (fd < 0 || tel__http_resolve(family == AF_INET ? "127.0.0.1" : "::1", 0, &a, 1) != 1) { return -1; }
-    if (bind(fd, (struct sockaddr*)(void*)&a.where, a.size) != 0 || listen(fd, backlog) != 0
+    int on = 1, fd = socket(family, SOCK_STREAM, 0);
+    if (fd < 0 || tel__http_resolve(family == AF_INET ? "127.0.0.1" : "::1", *port, &a, 1) != 1) { return -1; }
+    if (family == AF_INET6) { setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on); }
+    if (bind(fd, (struct sockaddr*)(void*)&a.where, a.size) != 0
         || getsockname(fd, (struct sockaddr*)(void*)&a.where, &a.size) != 0) {
         close(fd);
         return -1;
     }
     *port = ntohs(((struct sockaddr_in*)(void*)&a.where)->sin_port);
+    return fd;
+}
+
+static int plain_listen(int family, int backlog, uint16_t* port) {
+    int fd;
+    *port = 0;
+    fd = plain_bind(family, port);
+    if (fd >= 0 && listen(fd, backlog) != 0) { close(fd); return -1; }
     return fd;
 }
 
@@ -704,9 +714,12 @@ static void test_client_reuse(void) {
              "POST /v1/traces HTTP/1.1\r\nHost: 127.0.0.1:%u\r\nContent-Length: %lu\r\n" HEADERS "\r\n",
              (unsigned)s.port, (unsigned long)sizeof payload);
     CHECK_STR(s.last, want);
-    CHECK_INT(post(&s, 10, AFTER(60)), TEL_ERR_IO);         /* nobody listens there any more */
+    s.port = 0;
+    s.fd = plain_bind(AF_INET, &s.port);
+    CHECK_INT(post(&s, 10, AFTER(60)), TEL_ERR_IO);         /* nobody listens there, nor can anybody else */
     CHECK_INT(answer.status, 0);
     CHECK(!client.open);
+    close(s.fd);
 }
 
 /* mode, reply, payload -> result, status (-1: any); how many connections and requests two posts take. */
@@ -811,6 +824,7 @@ static int hole, hole_filling[4];
 static uint16_t hole_open(void) {
     uint16_t port = 0;
     tel__http_address a;
+    struct pollfd full;
     size_t i;
     hole = plain_listen(AF_INET, 0, &port);
     for (i = 0; i < 4; i++) {
@@ -818,6 +832,9 @@ static uint16_t hole_open(void) {
         tel__http_resolve("127.0.0.1", port, &a, 1);
         (void)!connect(hole_filling[i], (struct sockaddr*)(void*)&a.where, a.size);
     }
+    full.fd = hole;
+    full.events = POLLIN;
+    CHECK_INT(poll(&full, 1, 60000), 1);                    /* one has come in, and more it does not hold */
     return port;
 }
 
@@ -830,25 +847,21 @@ static void hole_close(void) {
 static void test_client_black_hole(void) {
     tel__http_url u = url_to("127.0.0.1", hole_open());
     tel__http_limit limit;
-    tel__http_address a;
-    int fd = -1, on = 1;
+    int fd;
     limit.deadline_mono_ns = tel__clock_mono_ns() + 300000000u;
     limit.stop = NULL;
     CHECK_INT(tel__http_client_connect(&client, &u, &limit), TEL_ERR_TIMEOUT);
     /* the first address is the hole, the second one lives: it is reached, and remembered */
-    if (tel__http_resolve("::1", u.port, &a, 1) == 1) { fd = socket(AF_INET6, SOCK_STREAM, 0); }
-    if (fd >= 0) {
-        setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
-        if (bind(fd, (struct sockaddr*)(void*)&a.where, a.size) == 0 && listen(fd, 4) == 0) {
-            u = url_to("localhost", u.port);
-            limit.deadline_mono_ns = AFTER(60);
-            CHECK_INT(tel__http_client_connect(&client, &u, &limit), TEL_OK);
-            CHECK_INT(client.last, 1);
-            tel__http_client_close(&client);
-            client.last = 0;
-        }
-        close(fd);
+    fd = plain_bind(AF_INET6, &u.port);
+    if (fd >= 0 && listen(fd, 4) == 0) {
+        u = url_to("localhost", u.port);
+        limit.deadline_mono_ns = AFTER(60);
+        CHECK_INT(tel__http_client_connect(&client, &u, &limit), TEL_OK);
+        CHECK_INT(client.last, 1);
+        tel__http_client_close(&client);
+        client.last = 0;
     }
+    if (fd >= 0) { close(fd); }
     hole_close();
 }
 
@@ -863,33 +876,42 @@ static void connect_to(uint16_t port, size_t last, size_t now) {
     tel__http_client_forget(&client);
 }
 
+/* The same port of both families, so that nobody else listens at either; false: no IPv6 here. */
+static bool plain_bind_both(int* four, int* six, uint16_t* port) {
+    int tries;
+    for (tries = 0; tries < 100; tries++) {
+        *port = 0;
+        *six = plain_bind(AF_INET6, port);
+        if (*six < 0) { return false; }
+        *four = plain_bind(AF_INET, port);
+        if (*four >= 0) { return true; }
+        close(*six);
+    }
+    CHECK(tries < 100);
+    return false;
+}
+
 /* "localhost" is both loopback addresses: whichever has a listener is found. */
 static void test_client_addresses(void) {
     tel__http_address list[TEL__HTTP_ADDRESSES];
     uint16_t port = 0;
-    int fd = plain_listen(AF_INET6, 4, &port);
+    int four, six;
     CHECK_INT(tel__http_resolve("127.0.0.1", 1, list, TEL__HTTP_ADDRESSES), 1);
     CHECK_INT(tel__http_resolve("::1", 1, list, TEL__HTTP_ADDRESSES), 1);
     CHECK_INT(list[0].where.ss_family, AF_INET6);
     CHECK_INT(tel__http_resolve("LOCALHOST", 1, list, TEL__HTTP_ADDRESSES), 2);
     CHECK_INT(list[0].where.ss_family, AF_INET);
     CHECK_INT(list[1].where.ss_family, AF_INET6);
-    if (fd < 0) { return; }                                 /* no IPv6 here */
+    if (!plain_bind_both(&four, &six, &port)) { return; }
+    CHECK_INT(listen(six, 4), 0);
     connect_to(port, 0, 1);
-    close(fd);
     /* both live: the first one, unless the other one answered last time */
-    fd = plain_listen(AF_INET, 4, &port);
-    if (fd >= 0 && tel__http_resolve("::1", port, list, 1) == 1) {
-        int on = 1, six = socket(AF_INET6, SOCK_STREAM, 0);
-        setsockopt(six, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
-        if (bind(six, (struct sockaddr*)(void*)&list[0].where, list[0].size) == 0 && listen(six, 4) == 0) {
-            connect_to(port, 0, 0);
-            connect_to(port, 1, 1);
-            connect_to(port, 1001, 1);                      /* whatever the resolver gave last time */
-        }
-        close(six);
-    }
-    close(fd);
+    CHECK_INT(listen(four, 4), 0);
+    connect_to(port, 0, 0);
+    connect_to(port, 1, 1);
+    connect_to(port, 1001, 1);                              /* whatever the resolver gave last time */
+    close(six);
+    close(four);
     client.last = 0;
 }
 

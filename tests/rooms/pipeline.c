@@ -512,8 +512,10 @@ static tel_sink_stats post_stats(post* o) {
     tel__pipeline_delivery_stats(&s, &o->d);
     return s;
 }
+/* Closed, and its worker is back: within the 300 ms that close waits, or later, and then it frees all itself. */
 static void post_end(post* o) {
     tel__pipeline_delivery_close(&o->d);
+    while (tel__atomic_load_acquire_u32(&memory.pins)) { usleep(1000); }    /* the watchdog ends it */
     CHECK_INT(tel__atomic_load_u32(&freed), 1);
     CHECK_INT(tel__atomic_load_u32(&memory.pins), 0);
     CHECK_INT(tel__atomic_load_u64(&memory.used), 0);
