@@ -260,7 +260,7 @@ static inline tel_attrs tel__attrs(const tel_attr* items, size_t count) {
 }
 
 /* The instrumentation scope: the library or module that records. Static data that you own, alive as long as
-   anything records with it; NULL: the program itself. Told apart by address. */
+   anything records with it; NULL: the program itself. Two that say the same are one. */
 typedef struct tel_scope {
     const char* name;
     const char* version;            /* NULL: none, like schema_url */
@@ -3170,6 +3170,7 @@ TEL__FN bool tel__attr_next(tel__attr_reader* r, tel__attr_got* got) {
 typedef struct tel__attr_scope {
     const tel_scope* key;
     size_t           size;              /* of this allocation */
+    uint32_t         number;            /* of the first one that says the same */
     tel_scope_view   view;
 } tel__attr_scope;
 
@@ -3221,21 +3222,33 @@ TEL__COLD tel__attr_scope* tel__attr_scope_make(tel__memory* memory, const tel_s
     return s;
 }
 
-/* The number of a scope; one that is seen for the first time is copied, under a mutex. 0, the program's
-   own, when there is no room for another. */
+TEL__COLD bool tel__attr_scope_same(const tel_scope_view* a, const tel_scope_view* b) {
+    size_t i;
+    if (!tel__text_equal(a->name, b->name) || !tel__text_equal(a->version, b->version)
+        || !tel__text_equal(a->schema_url, b->schema_url) || a->attrs.count != b->attrs.count) { return false; }
+    for (i = 0; i < a->attrs.count && tel__attr_same(&a->attrs.items[i], &b->attrs.items[i]); i++) { }
+    return i == a->attrs.count;
+}
+
+/* The number of a scope; one whose address is new is copied, under a mutex, and is the one before it that says the
+   same: a header may make one for each file. 0, the program's own, when there is no room for another. */
 TEL__COLD uint32_t tel__attr_scope_find(tel__attr_scopes* s, const tel_scope* scope) {
     uint32_t i, n;
     if (!scope) { return 0; }
     n = tel__atomic_load_acquire_u32(&s->count);
-    for (i = 1; i < n; i++) { if (s->at[i]->key == scope) { return i; } }
+    for (i = 1; i < n; i++) { if (s->at[i]->key == scope) { return s->at[i]->number; } }
     tel__thread_mutex_lock(&s->mutex);
     n = tel__atomic_load_u32(&s->count);
     for (i = 1; i < n && s->at[i]->key != scope; i++) { }
     if (i == n) {
         tel__attr_scope* made = n < TEL__ATTR_SCOPES ? tel__attr_scope_make(s->memory, scope) : NULL;
-        if (made) { s->at[n] = made; tel__atomic_store_release_u32(&s->count, n + 1); }
-        else { i = 0; }
+        if (made) {
+            s->at[n] = made;
+            while (made->number < n && !tel__attr_scope_same(&s->at[made->number]->view, &made->view)) { made->number++; }
+            tel__atomic_store_release_u32(&s->count, n + 1);
+        } else { i = 0; }
     }
+    i = s->at[i]->number;
     tel__thread_mutex_unlock(&s->mutex);
     return i;
 }

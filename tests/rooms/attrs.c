@@ -191,6 +191,36 @@ static void test_scopes(void) {
     CHECK_INT(tel__atomic_load_u64(&m.used), 0);
 }
 
+/* Two addresses are one scope when all that is said is the same, whatever the order of the attributes. */
+static void test_equal_scopes(void) {
+    tel__memory m;
+    tel_scope s[7];
+    tel_attr ab[2], ba[2];
+    size_t i;
+    uint32_t first;
+    memset(s, 0, sizeof s);
+    ab[0] = ba[1] = tel_str("a", "1");
+    ab[1] = ba[0] = tel_double("b", strtod("nan", NULL));
+    for (i = 0; i < 7; i++) { s[i].name = "lib"; s[i].version = "1"; s[i].attrs = tel__attrs(i == 1 ? ba : ab, 2); }
+    s[2].version = "2";
+    s[3].schema_url = "u";
+    s[4].attrs = tel__attrs(ab, 1);
+    s[5].name = "li";
+    s[6].name = s[6].version = NULL;
+    s[6].attrs = tel__attrs(NULL, 0);
+    tel__memory_init(&m, NULL, 1 << 20);
+    tel__attr_scopes_init(&scopes, &m);
+    first = tel__attr_scope_find(&scopes, &s[0]);
+    CHECK(first != 0);
+    CHECK_INT(tel__attr_scope_find(&scopes, &s[1]), first);
+    CHECK_INT(tel__attr_scope_find(&scopes, &s[1]), first);
+    for (i = 2; i < 6; i++) { CHECK_INT(tel__attr_scope_find(&scopes, &s[i]), i + 1); }
+    CHECK_INT(tel__attr_scope_find(&scopes, &s[6]), 0);         /* says nothing, as the program itself */
+    CHECK_INT(tel__attr_scope_find(&scopes, &s[0]), first);
+    tel__attr_scopes_free(&scopes);
+    CHECK_INT(tel__atomic_load_u64(&m.used), 0);
+}
+
 int main(void) {
     test_canonical();
     test_limits();
@@ -199,5 +229,6 @@ int main(void) {
     test_pack();
     test_copy();
     test_scopes();
+    test_equal_scopes();
     return check_done();
 }
