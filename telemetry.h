@@ -26,8 +26,9 @@
            }
            return tel_shutdown(2000) == TEL_OK ? 0 : 1;
        }
-   It speaks OTLP to http://localhost:4318 and obeys the OTEL_* variables. If nobody listens there it says
-   so once on stderr, counts what it drops, and the program is unharmed.
+   It speaks OTLP to http://localhost:4318 and obeys the OTEL_* variables. If nobody listens there it says so
+   once on stderr, and at the end what was lost; tel_shutdown is not TEL_OK then, and the program is unharmed.
+   In C++, where &(tel_desc){ ... } is no C++:   tel_desc d = {}; d.service_name = "shop"; tel_init(&d);
 
    THE REST IN FIVE STEPS
        Attributes      tel_counter_add_with(&orders, 1, TEL_ATTRS(tel_str("route", "/cart"), tel_int("code", 200)));

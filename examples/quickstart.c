@@ -2,9 +2,9 @@
    console, served to a scraper and delivered to a collector on localhost:4318 if there is one.
 
    build    cc -I. examples/quickstart.c -pthread -o quickstart
-   run      ./quickstart           about three seconds        ./quickstart --serve    until Ctrl-C
+   run      ./quickstart           three to five seconds      ./quickstart --serve    until Ctrl-C
 
-   expected (and one diagnostic on stderr when no collector listens)
+   expected (and two diagnostics on stderr when no collector listens)
      metrics: curl http://localhost:9464/metrics
      span    pay 10.1ms internal error:card declined trace=... span=... parent=...
      log     WARN card declined order.id=7 trace=... span=...
