@@ -3261,6 +3261,7 @@ typedef struct tel__ring {
     uint32_t        seen_tail;          /* own ring: tail as last read by the producer */
     char            pad1[TEL__LINE];
     tel__atomic_u32 tail;
+    uint32_t        goal;               /* the consumer's: how far this round goes, which is no further than head */
     char            pad2[TEL__LINE];
 } tel__ring;
 
@@ -5908,6 +5909,7 @@ typedef struct tel__pipeline {
     bool               in_round, closed;    /* the export thread is at work; the sinks are closed */
     uint32_t           sealed;          /* stages in this drain: the sinks are served before there are too many */
     bool               starved;         /* the last drain left something for want of memory */
+    bool               behind;          /* and the last round for want of time */
     tel_result         collected;       /* what the last round's collection came to */
     uint64_t           until;           /* the time of the one who works */
     tel__thread_mutex  stats;           /* held over stats_fn, and while a sink's last books are taken */
@@ -5993,17 +5995,17 @@ TEL__FN bool tel__pipeline_keep(tel__pipeline* p, const tel__ring_head* h, uint3
 
 #define TEL__PIPELINE_AT_ONCE 2u         /* stages of one drain; all queues hold more */
 
-/* Moves what one ring holds by now into the stages. What finds no memory, or would be too much at once for the
-   queues of the sinks, stays in the ring. */
-TEL__FN void tel__pipeline_drain_ring(tel__pipeline* p, tel__ring* r, tel__ring_books* books) {
-    uint32_t at = tel__atomic_load_u32(&r->tail), kept = at, end, fill;
+/* Moves what one ring held when the round began (`fresh`: that is now) into the stages. What finds no memory, or
+   would be too much at once for the queues of the sinks, stays in the ring. */
+TEL__FN void tel__pipeline_drain_ring(tel__pipeline* p, tel__ring* r, tel__ring_books* books, bool fresh) {
+    uint32_t at = tel__atomic_load_u32(&r->tail), kept = at, fill;
     uint64_t taken[2] = { 0, 0 };
     const tel__ring_head* h;
     if (!r->data) { return; }
     fill = (uint32_t)((uint64_t)tel__ring_used(r) * 256 / r->size);
     if (fill > tel__atomic_load_u32(&p->fill)) { tel__atomic_store_u32(&p->fill, fill); }
-    end = tel__ring_written(r);
-    while ((h = tel__ring_next(r, &at, end)) != NULL) {
+    if (fresh) { r->goal = tel__ring_written(r); }
+    while ((h = tel__ring_next(r, &at, r->goal)) != NULL) {
         int signal = h->kind == TEL__RING_SPAN ? TEL__BOOK_SPANS : TEL__BOOK_LOGS;
         if (p->sealed >= TEL__PIPELINE_AT_ONCE) { break; }
         if (!tel__pipeline_keep(p, h, h->size)) {
@@ -6025,13 +6027,15 @@ TEL__FN void tel__pipeline_drain_thread(tel__pipeline* p, tel__ring_thread* t) {
     tel__thread_mutex_lock(&p->stage);
     do {
         p->sealed = 0;
-        tel__pipeline_drain_ring(p, &t->own, &t->books);
+        tel__pipeline_drain_ring(p, &t->own, &t->books, true);
     } while (p->sealed >= TEL__PIPELINE_AT_ONCE);
     tel__thread_mutex_unlock(&p->stage);
 }
 
-/* Drains the rings; true: there is more. Threads may come and go: the registry's mutex keeps the list still. */
-TEL__FN bool tel__pipeline_drain(tel__pipeline* p, bool force) {
+/* Drains the rings; true: there is more of what they held at the first drain (`fresh`) of the round. Who records
+   as quickly as we drain so takes neither the turns of the other threads nor all of our time. Threads may come and
+   go: the registry's mutex keeps the list still. */
+TEL__FN bool tel__pipeline_drain(tel__pipeline* p, bool force, bool fresh) {
     tel__ring_thread* t;
     uint64_t now = tel__clock_mono_ns();
     bool more;
@@ -6040,8 +6044,8 @@ TEL__FN bool tel__pipeline_drain(tel__pipeline* p, bool force) {
     p->starved = false;
     p->sealed = 0;
     tel__thread_mutex_lock(&p->registry->mutex);
-    for (t = p->registry->threads; t; t = t->next) { tel__pipeline_drain_ring(p, &t->own, &t->books); }
-    tel__pipeline_drain_ring(p, &p->registry->shared, &p->registry->ended);
+    for (t = p->registry->threads; t; t = t->next) { tel__pipeline_drain_ring(p, &t->own, &t->books, fresh); }
+    tel__pipeline_drain_ring(p, &p->registry->shared, &p->registry->ended, fresh);
     tel__thread_mutex_unlock(&p->registry->mutex);
     more = p->sealed >= TEL__PIPELINE_AT_ONCE;
     for (i = 0; i < 2 && !more; i++) {
@@ -6231,13 +6235,12 @@ TEL__COLD void tel__pipeline_say_drops(tel__pipeline* p) {
 /* One round by the one who works. */
 TEL__CALL void tel__pipeline_round(tel__pipeline* p, bool force, uint64_t until) {
     uint32_t i, turns = 0;
-    bool more = true;
     if (p->closed) { return; }
     p->until = until;
     tel__clock_sync(p->clock);
     tel__atomic_store_u32(&p->fill, 0);
-    for (; more && turns < 256; turns++) {      /* bounded: producers may be as quick as we are */
-        more = tel__pipeline_drain(p, force);
+    for (p->behind = true; p->behind && (turns < 256 || tel__clock_mono_ns() < until); turns++) {
+        p->behind = tel__pipeline_drain(p, force, turns == 0);
         for (i = 0; i < p->sink_count; i++) { tel__pipeline_serve(p, &p->sinks[i], force); }
     }
     tel__pipeline_metrics(p, force);
@@ -6345,7 +6348,7 @@ TEL__CALL tel_result tel__pipeline_flush(tel__pipeline* p, uint64_t deadline) {
         tel__thread_sleep_ns(deadline - now < 2000000u ? deadline - now : 2000000u);
         for (i = 0; i < p->sink_count; i++) { tel__pipeline_serve(p, &p->sinks[i], false); }
     }
-    if (r == TEL_OK) { r = p->starved ? TEL_ERR_MEMORY : p->collected; }
+    if (r == TEL_OK) { r = p->behind ? TEL_ERR_TIMEOUT : p->starved ? TEL_ERR_MEMORY : p->collected; }
     tel__memory_rewind(&p->arena);
     tel__pipeline_leave(p);
     return r;
@@ -10934,13 +10937,14 @@ TEL__COLD void tel__lifecycle_fork_threads(tel_instance* inst) {
         memset(inst->registry.shared.data, 0, inst->registry.shared.size);
         tel__atomic_store_u32(&inst->registry.shared.head, 0);
         tel__atomic_store_u32(&inst->registry.shared.tail, 0);
+        inst->registry.shared.goal = 0;
     }
     if (!mine) { return; }
     mine->next = NULL;
     memset(&mine->books, 0, sizeof mine->books);
     at = tel__atomic_load_u32(&mine->own.head);
     tel__atomic_store_u32(&mine->own.tail, at);
-    mine->own.seen_tail = mine->own.reserved = at;
+    mine->own.seen_tail = mine->own.reserved = mine->own.goal = at;
     tel__id_seed(&mine->tracer->generator);
     mine->tracer->cached = 0;
     for (at = 0; at < mine->tracer->depth; at++) { mine->tracer->stack[at].tel__slot = 0; }
