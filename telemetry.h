@@ -10648,18 +10648,19 @@ TEL__NOINLINE bool tel__lifecycle_join(tel_instance* inst) {
     return true;
 }
 
-/* Lets this thread record; in the child of fork, at its first record: the export thread. */
+/* Lets this thread record; in the child of fork, at its first record: the export thread. Under the gate, because
+   two copies of this header may come at once, and an instance that shuts down must not get a thread any more. */
 TEL__COLD void tel__lifecycle_wake(tel_instance* inst) {
-    tel__thread_mutex_lock(&tel__root.mutex);
+    bool well = true;
     tel__thread_me.cells = tel__thread_me.ring->cells;
     tel__thread_me.tracer = tel__thread_me.ring->tracer;
-    if (inst->dormant) {
+    tel__thread_mutex_lock(&inst->gate);
+    if (inst->dormant && !tel__atomic_load_u32(&inst->closed)) {
         inst->dormant = false;
-        if (!inst->no_thread && !tel__pipeline_start(&inst->pipeline)) {
-            tel__diag_report(&inst->diag, TEL__DIAG_THREAD, "in the child of fork");
-        }
+        well = inst->no_thread || tel__pipeline_start(&inst->pipeline);
     }
-    tel__thread_mutex_unlock(&tel__root.mutex);
+    tel__thread_mutex_unlock(&inst->gate);
+    if (!well) { tel__diag_report(&inst->diag, TEL__DIAG_THREAD, "in the child of fork"); }
 }
 
 /* The usual answer before tel_init and after tel_shutdown, told without a call: nothing records here. */
