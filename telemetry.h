@@ -10509,6 +10509,7 @@ struct tel_instance {
     tel__sink_source   source;          /* of Prometheus pages */
     tel__lifecycle_self self[3];
     tel_sink           sinks[TEL__PIPELINE_SINKS];
+    char               sink_names[TEL__PIPELINE_SINKS][32];     /* the caller's are borrowed until tel_init returns */
     uint32_t           prometheus_port;
     tel__atomic_u64    ignored, unregistered[2];
     tel_desc           desc;            /* as tel_query_desc tells it */
@@ -10706,17 +10707,23 @@ TEL__NOINLINE tel_instance* tel__lifecycle_enter(int signal) {
 
 TEL__NOINLINE void tel__lifecycle_stats(tel_instance* inst, tel_stats* out) {
     uint32_t threads, k;
-    tel__ring_books sum = tel__ring_totals(&inst->registry, &threads);
-    uint64_t started = tel__atomic_load_u64(&sum.started), ended = tel__atomic_load_u64(&sum.ended);
+    tel__ring_books sum;
+    uint64_t started, ended, staged[2];
     int i;
     memset(out, 0, sizeof *out);
+    tel__thread_mutex_lock(&inst->pipeline.stage);      /* nothing goes from a ring to a stage meanwhile */
+    sum = tel__ring_totals(&inst->registry, &threads);
+    for (i = 0; i < 2; i++) { staged[i] = tel__atomic_load_u64(&inst->pipeline.staged[i]); }
+    tel__thread_mutex_unlock(&inst->pipeline.stage);
+    started = tel__atomic_load_u64(&sum.started);
+    ended = tel__atomic_load_u64(&sum.ended);
     out->recorded[0] = tel__atomic_load_u64(&inst->pipeline.points);
     for (i = 0; i < 2; i++) {
         uint64_t lost = tel__atomic_load_u64(&inst->unregistered[i]);
         out->recorded[1 + i] = tel__atomic_load_u64(&sum.recorded[i]) + lost;
         out->dropped[1 + i] = tel__atomic_load_u64(&sum.dropped[i]) + lost;
         out->queued[1 + i] = tel__atomic_load_u64(&sum.recorded[i]) - tel__atomic_load_u64(&sum.dropped[i])
-                           - tel__atomic_load_u64(&sum.taken[i]) + tel__atomic_load_u64(&inst->pipeline.staged[i]);
+                           - tel__atomic_load_u64(&sum.taken[i]) + staged[i];
     }
     for (k = 0; k < inst->pipeline.sink_count; k++) {
         tel_sink_stats s;
@@ -11043,6 +11050,8 @@ TEL__COLD tel_result tel__lifecycle_open_sinks(tel_instance* inst, const tel_des
             tel__diag_report(&inst->diag, TEL__DIAG_SINK_OPEN, "%s has no export_fn", sink->name ? sink->name : "sink");
         }
         sink->config = NULL;
+        snprintf(inst->sink_names[i], sizeof inst->sink_names[i], "%s", sink->name ? sink->name : "sink");
+        sink->name = inst->sink_names[i];
     }
     tel__root.opening = NULL;
     tel__root.opening_desc = NULL;
