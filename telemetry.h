@@ -4192,7 +4192,7 @@ TEL__NOINLINE tel__metric* tel__metric_resolve(tel__metrics* m, tel__metric_inst
         tel__thread_mutex_unlock(&m->mutex);
         tel__metric_complain(m, &about);
         if (!metric) {
-            tel__diag_note(m->diag, TEL__DIAG_MEMORY, inst->name);
+            tel__diag_note(m->diag, TEL__DIAG_MEMORY, NULL);    /* the name is its owner's, who may be gone by then */
             return (tel__metric*)tel__metric_list_at(&m->metric_by_id, hidden);
         }
         if (inst->unit && !about.unit) {
@@ -4911,7 +4911,8 @@ TEL__COLD tel_result tel__span_init(tel__spans* p, tel__memory* memory, tel__dia
     p->scopes = scopes;
     p->limit = ring_bytes / 4 - (uint32_t)sizeof(tel__span_record);
     p->slots.count = count;
-    p->keep = count / 8 / threads < TEL__SPAN_CACHE ? count / 8 / threads + 1 : TEL__SPAN_CACHE;
+    p->keep = count / 8 / threads;      /* none of a small pool: a slot that one keeps is one that another lacks */
+    p->keep = p->keep < TEL__SPAN_CACHE ? p->keep + (p->keep > 0) : TEL__SPAN_CACHE;
     p->blocks = (tel__span_block*)tel__memory_alloc_raw(memory, (size_t)count * TEL__SPAN_BLOCK);
     p->slots.next = (tel__atomic_u32*)tel__memory_alloc_raw(memory, count * sizeof(tel__atomic_u32));
     p->generation = epoch * 0x01000193u;
@@ -11127,6 +11128,15 @@ TEL__COLD tel_result tel__lifecycle_build(tel_instance* inst, const tel_desc* de
     return r != TEL_OK ? r : s != TEL_OK ? s : o;
 }
 
+/* Says why tel_init fails, unless that was said already. */
+TEL__COLD tel_result tel__lifecycle_failed(tel__diag* d, tel_result r) {
+    if (r != TEL_OK && !tel__atomic_load_u32(&d->errors)) {
+        tel__diag_report(d, TEL__DIAG_INIT, "%s%s", tel__diag_result(r),
+                         r == TEL_ERR_MEMORY ? " (tel_desc.memory_limit, or its allocator)" : "");
+    }
+    return r;
+}
+
 /* Makes an instance; *out stays NULL when the environment disables the SDK. */
 TEL__COLD tel_result tel__lifecycle_make(const tel_desc* desc, tel_instance** out) {
     size_t limit = desc->memory_limit ? desc->memory_limit : (size_t)64 << 20;
@@ -11136,7 +11146,12 @@ TEL__COLD tel_result tel__lifecycle_make(const tel_desc* desc, tel_instance** ou
     tel_result r;
     tel__memory_init(&boot, own ? &desc->allocator : NULL, limit);
     inst = (tel_instance*)tel__memory_alloc(&boot, sizeof *inst);
-    if (!inst) { return TEL_ERR_MEMORY; }
+    if (!inst) {
+        tel__diag early;
+        tel__diag_init(&early, &desc->diag);
+        early.max_level = tel__config_log_level(desc, &early);
+        return tel__lifecycle_failed(&early, TEL_ERR_MEMORY);
+    }
     inst->memory = boot;
     inst->magic = TEL__LIFECYCLE_MAGIC;
     tel__atomic_store_u32(&inst->refs, 1);
@@ -11148,12 +11163,11 @@ TEL__COLD tel_result tel__lifecycle_make(const tel_desc* desc, tel_instance** ou
         r = tel__lifecycle_build(inst, desc);
         if (r == TEL_OK) { *out = inst; return TEL_OK; }
         tel__pipeline_close(&inst->pipeline);
-        if (!tel__atomic_load_u32(&inst->diag.errors)) {
-            tel__diag_report(&inst->diag, TEL__DIAG_INIT, "%s", tel__diag_result(r));
-        }
+        tel__lifecycle_failed(&inst->diag, r);
         tel__lifecycle_release(inst);
         return r;
     }
+    tel__lifecycle_failed(&inst->diag, r);
     tel__config_free(&inst->config, &inst->memory);
     tel__thread_mutex_destroy(&inst->gate);
     boot = inst->memory;

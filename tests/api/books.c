@@ -114,6 +114,36 @@ static void test_pool_empty(void) {
     tel_shutdown(5000);
 }
 
+/* Threads that live on but have no span keep no slot from the others. */
+static pthread_mutex_t leave_mutex = PTHREAD_MUTEX_INITIALIZER;
+static void* one_span(void* arg) {
+    TEL_SPAN(s, "one") { *(int*)arg = tel_span_recording(s); }
+    pthread_mutex_lock(&leave_mutex);
+    pthread_mutex_unlock(&leave_mutex);
+    return NULL;
+}
+static void test_pool_shared(void) {
+    capture c;
+    tel_sink sink;
+    tel_desc d;
+    pthread_t t[20];
+    int recorded[20], i;
+    where = "pool_shared";
+    d = capture_desc(&c, &sink);
+    d.max_live_spans = 16;
+    CHECK_INT(tel_init(&d), TEL_OK);
+    pthread_mutex_lock(&leave_mutex);
+    for (i = 0; i < 20; i++) {
+        recorded[i] = -1;
+        pthread_create(&t[i], NULL, one_span, &recorded[i]);
+        while (tel_query_stats().recorded[1] < (uint64_t)i + 1) { usleep(100); }
+    }
+    pthread_mutex_unlock(&leave_mutex);
+    for (i = 0; i < 20; i++) { pthread_join(t[i], NULL); CHECK_INT(recorded[i], 1); }
+    CHECK_INT(tel_shutdown(5000), TEL_OK);
+    CHECK_INT(c.spans, 20);
+}
+
 /* A sink that is too slow for its queue: what does not fit is dropped for this sink alone. */
 static void test_queue_full(void) {
     capture stuck, good;
@@ -392,6 +422,7 @@ int main(void) {
     test_ring_full();
     test_too_large();
     test_pool_empty();
+    test_pool_shared();
     test_queue_full();
     test_memory_limit();
     test_receivers();

@@ -109,6 +109,7 @@ static tel_result run(long fail_at, bool fail_on, bool with_thread) {
     d.ring_bytes = 16384;
     d.max_live_spans = 64;
     memory.fail_at = fail_at;
+    hear_reset();
     r = tel_init(&d);
     if (r == TEL_OK) {
         record(1);
@@ -130,6 +131,7 @@ static tel_result run(long fail_at, bool fail_on, bool with_thread) {
         CHECK_INT(c.closed, 1);
     } else {
         CHECK(r == TEL_ERR_MEMORY);
+        CHECK_INT(said_errors, 1);          /* whichever it was */
         CHECK(!tel_enabled());
         record(1);
     }
@@ -160,9 +162,46 @@ static void sweep(bool fail_on, bool with_thread) {
     CHECK(n > steady / 2);
 }
 
+/* The name of an instrument for which there is no memory is its owner's, who may take it back. */
+static void observe_nothing(tel_observation* o, void* user_data) { (void)o; (void)user_data; }
+static void test_name(void) {
+    capture c;
+    tel_sink sink;
+    tel_desc d;
+    tel_observer_desc o;
+    char name[] = "owned.by.us", other[24];
+    tel_counter ours = TEL_INSTRUMENT(name, NULL, NULL);
+    tel_result r = TEL_OK;
+    int i;
+    where = "name";
+    d = capture_desc(&c, &sink);
+    d.memory_limit = 400 * 1024;
+    d.max_live_spans = 16;
+    d.ring_bytes = 4096;
+    d.no_thread = true;
+    hear_reset();
+    CHECK_INT(tel_init(&d), TEL_OK);
+    tel_log(TEL_INFO, "this thread is known", TEL_NOATTRS);
+    memset(&o, 0, sizeof o);
+    o.name = other;
+    o.func = observe_nothing;
+    for (i = 0; i < 100000 && r == TEL_OK; i++) {
+        snprintf(other, sizeof other, "filler.%d", i);
+        r = tel_observer_add(&o);
+    }
+    CHECK_INT(r, TEL_ERR_MEMORY);
+    tel_counter_add(&ours, 1);
+    memset(name, '?', sizeof name - 1);
+    tel_pump(1000);
+    CHECK(heard("memory_limit"));
+    CHECK(!heard("???"));
+    tel_shutdown(1000);
+}
+
 int main(void) {
     capture_watchdog(120);
     sweep(false, true);
     sweep(true, true);
+    test_name();
     return check_done();
 }
