@@ -273,8 +273,8 @@ typedef struct tel_scope {
 typedef struct tel_sink tel_sink;       /* P8 */
 
 /* Both functions or neither (then malloc and free). Called from tel_init, on first uses, on the SDK's own threads
-   and from tel_shutdown; must be safe from several threads. Memory that another thread may still be
-   reading at tel_shutdown is freed when that thread ends or records again. */
+   and from tel_shutdown; must be safe from several threads. What they record themselves is ignored. Memory that
+   another thread may still be reading at tel_shutdown is freed when that thread ends or records again. */
 typedef struct tel_allocator {
     void* (*alloc_fn)(size_t size, void* user_data);        /* aligned as malloc aligns; NULL: no memory */
     void  (*free_fn)(void* ptr, void* user_data);
@@ -1842,7 +1842,7 @@ TEL__INLINE uint64_t tel__id_some(tel__id_generator* g) {
    All memory of the SDK: an allocator shim with a cap, an arena for views, and a lock-free list of free
    slots by index.
 
-   Uses      R01 platform, R02 atomics.        Used by   R07-R22.
+   Uses      R01-R03.                          Used by   R07-R22.
    Threads   alloc and free: any. An arena has one user at a time. The slot list: any.
    Holds     used is the sum of the sizes asked for and not yet freed, and never exceeds limit. A free of
              n bytes names the same n. The slot list is a stack of indices whose head carries a tag that
@@ -1873,14 +1873,18 @@ TEL__COLD void tel__memory_init(tel__memory* m, const tel_allocator* a, uint64_t
 }
 
 /* size bytes with undefined content, or NULL: at the cap, or the allocator has none. For large blocks
-   that are touched as they are used. */
+   that are touched as they are used. What the allocator records is ignored, here and in free: it may be called with
+   the mutex held that its record would need. */
 TEL__FN void* tel__memory_alloc_raw(tel__memory* m, size_t size) {
+    tel__thread_local saved;
     void* p;
     if (size == 0 || tel__atomic_add_u64(&m->used, size) + size > m->limit) {
         tel__atomic_add_u64(&m->used, (uint64_t)0 - size);
         return NULL;
     }
+    saved = tel__thread_quiet_begin();
     p = m->allocator.alloc_fn(size, m->allocator.user_data);
+    tel__thread_quiet_end(saved);
     if (!p) { tel__atomic_add_u64(&m->used, (uint64_t)0 - size); }
     return p;
 }
@@ -1898,8 +1902,11 @@ TEL__FN void* tel__memory_alloc(tel__memory* m, size_t size) {
 }
 
 TEL__FN void tel__memory_free(tel__memory* m, void* p, size_t size) {
+    tel__thread_local saved;
     if (!p) { return; }
+    saved = tel__thread_quiet_begin();
     m->allocator.free_fn(p, m->allocator.user_data);
+    tel__thread_quiet_end(saved);
     tel__atomic_add_u64(&m->used, (uint64_t)0 - size);
 }
 

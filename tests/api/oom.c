@@ -198,10 +198,50 @@ static void test_name(void) {
     tel_shutdown(1000);
 }
 
+/* An allocator that records, whatever the SDK holds when it calls: ignored, and nothing hangs. */
+static tel_counter allocations = TEL_INSTRUMENT("oom.allocations", "1", "Ignored");
+static void record_allocation(void) {
+    tel_counter_add(&allocations, 1);
+    tel_counter_add_with(&allocations, 1, TEL_ATTRS(tel_int("k", 1)));
+    TEL_SPAN(s, "allocation") { tel_log(TEL_INFO, "allocation", TEL_NOATTRS); }
+}
+static void* recording_alloc(size_t size, void* user_data) {
+    record_allocation();
+    return counting_alloc(size, user_data);
+}
+static void recording_free(void* p, void* user_data) {
+    record_allocation();
+    counting_free(p, user_data);
+}
+static void test_recording_allocator(void) {
+    static counting heap = COUNTING;
+    capture c;
+    tel_sink sink;
+    tel_desc d;
+    pthread_t t;
+    int two = 2;
+    where = "recording_allocator";
+    d = capture_desc(&c, &sink);
+    d.allocator = counting_allocator(&heap);
+    d.allocator.alloc_fn = recording_alloc;
+    d.allocator.free_fn = recording_free;
+    CHECK_INT(tel_init(&d), TEL_OK);
+    record(1);
+    pthread_create(&t, NULL, other_thread, &two);
+    pthread_join(t, NULL);
+    CHECK_INT(tel_flush(5000), TEL_OK);
+    CHECK_BOOKS();
+    CHECK_INT(tel_query_stats().recorded[2], c.logs);
+    CHECK_INT(tel_shutdown(5000), TEL_OK);
+    CHECK_INT(c.logs, c.spans);
+    CHECK_INT(counting_live(&heap), 0);
+}
+
 int main(void) {
     capture_watchdog(120);
     sweep(false, true);
     sweep(true, true);
     test_name();
+    test_recording_allocator();
     return check_done();
 }
