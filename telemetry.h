@@ -345,8 +345,10 @@ TEL_API tel_desc   tel_query_desc(void);        /* the setup in force, defaults 
                                                    tel_shutdown; zeroed when not initialised */
 
 /* Two copies of this header in one program (a .dll, a plugin): let one adopt the other's instance before it
-   records. NULL: back to its own; call that before the plugin is unloaded. TEL_ERR_BUILD: the copies differ. Once
-   its owner has shut it down, records are counted no-ops; adopt what the owner starts next. */
+   records. NULL: back to its own; call that before the plugin is unloaded, and when the other threads that recorded
+   through it have ended: each one that lives on keeps its ring in the host's instance, and that instance's memory, for
+   good. TEL_ERR_BUILD: the copies differ. Once its owner has shut it down, records are counted no-ops; adopt what
+   the owner starts next. */
 typedef struct tel_instance tel_instance;
 TEL_API tel_instance* tel_get_instance(void);   /* NULL when not initialised */
 TEL_API tel_result    tel_adopt_instance(tel_instance* other);
