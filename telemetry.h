@@ -10988,6 +10988,7 @@ TEL__NOINLINE void tel__lifecycle_fork_child(void) {
     tel__pipeline* p;
     tel__lifecycle_fork_parent();
     tel__root.changing = false;
+    tel__root.hooked = true;            /* also where the parent had not come to say so */
     tel__thread_me.forks++;
     if (tel__thread_me.ring && (tel__root.adopted || !inst || tel__thread_me.ring->registry != &inst->registry)) {
         /* The owner's hook frees it, or its instance was being shut down and nobody does. */
@@ -11023,10 +11024,10 @@ TEL__COLD void tel__lifecycle_at_exit(void);
 TEL__COLD bool tel__lifecycle_hooks(void) {
     if (!tel__thread_exit_hook_make(&tel__root.hook, tel__lifecycle_thread_exit)) { return false; }
     if (tel__root.hooked) { return true; }
+    atexit(tel__lifecycle_at_exit);     /* first: what has the fork hooks has all */
     if (!tel__thread_fork_hooks(tel__lifecycle_fork_before, tel__lifecycle_fork_parent, tel__lifecycle_fork_child)) {
         return false;
     }
-    atexit(tel__lifecycle_at_exit);
     tel__root.hooked = true;
     return true;
 }

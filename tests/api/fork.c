@@ -7,6 +7,13 @@ static int make_thread(pthread_t* t, const pthread_attr_t* a, void* (*run)(void*
     return no_threads ? 11 : pthread_create(t, a, run, arg);
 }
 #define pthread_create make_thread
+static void (*hooks_made)(void);        /* called in the middle of the first tel_init */
+static int make_hooks(void (*before)(void), void (*parent)(void), void (*child)(void)) {
+    int r = pthread_atfork(before, parent, child);
+    if (hooks_made) { hooks_made(); }
+    return r;
+}
+#define pthread_atfork make_hooks
 #include "telemetry.h"
 #include "capture.h"
 
@@ -608,8 +615,47 @@ static void test_no_thread_for_child(void) {
     CHECK_INT(tel_shutdown(5000), TEL_OK);
 }
 
+/* A thread forks when the first tel_init of another has just registered the hooks: the child registers no second ones, which
+   would lock everything twice at its own forks. */
+static int first_fork;
+static void* fork_in_init(void* arg) {
+    pid_t pid = fork();
+    if (pid == 0) {
+        tel_sink sink;
+        tel_desc d = load_desc(&sink);
+        alarm(20);
+        if (tel_init(&d) != TEL_OK) { _exit(2); }
+        pid = fork();
+        if (pid == 0) { _exit(0); }
+        _exit(child_exit(pid));
+    }
+    first_fork = child_exit(pid);
+    return arg;
+}
+static void fork_from_thread(void) {
+    pthread_t t;
+    hooks_made = NULL;
+    if (pthread_create(&t, NULL, fork_in_init, NULL) == 0) { pthread_join(t, NULL); }
+}
+static void test_fork_in_init(void) {
+    pid_t pid;
+    where = "fork_in_init";
+    pid = fork();
+    if (pid == 0) {
+        tel_sink sink;
+        tel_desc d = load_desc(&sink);
+        alarm(40);
+        first_fork = -1;
+        hooks_made = fork_from_thread;
+        if (tel_init(&d) != TEL_OK) { _exit(9); }
+        _exit(first_fork);
+    }
+    CHECK_INT(child_exit(pid), 0);
+}
+
 int main(void) {
     capture_watchdog(150);
+    if (CHILD_THREADS) { test_fork_in_init(); }
     test_exit(true);
     test_exit(false);
     if (CHILD_THREADS) { test_prefork(); }
