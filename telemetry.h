@@ -274,8 +274,8 @@ typedef struct tel_scope {
 typedef struct tel_sink tel_sink;       /* P8 */
 
 /* Both functions or neither (then malloc and free). Called from tel_init, on first uses, on the SDK's own threads
-   and from tel_shutdown; must be safe from several threads. Memory that another thread may still be
-   reading at tel_shutdown is freed when that thread ends or records again. */
+   and from tel_shutdown; must be safe from several threads. What they record themselves is ignored. Memory that
+   another thread may still be reading at tel_shutdown is freed when that thread ends or records again. */
 typedef struct tel_allocator {
     void* (*alloc_fn)(size_t size, void* user_data);        /* aligned as malloc aligns; NULL: no memory */
     void  (*free_fn)(void* ptr, void* user_data);
@@ -346,8 +346,10 @@ TEL_API tel_desc   tel_query_desc(void);        /* the setup in force, defaults 
                                                    tel_shutdown; zeroed when not initialised */
 
 /* Two copies of this header in one program (a .dll, a plugin): let one adopt the other's instance before it
-   records. NULL: back to its own; call that before the plugin is unloaded. TEL_ERR_BUILD: the copies differ. Once
-   its owner has shut it down, records are counted no-ops; adopt what the owner starts next. */
+   records. NULL: back to its own; call that before the plugin is unloaded, and when the other threads that recorded
+   through it have ended: each one that lives on keeps its ring in the host's instance, and that instance's memory, for
+   good. TEL_ERR_BUILD: the copies differ. Once its owner has shut it down, records are counted no-ops; adopt what
+   the owner starts next. */
 typedef struct tel_instance tel_instance;
 TEL_API tel_instance* tel_get_instance(void);   /* NULL when not initialised */
 TEL_API tel_result    tel_adopt_instance(tel_instance* other);
@@ -1845,7 +1847,7 @@ TEL__INLINE uint64_t tel__id_some(tel__id_generator* g) {
    All memory of the SDK: an allocator shim with a cap, an arena for views, and a lock-free list of free
    slots by index.
 
-   Uses      R01 platform, R02 atomics.        Used by   R07-R22.
+   Uses      R01-R03.                          Used by   R07-R22.
    Threads   alloc and free: any. An arena has one user at a time. The slot list: any.
    Holds     used is the sum of the sizes asked for and not yet freed, and never exceeds limit. A free of
              n bytes names the same n. The slot list is a stack of indices whose head carries a tag that
@@ -1891,14 +1893,18 @@ TEL__COLD void tel__memory_unpin(tel__memory* m) {
 }
 
 /* size bytes with undefined content, or NULL: at the cap, or the allocator has none. For large blocks
-   that are touched as they are used. */
+   that are touched as they are used. What the allocator records is ignored, here and in free: it may be called with
+   the mutex held that its record would need. */
 TEL__FN void* tel__memory_alloc_raw(tel__memory* m, size_t size) {
+    tel__thread_local saved;
     void* p;
     if (size == 0 || tel__atomic_add_u64(&m->used, size) + size > m->limit) {
         tel__atomic_add_u64(&m->used, (uint64_t)0 - size);
         return NULL;
     }
+    saved = tel__thread_quiet_begin();
     p = m->allocator.alloc_fn(size, m->allocator.user_data);
+    tel__thread_quiet_end(saved);
     if (!p) { tel__atomic_add_u64(&m->used, (uint64_t)0 - size); }
     return p;
 }
@@ -1916,8 +1922,11 @@ TEL__FN void* tel__memory_alloc(tel__memory* m, size_t size) {
 }
 
 TEL__FN void tel__memory_free(tel__memory* m, void* p, size_t size) {
+    tel__thread_local saved;
     if (!p) { return; }
+    saved = tel__thread_quiet_begin();
     m->allocator.free_fn(p, m->allocator.user_data);
+    tel__thread_quiet_end(saved);
     tel__atomic_add_u64(&m->used, (uint64_t)0 - size);
 }
 
@@ -3292,6 +3301,7 @@ typedef struct tel__ring {
     uint32_t        seen_tail;          /* own ring: tail as last read by the producer */
     char            pad1[TEL__LINE];
     tel__atomic_u32 tail;
+    uint32_t        goal;               /* the consumer's: how far this round goes, which is no further than head */
     char            pad2[TEL__LINE];
 } tel__ring;
 
@@ -4222,7 +4232,7 @@ TEL__NOINLINE tel__metric* tel__metric_resolve(tel__metrics* m, tel__metric_inst
         tel__thread_mutex_unlock(&m->mutex);
         tel__metric_complain(m, &about);
         if (!metric) {
-            tel__diag_note(m->diag, TEL__DIAG_MEMORY, inst->name);
+            tel__diag_note(m->diag, TEL__DIAG_MEMORY, NULL);    /* the name is its owner's, who may be gone by then */
             return (tel__metric*)tel__metric_list_at(&m->metric_by_id, hidden);
         }
         if (inst->unit && !about.unit) {
@@ -4949,7 +4959,8 @@ TEL__COLD tel_result tel__span_init(tel__spans* p, tel__memory* memory, tel__dia
     p->scopes = scopes;
     p->limit = ring_bytes / 4 - (uint32_t)sizeof(tel__span_record);
     p->slots.count = count;
-    p->keep = count / 8 / threads < TEL__SPAN_CACHE ? count / 8 / threads + 1 : TEL__SPAN_CACHE;
+    p->keep = count / 8 / threads;      /* none of a small pool: a slot that one keeps is one that another lacks */
+    p->keep = p->keep < TEL__SPAN_CACHE ? p->keep + (p->keep > 0) : TEL__SPAN_CACHE;
     p->blocks = (tel__span_block*)tel__memory_alloc_raw(memory, (size_t)count * TEL__SPAN_BLOCK);
     p->slots.next = (tel__atomic_u32*)tel__memory_alloc_raw(memory, count * sizeof(tel__atomic_u32));
     p->generation = epoch * 0x01000193u;
@@ -5947,6 +5958,7 @@ typedef struct tel__pipeline {
     bool               in_round, closed;    /* the export thread is at work; the sinks are closed */
     uint32_t           sealed;          /* stages in this drain: the sinks are served before there are too many */
     bool               starved;         /* the last drain left something for want of memory */
+    bool               behind;          /* and the last round for want of time */
     tel_result         collected;       /* what the last round's collection came to */
     uint64_t           until;           /* the time of the one who works */
     tel__thread_mutex  stats;           /* held over stats_fn, and while a sink's last books are taken */
@@ -6032,17 +6044,17 @@ TEL__FN bool tel__pipeline_keep(tel__pipeline* p, const tel__ring_head* h, uint3
 
 #define TEL__PIPELINE_AT_ONCE 2u         /* stages of one drain; all queues hold more */
 
-/* Moves what one ring holds by now into the stages. What finds no memory, or would be too much at once for the
-   queues of the sinks, stays in the ring. */
-TEL__FN void tel__pipeline_drain_ring(tel__pipeline* p, tel__ring* r, tel__ring_books* books) {
-    uint32_t at = tel__atomic_load_u32(&r->tail), kept = at, end, fill;
+/* Moves what one ring held when the round began (`fresh`: that is now) into the stages. What finds no memory, or
+   would be too much at once for the queues of the sinks, stays in the ring. */
+TEL__FN void tel__pipeline_drain_ring(tel__pipeline* p, tel__ring* r, tel__ring_books* books, bool fresh) {
+    uint32_t at = tel__atomic_load_u32(&r->tail), kept = at, fill;
     uint64_t taken[2] = { 0, 0 };
     const tel__ring_head* h;
     if (!r->data) { return; }
     fill = (uint32_t)((uint64_t)tel__ring_used(r) * 256 / r->size);
     if (fill > tel__atomic_load_u32(&p->fill)) { tel__atomic_store_u32(&p->fill, fill); }
-    end = tel__ring_written(r);
-    while ((h = tel__ring_next(r, &at, end)) != NULL) {
+    if (fresh) { r->goal = tel__ring_written(r); }
+    while ((h = tel__ring_next(r, &at, r->goal)) != NULL) {
         int signal = h->kind == TEL__RING_SPAN ? TEL__BOOK_SPANS : TEL__BOOK_LOGS;
         if (p->sealed >= TEL__PIPELINE_AT_ONCE) { break; }
         if (!tel__pipeline_keep(p, h, h->size)) {
@@ -6064,13 +6076,15 @@ TEL__FN void tel__pipeline_drain_thread(tel__pipeline* p, tel__ring_thread* t) {
     tel__thread_mutex_lock(&p->stage);
     do {
         p->sealed = 0;
-        tel__pipeline_drain_ring(p, &t->own, &t->books);
+        tel__pipeline_drain_ring(p, &t->own, &t->books, true);
     } while (p->sealed >= TEL__PIPELINE_AT_ONCE);
     tel__thread_mutex_unlock(&p->stage);
 }
 
-/* Drains the rings; true: there is more. Threads may come and go: the registry's mutex keeps the list still. */
-TEL__FN bool tel__pipeline_drain(tel__pipeline* p, bool force) {
+/* Drains the rings; true: there is more of what they held at the first drain (`fresh`) of the round. Who records
+   as quickly as we drain so takes neither the turns of the other threads nor all of our time. Threads may come and
+   go: the registry's mutex keeps the list still. */
+TEL__FN bool tel__pipeline_drain(tel__pipeline* p, bool force, bool fresh) {
     tel__ring_thread* t;
     uint64_t now = tel__clock_mono_ns();
     bool more;
@@ -6079,8 +6093,8 @@ TEL__FN bool tel__pipeline_drain(tel__pipeline* p, bool force) {
     p->starved = false;
     p->sealed = 0;
     tel__thread_mutex_lock(&p->registry->mutex);
-    for (t = p->registry->threads; t; t = t->next) { tel__pipeline_drain_ring(p, &t->own, &t->books); }
-    tel__pipeline_drain_ring(p, &p->registry->shared, &p->registry->ended);
+    for (t = p->registry->threads; t; t = t->next) { tel__pipeline_drain_ring(p, &t->own, &t->books, fresh); }
+    tel__pipeline_drain_ring(p, &p->registry->shared, &p->registry->ended, fresh);
     tel__thread_mutex_unlock(&p->registry->mutex);
     more = p->sealed >= TEL__PIPELINE_AT_ONCE;
     for (i = 0; i < 2 && !more; i++) {
@@ -6270,13 +6284,12 @@ TEL__COLD void tel__pipeline_say_drops(tel__pipeline* p) {
 /* One round by the one who works. */
 TEL__CALL void tel__pipeline_round(tel__pipeline* p, bool force, uint64_t until) {
     uint32_t i, turns = 0;
-    bool more = true;
     if (p->closed) { return; }
     p->until = until;
     tel__clock_sync(p->clock);
     tel__atomic_store_u32(&p->fill, 0);
-    for (; more && turns < 256; turns++) {      /* bounded: producers may be as quick as we are */
-        more = tel__pipeline_drain(p, force);
+    for (p->behind = true; p->behind && (turns < 256 || tel__clock_mono_ns() < until); turns++) {
+        p->behind = tel__pipeline_drain(p, force, turns == 0);
         for (i = 0; i < p->sink_count; i++) { tel__pipeline_serve(p, &p->sinks[i], force); }
     }
     tel__pipeline_metrics(p, force);
@@ -6384,7 +6397,7 @@ TEL__CALL tel_result tel__pipeline_flush(tel__pipeline* p, uint64_t deadline) {
         tel__thread_sleep_ns(deadline - now < 2000000u ? deadline - now : 2000000u);
         for (i = 0; i < p->sink_count; i++) { tel__pipeline_serve(p, &p->sinks[i], false); }
     }
-    if (r == TEL_OK) { r = p->starved ? TEL_ERR_MEMORY : p->collected; }
+    if (r == TEL_OK) { r = p->behind ? TEL_ERR_TIMEOUT : p->starved ? TEL_ERR_MEMORY : p->collected; }
     tel__memory_rewind(&p->arena);
     tel__pipeline_leave(p);
     return r;
@@ -10606,6 +10619,7 @@ struct tel_instance {
     tel__sink_source   source;          /* of Prometheus pages */
     tel__lifecycle_self self[3];
     tel_sink           sinks[TEL__PIPELINE_SINKS];
+    char               sink_names[TEL__PIPELINE_SINKS][32];     /* the caller's are borrowed until tel_init returns */
     uint32_t           prometheus_port;
     tel__atomic_u64    ignored, unregistered[2];
     tel_desc           desc;            /* as tel_query_desc tells it */
@@ -10750,18 +10764,19 @@ TEL__NOINLINE bool tel__lifecycle_join(tel_instance* inst) {
     return true;
 }
 
-/* Lets this thread record; in the child of fork, at its first record: the export thread. */
+/* Lets this thread record; in the child of fork, at its first record: the export thread. Under the gate, because
+   two copies of this header may come at once, and an instance that shuts down must not get a thread any more. */
 TEL__COLD void tel__lifecycle_wake(tel_instance* inst) {
-    tel__thread_mutex_lock(&tel__root.mutex);
+    bool well = true;
     tel__thread_me.cells = tel__thread_me.ring->cells;
     tel__thread_me.tracer = tel__thread_me.ring->tracer;
-    if (inst->dormant) {
+    tel__thread_mutex_lock(&inst->gate);
+    if (inst->dormant && !tel__atomic_load_u32(&inst->closed)) {
         inst->dormant = false;
-        if (!inst->no_thread && !tel__pipeline_start(&inst->pipeline)) {
-            tel__diag_report(&inst->diag, TEL__DIAG_THREAD, "in the child of fork");
-        }
+        well = inst->no_thread || tel__pipeline_start(&inst->pipeline);
     }
-    tel__thread_mutex_unlock(&tel__root.mutex);
+    tel__thread_mutex_unlock(&inst->gate);
+    if (!well) { tel__diag_report(&inst->diag, TEL__DIAG_THREAD, "in the child of fork"); }
 }
 
 /* The usual answer before tel_init and after tel_shutdown, told without a call: nothing records here. */
@@ -10807,17 +10822,23 @@ TEL__NOINLINE tel_instance* tel__lifecycle_enter(int signal) {
 
 TEL__NOINLINE void tel__lifecycle_stats(tel_instance* inst, tel_stats* out) {
     uint32_t threads, k;
-    tel__ring_books sum = tel__ring_totals(&inst->registry, &threads);
-    uint64_t started = tel__atomic_load_u64(&sum.started), ended = tel__atomic_load_u64(&sum.ended);
+    tel__ring_books sum;
+    uint64_t started, ended, staged[2];
     int i;
     memset(out, 0, sizeof *out);
+    tel__thread_mutex_lock(&inst->pipeline.stage);      /* nothing goes from a ring to a stage meanwhile */
+    sum = tel__ring_totals(&inst->registry, &threads);
+    for (i = 0; i < 2; i++) { staged[i] = tel__atomic_load_u64(&inst->pipeline.staged[i]); }
+    tel__thread_mutex_unlock(&inst->pipeline.stage);
+    started = tel__atomic_load_u64(&sum.started);
+    ended = tel__atomic_load_u64(&sum.ended);
     out->recorded[0] = tel__atomic_load_u64(&inst->pipeline.points);
     for (i = 0; i < 2; i++) {
         uint64_t lost = tel__atomic_load_u64(&inst->unregistered[i]);
         out->recorded[1 + i] = tel__atomic_load_u64(&sum.recorded[i]) + lost;
         out->dropped[1 + i] = tel__atomic_load_u64(&sum.dropped[i]) + lost;
         out->queued[1 + i] = tel__atomic_load_u64(&sum.recorded[i]) - tel__atomic_load_u64(&sum.dropped[i])
-                           - tel__atomic_load_u64(&sum.taken[i]) + tel__atomic_load_u64(&inst->pipeline.staged[i]);
+                           - tel__atomic_load_u64(&sum.taken[i]) + staged[i];
     }
     for (k = 0; k < inst->pipeline.sink_count; k++) {
         tel_sink_stats s;
@@ -11039,13 +11060,14 @@ TEL__COLD void tel__lifecycle_fork_threads(tel_instance* inst) {
         memset(inst->registry.shared.data, 0, inst->registry.shared.size);
         tel__atomic_store_u32(&inst->registry.shared.head, 0);
         tel__atomic_store_u32(&inst->registry.shared.tail, 0);
+        inst->registry.shared.goal = 0;
     }
     if (!mine) { return; }
     mine->next = NULL;
     memset(&mine->books, 0, sizeof mine->books);
     at = tel__atomic_load_u32(&mine->own.head);
     tel__atomic_store_u32(&mine->own.tail, at);
-    mine->own.seen_tail = mine->own.reserved = at;
+    mine->own.seen_tail = mine->own.reserved = mine->own.goal = at;
     tel__id_seed(&mine->tracer->generator);
     mine->tracer->cached = 0;
     for (at = 0; at < mine->tracer->depth; at++) { mine->tracer->stack[at].tel__slot = 0; }
@@ -11071,6 +11093,7 @@ TEL__NOINLINE void tel__lifecycle_fork_child(void) {
     tel__pipeline* p;
     tel__lifecycle_fork_parent();
     tel__root.changing = false;
+    tel__root.hooked = true;            /* also where the parent had not come to say so */
     tel__thread_me.forks++;
     if (tel__thread_me.ring && (tel__root.adopted || !inst || tel__thread_me.ring->registry != &inst->registry)) {
         /* The owner's hook frees it, or its instance was being shut down and nobody does. */
@@ -11106,10 +11129,10 @@ TEL__COLD void tel__lifecycle_at_exit(void);
 TEL__COLD bool tel__lifecycle_hooks(void) {
     if (!tel__thread_exit_hook_make(&tel__root.hook, tel__lifecycle_thread_exit)) { return false; }
     if (tel__root.hooked) { return true; }
+    atexit(tel__lifecycle_at_exit);     /* first: what has the fork hooks has all */
     if (!tel__thread_fork_hooks(tel__lifecycle_fork_before, tel__lifecycle_fork_parent, tel__lifecycle_fork_child)) {
         return false;
     }
-    atexit(tel__lifecycle_at_exit);
     tel__root.hooked = true;
     return true;
 }
@@ -11143,6 +11166,8 @@ TEL__COLD tel_result tel__lifecycle_open_sinks(tel_instance* inst, const tel_des
             tel__diag_report(&inst->diag, TEL__DIAG_SINK_OPEN, "%s has no export_fn", sink->name ? sink->name : "sink");
         }
         sink->config = NULL;
+        snprintf(inst->sink_names[i], sizeof inst->sink_names[i], "%s", sink->name ? sink->name : "sink");
+        sink->name = inst->sink_names[i];
     }
     tel__root.opening = NULL;
     tel__root.opening_desc = NULL;
@@ -11218,6 +11243,15 @@ TEL__COLD tel_result tel__lifecycle_build(tel_instance* inst, const tel_desc* de
     return r != TEL_OK ? r : s != TEL_OK ? s : o;
 }
 
+/* Says why tel_init fails, unless that was said already. */
+TEL__COLD tel_result tel__lifecycle_failed(tel__diag* d, tel_result r) {
+    if (r != TEL_OK && !tel__atomic_load_u32(&d->errors)) {
+        tel__diag_report(d, TEL__DIAG_INIT, "%s%s", tel__diag_result(r),
+                         r == TEL_ERR_MEMORY ? " (tel_desc.memory_limit, or its allocator)" : "");
+    }
+    return r;
+}
+
 /* Makes an instance; *out stays NULL when the environment disables the SDK. */
 TEL__COLD tel_result tel__lifecycle_make(const tel_desc* desc, tel_instance** out) {
     size_t limit = desc->memory_limit ? desc->memory_limit : (size_t)64 << 20;
@@ -11227,7 +11261,12 @@ TEL__COLD tel_result tel__lifecycle_make(const tel_desc* desc, tel_instance** ou
     tel_result r;
     tel__memory_init(&boot, own ? &desc->allocator : NULL, limit);
     inst = (tel_instance*)tel__memory_alloc(&boot, sizeof *inst);
-    if (!inst) { return TEL_ERR_MEMORY; }
+    if (!inst) {
+        tel__diag early;
+        tel__diag_init(&early, &desc->diag);
+        early.max_level = tel__config_log_level(desc, &early);
+        return tel__lifecycle_failed(&early, TEL_ERR_MEMORY);
+    }
     inst->memory = boot;
     inst->magic = TEL__LIFECYCLE_MAGIC;
     tel__atomic_store_u32(&inst->refs, 1);
@@ -11239,12 +11278,11 @@ TEL__COLD tel_result tel__lifecycle_make(const tel_desc* desc, tel_instance** ou
         r = tel__lifecycle_build(inst, desc);
         if (r == TEL_OK) { *out = inst; return TEL_OK; }
         tel__pipeline_close(&inst->pipeline);
-        if (!tel__atomic_load_u32(&inst->diag.errors)) {
-            tel__diag_report(&inst->diag, TEL__DIAG_INIT, "%s", tel__diag_result(r));
-        }
+        tel__lifecycle_failed(&inst->diag, r);
         tel__lifecycle_release(inst);
         return r;
     }
+    tel__lifecycle_failed(&inst->diag, r);
     tel__config_free(&inst->config, &inst->memory);
     tel__thread_mutex_destroy(&inst->gate);
     boot = inst->memory;

@@ -114,6 +114,36 @@ static void test_pool_empty(void) {
     tel_shutdown(5000);
 }
 
+/* Threads that live on but have no span keep no slot from the others. */
+static pthread_mutex_t leave_mutex = PTHREAD_MUTEX_INITIALIZER;
+static void* one_span(void* arg) {
+    TEL_SPAN(s, "one") { *(int*)arg = tel_span_recording(s); }
+    pthread_mutex_lock(&leave_mutex);
+    pthread_mutex_unlock(&leave_mutex);
+    return NULL;
+}
+static void test_pool_shared(void) {
+    capture c;
+    tel_sink sink;
+    tel_desc d;
+    pthread_t t[20];
+    int recorded[20], i;
+    where = "pool_shared";
+    d = capture_desc(&c, &sink);
+    d.max_live_spans = 16;
+    CHECK_INT(tel_init(&d), TEL_OK);
+    pthread_mutex_lock(&leave_mutex);
+    for (i = 0; i < 20; i++) {
+        recorded[i] = -1;
+        pthread_create(&t[i], NULL, one_span, &recorded[i]);
+        while (tel_query_stats().recorded[1] < (uint64_t)i + 1) { usleep(100); }
+    }
+    pthread_mutex_unlock(&leave_mutex);
+    for (i = 0; i < 20; i++) { pthread_join(t[i], NULL); CHECK_INT(recorded[i], 1); }
+    CHECK_INT(tel_shutdown(5000), TEL_OK);
+    CHECK_INT(c.spans, 20);
+}
+
 /* A sink that is too slow for its queue: what does not fit is dropped for this sink alone. */
 static void test_queue_full(void) {
     capture stuck, good;
@@ -377,11 +407,48 @@ static void test_flood(void) {
     close(hole.fd);
 }
 
+/* What has left the rings, as the otel.sdk.processor metrics say it, only grows, while records go from rings to stages. */
+static volatile int pumping;
+static void* pump(void* arg) {
+    while (__atomic_load_n(&pumping, __ATOMIC_RELAXED)) { tel_pump(10); }
+    return arg;
+}
+static void test_processed(void) {
+    capture c;
+    tel_sink sink;
+    tel_desc d = capture_desc(&c, &sink);
+    pthread_t t;
+    uint64_t last = 0, shrunk = 0;
+    int i;
+    where = "processed";
+    d.no_thread = true;
+    d.batch_interval_ms = 1;
+    CHECK_INT(tel_init(&d), TEL_OK);
+    pumping = 1;
+    pthread_create(&t, NULL, pump, NULL);
+    for (i = 0; i < 100000; i++) {
+        tel_stats s;
+        uint64_t processed;
+        if (i % 16 == 0) { record(1); }
+        s = tel_query_stats();
+        processed = s.recorded[2] - s.dropped[2] - s.queued[2];
+        shrunk += processed < last || processed > s.recorded[2];
+        last = processed;
+    }
+    __atomic_store_n(&pumping, 0, __ATOMIC_RELAXED);
+    pthread_join(t, NULL);
+    CHECK_INT(shrunk, 0);
+    CHECK_INT(tel_flush(5000), TEL_OK);
+    CHECK_BOOKS();
+    tel_shutdown(5000);                             /* rings may have been full: nothing waited for them */
+}
+
 int main(void) {
     capture_watchdog(150);
     test_ring_full();
     test_too_large();
     test_pool_empty();
+    test_pool_shared();
     test_queue_full();
     test_memory_limit();
     test_receivers();
@@ -391,5 +458,6 @@ int main(void) {
     test_black_hole(false);
     test_black_hole(true);
     test_flood();
+    test_processed();
     return check_done();
 }

@@ -1,6 +1,19 @@
 /* fork: the child starts empty, with ids of its own, and delivers what it records; the parent does not notice. Forks come from a
    program whose other threads record all the time. */
 #define TELEMETRY_IMPLEMENTATION
+#include <pthread.h>
+static volatile int no_threads;         /* the system refuses to make one */
+static int make_thread(pthread_t* t, const pthread_attr_t* a, void* (*run)(void*), void* arg) {
+    return no_threads ? 11 : pthread_create(t, a, run, arg);
+}
+#define pthread_create make_thread
+static void (*hooks_made)(void);        /* called in the middle of the first tel_init */
+static int make_hooks(void (*before)(void), void (*parent)(void), void (*child)(void)) {
+    int r = pthread_atfork(before, parent, child);
+    if (hooks_made) { hooks_made(); }
+    return r;
+}
+#define pthread_atfork make_hooks
 #include "telemetry.h"
 #include "capture.h"
 
@@ -538,8 +551,114 @@ static void test_sockets(void) {
     receiver_stop(&r);
 }
 
+/* A thread of the child is about to record for the first time while the child shuts down: it makes no export thread for an
+   instance that is gone. The allocator holds it in the middle of its registration. */
+static volatile int hold, held;
+static void* holding_alloc(size_t size, void* user_data) {
+    (void)user_data;
+    if (hold == 1) {
+        hold = 2;
+        __atomic_store_n(&held, 1, __ATOMIC_SEQ_CST);
+        while (__atomic_load_n(&held, __ATOMIC_SEQ_CST)) { usleep(500); }
+    }
+    return malloc(size);
+}
+static void holding_free(void* p, void* user_data) { (void)user_data; free(p); }
+static void* record_late(void* arg) { tel_log(TEL_INFO, "child log", TEL_NOATTRS); return arg; }
+
+static void test_late_first_record(void) {
+    tel_sink sink;
+    tel_desc d = load_desc(&sink);
+    pid_t pid;
+    where = "late_first_record";
+    d.allocator.alloc_fn = holding_alloc;
+    d.allocator.free_fn = holding_free;
+    CHECK_INT(tel_init(&d), TEL_OK);
+    pid = fork();
+    if (pid == 0) {
+        pthread_t t;
+        tel__pipeline* p = &tel_get_instance()->pipeline;
+        tel_instance* inst = tel_get_instance();
+        bool well;
+        alarm(20);
+        hold = 1;
+        if (pthread_create(&t, NULL, record_late, NULL) != 0) { _exit(9); }
+        while (!__atomic_load_n(&held, __ATOMIC_SEQ_CST)) { usleep(500); }
+        tel__atomic_add_u32(&inst->refs, 1);            /* to look at it afterwards */
+        well = tel_shutdown(1000) == TEL_OK;
+        __atomic_store_n(&held, 0, __ATOMIC_SEQ_CST);
+        pthread_join(t, NULL);
+        _exit(well && !p->running ? 0 : 1);
+    }
+    CHECK_INT(child_exit(pid), 0);
+    CHECK_INT(tel_shutdown(5000), TEL_OK);
+}
+
+/* The child's export thread cannot be made: it is said, with nothing held that the one who hears it may ask for. */
+static void hear_and_ask(int level, uint32_t item, const char* message, uint32_t line, void* user_data) {
+    hear(level, item, message, line, user_data);
+    tel_query_stats();
+}
+static void test_no_thread_for_child(void) {
+    tel_sink sink;
+    tel_desc d = load_desc(&sink);
+    pid_t pid;
+    where = "no_thread_for_child";
+    d.diag.func = hear_and_ask;
+    d.no_thread = false;
+    CHECK_INT(tel_init(&d), TEL_OK);
+    pid = fork();
+    if (pid == 0) {
+        alarm(20);
+        no_threads = 1;
+        tel_log(TEL_INFO, "child log", TEL_NOATTRS);
+        _exit(heard("no thread could be started") && tel_flush(5000) == TEL_OK && shared.logs == 1 ? 0 : 1);
+    }
+    CHECK_INT(child_exit(pid), 0);
+    CHECK_INT(tel_shutdown(5000), TEL_OK);
+}
+
+/* A thread forks when the first tel_init of another has just registered the hooks: the child registers no second ones, which
+   would lock everything twice at its own forks. */
+static int first_fork;
+static void* fork_in_init(void* arg) {
+    pid_t pid = fork();
+    if (pid == 0) {
+        tel_sink sink;
+        tel_desc d = load_desc(&sink);
+        alarm(20);
+        if (tel_init(&d) != TEL_OK) { _exit(2); }
+        pid = fork();
+        if (pid == 0) { _exit(0); }
+        _exit(child_exit(pid));
+    }
+    first_fork = child_exit(pid);
+    return arg;
+}
+static void fork_from_thread(void) {
+    pthread_t t;
+    hooks_made = NULL;
+    if (pthread_create(&t, NULL, fork_in_init, NULL) == 0) { pthread_join(t, NULL); }
+}
+static void test_fork_in_init(void) {
+    pid_t pid;
+    where = "fork_in_init";
+    pid = fork();
+    if (pid == 0) {
+        tel_sink sink;
+        tel_desc d = load_desc(&sink);
+        alarm(40);
+        first_fork = -1;
+        hooks_made = fork_from_thread;
+        if (tel_init(&d) != TEL_OK) { _exit(9); }
+        _exit(first_fork);
+    }
+    CHECK_INT(child_exit(pid), 0);
+}
+
 int main(void) {
     capture_watchdog(150);
+    if (CHILD_THREADS) { test_fork_in_init(); }
     test_exit(true);
     test_exit(false);
     if (CHILD_THREADS) { test_prefork(); }
@@ -548,6 +667,8 @@ int main(void) {
     test_fork_in_collection();
     test_fork_in_shutdown();
     test_sockets();
+    if (CHILD_THREADS) { test_late_first_record(); }
+    test_no_thread_for_child();
     test_fork_under_load();
     return check_done();
 }

@@ -724,9 +724,12 @@ static void test_unopened(void) {
 static void test_query_desc(void) {
     capture c;
     tel_sink sink;
+    tel_sink_stats k;
     tel_desc d, q;
+    char name[] = "borrowed";
     where = "query_desc";
     d = capture_desc(&c, &sink);
+    sink.name = name;
     d.service_name = "one";
     d.service_version = "2.0";
     d.ring_bytes = 8192;
@@ -746,6 +749,10 @@ static void test_query_desc(void) {
     CHECK_INT(q.max_series, 2000);
     CHECK_INT(q.max_live_spans, 4096);
     CHECK_INT(q.sink_count, 1);
+    memset(name, '?', sizeof name - 1);             /* tel_init has returned */
+    CHECK(tel_query_sink(0, &k));
+    CHECK_STR(k.name, "borrowed");
+    CHECK_STR(q.sinks[0].name, "borrowed");
     CHECK(q.allocator.alloc_fn != NULL);
     CHECK(q.resource.count >= 2);
     CHECK_INT(tel_shutdown(5000), TEL_OK);

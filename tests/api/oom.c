@@ -109,6 +109,7 @@ static tel_result run(long fail_at, bool fail_on, bool with_thread) {
     d.ring_bytes = 16384;
     d.max_live_spans = 64;
     memory.fail_at = fail_at;
+    hear_reset();
     r = tel_init(&d);
     if (r == TEL_OK) {
         record(1);
@@ -130,6 +131,7 @@ static tel_result run(long fail_at, bool fail_on, bool with_thread) {
         CHECK_INT(c.closed, 1);
     } else {
         CHECK(r == TEL_ERR_MEMORY);
+        CHECK_INT(said_errors, 1);          /* whichever it was */
         CHECK(!tel_enabled());
         record(1);
     }
@@ -160,9 +162,86 @@ static void sweep(bool fail_on, bool with_thread) {
     CHECK(n > steady / 2);
 }
 
+/* The name of an instrument for which there is no memory is its owner's, who may take it back. */
+static void observe_nothing(tel_observation* o, void* user_data) { (void)o; (void)user_data; }
+static void test_name(void) {
+    capture c;
+    tel_sink sink;
+    tel_desc d;
+    tel_observer_desc o;
+    char name[] = "owned.by.us", other[24];
+    tel_counter ours = TEL_INSTRUMENT(name, NULL, NULL);
+    tel_result r = TEL_OK;
+    int i;
+    where = "name";
+    d = capture_desc(&c, &sink);
+    d.memory_limit = 400 * 1024;
+    d.max_live_spans = 16;
+    d.ring_bytes = 4096;
+    d.no_thread = true;
+    hear_reset();
+    CHECK_INT(tel_init(&d), TEL_OK);
+    tel_log(TEL_INFO, "this thread is known", TEL_NOATTRS);
+    memset(&o, 0, sizeof o);
+    o.name = other;
+    o.func = observe_nothing;
+    for (i = 0; i < 100000 && r == TEL_OK; i++) {
+        snprintf(other, sizeof other, "filler.%d", i);
+        r = tel_observer_add(&o);
+    }
+    CHECK_INT(r, TEL_ERR_MEMORY);
+    tel_counter_add(&ours, 1);
+    memset(name, '?', sizeof name - 1);
+    tel_pump(1000);
+    CHECK(heard("memory_limit"));
+    CHECK(!heard("???"));
+    tel_shutdown(1000);
+}
+
+/* An allocator that records, whatever the SDK holds when it calls: ignored, and nothing hangs. */
+static tel_counter allocations = TEL_INSTRUMENT("oom.allocations", "1", "Ignored");
+static void record_allocation(void) {
+    tel_counter_add(&allocations, 1);
+    tel_counter_add_with(&allocations, 1, TEL_ATTRS(tel_int("k", 1)));
+    TEL_SPAN(s, "allocation") { tel_log(TEL_INFO, "allocation", TEL_NOATTRS); }
+}
+static void* recording_alloc(size_t size, void* user_data) {
+    record_allocation();
+    return counting_alloc(size, user_data);
+}
+static void recording_free(void* p, void* user_data) {
+    record_allocation();
+    counting_free(p, user_data);
+}
+static void test_recording_allocator(void) {
+    static counting heap = COUNTING;
+    capture c;
+    tel_sink sink;
+    tel_desc d;
+    pthread_t t;
+    int two = 2;
+    where = "recording_allocator";
+    d = capture_desc(&c, &sink);
+    d.allocator = counting_allocator(&heap);
+    d.allocator.alloc_fn = recording_alloc;
+    d.allocator.free_fn = recording_free;
+    CHECK_INT(tel_init(&d), TEL_OK);
+    record(1);
+    pthread_create(&t, NULL, other_thread, &two);
+    pthread_join(t, NULL);
+    CHECK_INT(tel_flush(5000), TEL_OK);
+    CHECK_BOOKS();
+    CHECK_INT(tel_query_stats().recorded[2], c.logs);
+    CHECK_INT(tel_shutdown(5000), TEL_OK);
+    CHECK_INT(c.logs, c.spans);
+    CHECK_INT(counting_live(&heap), 0);
+}
+
 int main(void) {
     capture_watchdog(120);
     sweep(false, true);
     sweep(true, true);
+    test_name();
+    test_recording_allocator();
     return check_done();
 }

@@ -663,6 +663,77 @@ static void test_close_blocked(void) {
     CHECK_INT(tel__atomic_load_u64(&memory.used), 0);
 }
 
+/* ---- who is drained ------------------------------------------------------------------------------------- */
+
+/* Batches far smaller than a ring: a flush offers everything all the same, and a pump does while it has time. */
+static void test_small_batches(void) {
+    taker t;
+    tel_sink sink = taker_sink(&t, "small");
+    tel__pipeline* p = begin(&sink, 1);
+    where = "small_batches";
+    p->limits[1].batch = 1;
+    put(1500);
+    CHECK_INT(tel_flush(TEL_FOREVER), TEL_OK);
+    CHECK(t.items == 1500 && t.wrong == 0);
+    put(1500);
+    CHECK_INT(tel_flush(0), TEL_ERR_TIMEOUT);           /* no time, and it says so */
+    CHECK(t.items > 1500 && t.items < 3000);
+    tel_pump(TEL_FOREVER);
+    CHECK(t.items == 3000 && t.wrong == 0 && t.most == 1);
+    end();
+}
+
+/* A thread that records as quickly as it is drained: with every batch that the sink takes, it makes as many again. */
+typedef struct busy_thread { pthread_mutex_t mutex; pthread_cond_t cond; int want, quiet_one; bool stop; } busy_thread;
+static void* busy_run(void* arg) {
+    busy_thread* b = (busy_thread*)arg;
+    pthread_mutex_lock(&b->mutex);
+    while (!b->stop) {
+        if (!b->want) { pthread_cond_wait(&b->cond, &b->mutex); continue; }
+        for (; b->want; b->want--) { tel_log(TEL_INFO, "busy", TEL_NOATTRS); }
+        pthread_cond_broadcast(&b->cond);
+    }
+    pthread_mutex_unlock(&b->mutex);
+    return NULL;
+}
+static void busy_records(busy_thread* b, int n) {
+    pthread_mutex_lock(&b->mutex);
+    b->want = n;
+    pthread_cond_broadcast(&b->cond);
+    while (b->want) { pthread_cond_wait(&b->cond, &b->mutex); }
+    pthread_mutex_unlock(&b->mutex);
+}
+static tel_result busy_export(const tel_batch* batch, void* user_data) {
+    busy_thread* b = (busy_thread*)user_data;
+    size_t i;
+    for (i = 0; i < batch->log_count; i++) { b->quiet_one += memcmp(batch->logs[i].body.data, "quiet", 5) == 0; }
+    if (batch->log_count) { busy_records(b, (int)batch->log_count); }
+    return TEL_OK;
+}
+static void test_busy_thread(void) {
+    busy_thread b = { PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0, 0, false };
+    taker unused;
+    tel_sink sink = taker_sink(&unused, "busy");
+    pthread_t thread;
+    where = "busy_thread";
+    sink.user_data = &b;
+    sink.export_fn = busy_export;
+    begin(&sink, 1);
+    tel_log(TEL_INFO, "quiet", TEL_NOATTRS);
+    pthread_create(&thread, NULL, busy_run, &b);        /* its ring is the first of the list */
+    busy_records(&b, 2000);
+    CHECK_INT(tel_flush(TEL_FOREVER), TEL_OK);
+    CHECK_INT(b.quiet_one, 1);
+    pthread_mutex_lock(&b.mutex);
+    b.stop = true;
+    pthread_cond_broadcast(&b.cond);
+    pthread_mutex_unlock(&b.mutex);
+    pthread_join(thread, NULL);
+    tel_get_instance()->pipeline.sinks[0].sink.export_fn = taker_export;
+    tel_get_instance()->pipeline.sinks[0].sink.user_data = &unused;
+    end();
+}
+
 int main(void) {
     capture_watchdog(150);
     tel__memory_init(&memory, NULL, (uint64_t)1 << 24);
@@ -677,6 +748,8 @@ int main(void) {
     test_inside();
     test_pause();
     test_thread();
+    test_small_batches();
+    test_busy_thread();
     test_order();
     test_no_thread();
     test_now();
