@@ -1342,25 +1342,24 @@ typedef struct tel__atomic_u64 { uint64_t v; } tel__atomic_u64;
 typedef struct tel__atomic_ptr { void* v; } tel__atomic_ptr;
 
 #if TEL__GNU && !TEL_FORCE_LOCKED_ATOMICS
-#define TEL__ATOMIC_NATIVE(type, name)                                                                \
-    TEL__INLINE type tel__atomic_load_##name(const tel__atomic_##name* a) {                           \
-        return __atomic_load_n(&a->v, __ATOMIC_RELAXED);                                              \
-    }                                                                                                 \
-    TEL__INLINE type tel__atomic_load_acquire_##name(const tel__atomic_##name* a) {                   \
-        return __atomic_load_n(&a->v, __ATOMIC_ACQUIRE);                                              \
-    }                                                                                                 \
-    TEL__INLINE void tel__atomic_store_##name(tel__atomic_##name* a, type v) {                        \
-        __atomic_store_n(&a->v, v, __ATOMIC_RELAXED);                                                 \
-    }                                                                                                 \
-    TEL__INLINE void tel__atomic_store_release_##name(tel__atomic_##name* a, type v) {                \
-        __atomic_store_n(&a->v, v, __ATOMIC_RELEASE);                                                 \
-    }                                                                                                 \
-    TEL__INLINE bool tel__atomic_cas_##name(tel__atomic_##name* a, type* expected, type v) {          \
-        return __atomic_compare_exchange_n(&a->v, expected, v, false, __ATOMIC_ACQ_REL,               \
-                                           __ATOMIC_ACQUIRE);                                         \
-    }                                                                                                 \
-    TEL__INLINE type tel__atomic_swap_##name(tel__atomic_##name* a, type v) {                         \
-        return __atomic_exchange_n(&a->v, v, __ATOMIC_ACQ_REL);                                       \
+#define TEL__ATOMIC_NATIVE(type, name)                                                                               \
+    TEL__INLINE type tel__atomic_load_##name(const tel__atomic_##name* a) {                                          \
+        return __atomic_load_n(&a->v, __ATOMIC_RELAXED);                                                             \
+    }                                                                                                                \
+    TEL__INLINE type tel__atomic_load_acquire_##name(const tel__atomic_##name* a) {                                  \
+        return __atomic_load_n(&a->v, __ATOMIC_ACQUIRE);                                                             \
+    }                                                                                                                \
+    TEL__INLINE void tel__atomic_store_##name(tel__atomic_##name* a, type v) {                                       \
+        __atomic_store_n(&a->v, v, __ATOMIC_RELAXED);                                                                \
+    }                                                                                                                \
+    TEL__INLINE void tel__atomic_store_release_##name(tel__atomic_##name* a, type v) {                               \
+        __atomic_store_n(&a->v, v, __ATOMIC_RELEASE);                                                                \
+    }                                                                                                                \
+    TEL__INLINE bool tel__atomic_cas_##name(tel__atomic_##name* a, type* expected, type v) {                         \
+        return __atomic_compare_exchange_n(&a->v, expected, v, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);           \
+    }                                                                                                                \
+    TEL__INLINE type tel__atomic_swap_##name(tel__atomic_##name* a, type v) {                                        \
+        return __atomic_exchange_n(&a->v, v, __ATOMIC_ACQ_REL);                                                      \
     }
 TEL__ATOMIC_NATIVE(uint32_t, u32)
 TEL__ATOMIC_NATIVE(uint64_t, u64)
@@ -1391,34 +1390,30 @@ TEL__FN void tel__atomic_lock(void) {
 TEL__FN void tel__atomic_unlock(void) { InterlockedExchange(&tel__atomic_lock_word, 0); }
 #endif
 
-#define TEL__ATOMIC_LOCKED(type, name)                                                                \
-    TEL__FN type tel__atomic_swap_##name(tel__atomic_##name* a, type v) {                             \
-        type old;                                                                                     \
-        tel__atomic_lock(); old = a->v; a->v = v; tel__atomic_unlock();                               \
-        return old;                                                                                   \
-    }                                                                                                 \
-    TEL__FN type tel__atomic_load_acquire_##name(const tel__atomic_##name* a) {                       \
-        type now;                                                                                     \
-        tel__atomic_lock(); now = a->v; tel__atomic_unlock();                                         \
-        return now;                                                                                   \
-    }                                                                                                 \
-    TEL__FN type tel__atomic_load_##name(const tel__atomic_##name* a) {                               \
-        return tel__atomic_load_acquire_##name(a);                                                    \
-    }                                                                                                 \
-    TEL__FN void tel__atomic_store_release_##name(tel__atomic_##name* a, type v) {                    \
-        tel__atomic_lock(); a->v = v; tel__atomic_unlock();                                           \
-    }                                                                                                 \
-    TEL__FN void tel__atomic_store_##name(tel__atomic_##name* a, type v) {                            \
-        tel__atomic_store_release_##name(a, v);                                                       \
-    }                                                                                                 \
-    TEL__FN bool tel__atomic_cas_##name(tel__atomic_##name* a, type* expected, type v) {              \
-        bool same;                                                                                    \
-        tel__atomic_lock();                                                                           \
-        same = a->v == *expected;                                                                     \
-        if (same) { a->v = v; } else { *expected = a->v; }                                            \
-        tel__atomic_unlock();                                                                         \
-        return same;                                                                                  \
-    }
+#define TEL__ATOMIC_LOCKED(type, name)                                                                               \
+    TEL__FN bool tel__atomic_cas_##name(tel__atomic_##name* a, type* expected, type v) {                             \
+        bool same;                                                                                                   \
+        tel__atomic_lock();                                                                                          \
+        same = a->v == *expected;                                                                                    \
+        if (same) { a->v = v; } else { *expected = a->v; }                                                           \
+        tel__atomic_unlock();                                                                                        \
+        return same;                                                                                                 \
+    }                                                                                                                \
+    TEL__FN type tel__atomic_load_acquire_##name(const tel__atomic_##name* a) {                                      \
+        type now;                                                                                                    \
+        tel__atomic_lock(); now = a->v; tel__atomic_unlock();                                                        \
+        return now;                                                                                                  \
+    }                                                                                                                \
+    TEL__FN type tel__atomic_load_##name(const tel__atomic_##name* a) { return tel__atomic_load_acquire_##name(a); } \
+    TEL__FN type tel__atomic_swap_##name(tel__atomic_##name* a, type v) {                                            \
+        type old = tel__atomic_load_##name(a);                                                                       \
+        while (!tel__atomic_cas_##name(a, &old, v)) { }                                                              \
+        return old;                                                                                                  \
+    }                                                                                                                \
+    TEL__FN void tel__atomic_store_release_##name(tel__atomic_##name* a, type v) {                                   \
+        (void)tel__atomic_swap_##name(a, v);                                                                         \
+    }                                                                                                                \
+    TEL__FN void tel__atomic_store_##name(tel__atomic_##name* a, type v) { (void)tel__atomic_swap_##name(a, v); }
 TEL__ATOMIC_LOCKED(uint32_t, u32)
 TEL__ATOMIC_LOCKED(uint64_t, u64)
 TEL__ATOMIC_LOCKED(void*, ptr)
@@ -1521,8 +1516,7 @@ TEL__FN void tel__thread_cond_init(tel__thread_cond* c) {
 TEL__FN void tel__thread_cond_destroy(tel__thread_cond* c) { pthread_cond_destroy(&c->c); }
 TEL__FN void tel__thread_cond_broadcast(tel__thread_cond* c) { pthread_cond_broadcast(&c->c); }
 
-/* Waits until signalled or until the monotonic time is reached (UINT64_MAX: for ever); false when the
-   time is over. May wake early, as conditions do. */
+/* Waits for a signal or until that monotonic time (UINT64_MAX: for ever); false: time over. May wake early. */
 TEL__FN bool tel__thread_cond_wait(tel__thread_cond* c, tel__thread_mutex* m, uint64_t deadline_mono_ns) {
     uint64_t now = TEL__APPLE ? tel__platform_mono_ns() : 0;    /* there it is told how long, elsewhere until when */
     uint64_t wait = deadline_mono_ns > now ? deadline_mono_ns - now : 0;
@@ -2086,9 +2080,7 @@ TEL__COLD bool tel__text_equal(tel_text a, tel_text b) {
     return a.size == b.size && (a.size == 0 || memcmp(a.data, b.data, a.size) == 0);
 }
 
-TEL__INLINE char tel__text_lower(char c) {
-    return c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c;
-}
+TEL__INLINE char tel__text_lower(char c) { return c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c; }
 
 TEL__COLD bool tel__text_equal_nocase(tel_text a, tel_text b) {
     size_t i;
@@ -2413,8 +2405,7 @@ TEL__FN uint64_t tel__text_shortest(uint64_t c, int q, bool nearer, int* exponen
     return s;
 }
 
-/* Lays out digits * 10^exponent: plain from 0.00001 to below 1e+21, else d.ddde-06, which JSON, Go, Python
-   and strtod read alike. */
+/* Lays out digits * 10^exponent: plain from 0.00001 to below 1e+21, else d.ddde-06, which all readers take alike. */
 TEL__FN char* tel__text_layout(char* p, uint64_t digits, int exponent) {
     char text[20];
     int n = (int)(tel__text_write_u64(text, digits) - text);
@@ -2859,8 +2850,7 @@ TEL__COLD void tel__diag_report_at(tel__diag* d, tel__diag_item item, uint32_t l
 }
 #define tel__diag_report(d, item, ...) tel__diag_report_at(d, item, (uint32_t)__LINE__, __VA_ARGS__)
 
-/* From the record path: remembers that item happened, with a text that outlives the instance or is static.
-   The next round of the export thread says it. */
+/* From the record path: the next round of the export thread says it. The text outlives the instance or is static. */
 TEL__COLD void tel__diag_note(tel__diag* d, tel__diag_item item, const char* text) {
     void* none = NULL;
     union { const char* in; void* out; } u;
@@ -2995,8 +2985,7 @@ TEL__CALL bool tel__attr_same_unmeasured(const tel_attr* a, const tel_attr* b) {
     return tel__attr_same_key(a, b) && tel__attr_same_value(a, b);
 }
 
-/* Key and value alike, where b has its sizes measured: type and key size are one word when the compiler knew
-   the size of a's key. */
+/* Key and value alike; b's sizes are measured. Type and key size are one word where the compiler knew a's key size. */
 TEL__INLINE bool tel__attr_same(const tel_attr* a, const tel_attr* b) {
     size_t n = a->as.s.size;
     if (TEL__UNLIKELY(memcmp(&a->type, &b->type, sizeof a->type + sizeof a->tel__key_size) != 0)) {
@@ -3208,36 +3197,33 @@ TEL__COLD void tel__attr_scopes_free(tel__attr_scopes* s) {
 }
 
 TEL__COLD tel__attr_scope* tel__attr_scope_make(tel__memory* memory, const tel_scope* scope) {
-    tel_attr items[TEL__ATTR_MAX], texts[3];        /* name, version and schema URL travel as values without a key */
+    tel_attr items[TEL__ATTR_MAX + 3];
     bool cut;
     size_t n = tel__attr_canonical(scope->attrs, items, &cut), size;
     tel__attr_scope* s;
     tel_attr* to;
-    char* text;
-    texts[0] = tel_str("", scope->name);
-    texts[1] = tel_str("", scope->version);
-    texts[2] = tel_str("", scope->schema_url);
-    size = sizeof *s + n * sizeof *to + tel__attr_text_size(items, n) + tel__attr_text_size(texts, 3);
+    items[n] = tel_str("", scope->name);            /* these three travel behind the attributes, without a key */
+    items[n + 1] = tel_str("", scope->version);
+    items[n + 2] = tel_str("", scope->schema_url);
+    size = sizeof *s + (n + 3) * sizeof *to + tel__attr_text_size(items, n + 3);
     s = (tel__attr_scope*)tel__memory_alloc(memory, size);
     if (!s) { return NULL; }
     to = (tel_attr*)(s + 1);
-    text = tel__attr_copy_list(items, n, to, (char*)(to + n));
+    (void)tel__attr_copy_list(items, n + 3, to, (char*)(to + n + 3));
     s->key = scope;
     s->size = size;
     s->view.attrs = tel__attrs(to, n);
-    tel__attr_copy_list(texts, 3, texts, text);
-    s->view.name = texts[0].as.s;
-    s->view.version = texts[1].as.s;
-    s->view.schema_url = texts[2].as.s;
+    s->view.name = to[n].as.s;
+    s->view.version = to[n + 1].as.s;
+    s->view.schema_url = to[n + 2].as.s;
     return s;
 }
 
-TEL__COLD bool tel__attr_scope_same(const tel_scope_view* a, const tel_scope_view* b) {
-    size_t i;
-    if (!tel__text_equal(a->name, b->name) || !tel__text_equal(a->version, b->version)
-        || !tel__text_equal(a->schema_url, b->schema_url) || a->attrs.count != b->attrs.count) { return false; }
-    for (i = 0; i < a->attrs.count && tel__attr_same(&a->attrs.items[i], &b->attrs.items[i]); i++) { }
-    return i == a->attrs.count;
+TEL__COLD bool tel__attr_scope_same(const tel_attrs* a, const tel_attrs* b) {
+    size_t i, n = a->count + 3;
+    if (a->count != b->count) { return false; }
+    for (i = 0; i < n && tel__attr_same(&a->items[i], &b->items[i]); i++) { }
+    return i == n;
 }
 
 /* The number of a scope; one whose address is new is copied, under a mutex, and is the one before it that says the
@@ -3254,7 +3240,8 @@ TEL__COLD uint32_t tel__attr_scope_find(tel__attr_scopes* s, const tel_scope* sc
         tel__attr_scope* made = n < TEL__ATTR_SCOPES ? tel__attr_scope_make(s->memory, scope) : NULL;
         if (made) {
             s->at[n] = made;
-            while (made->number < n && !tel__attr_scope_same(&s->at[made->number]->view, &made->view)) { made->number++; }
+            made->number = 1;
+            while (!tel__attr_scope_same(&s->at[made->number]->view.attrs, &made->view.attrs)) { made->number++; }
             tel__atomic_store_release_u32(&s->count, n + 1);
         } else { i = 0; }
     }
@@ -3337,8 +3324,7 @@ TEL__NOINLINE char* tel__ring_reserve_shared(tel__ring* r, uint32_t size) {
     }
 }
 
-/* size bytes (a multiple of 8, at most size / 4) for one record, or NULL: full. Write all but the first
-   word, then commit. */
+/* size bytes (a multiple of 8, at most size / 4) for one record, or NULL: full. Write all but its head, then commit. */
 TEL__INLINE char* tel__ring_reserve(tel__ring* r, uint32_t size) {
     uint32_t head, skip;
     if (TEL__UNLIKELY(r->shared)) { return tel__ring_reserve_shared(r, size); }
@@ -3467,8 +3453,7 @@ TEL__COLD tel__ring_thread* tel__ring_thread_add(tel__ring_registry* g) {
     return t;
 }
 
-/* Gives a thread its ring at its first record: one of its own, or, past max_threads or out of memory, the
-   shared one. false: not even that. */
+/* Gives a thread its ring at its first record; past max_threads or out of memory the shared one. false: neither. */
 TEL__NOINLINE bool tel__ring_thread_ring(tel__ring_thread* t) {
     tel__ring_registry* g = t->registry;
     bool own;
@@ -3497,8 +3482,7 @@ TEL__COLD void tel__ring_fold(tel__ring_books* to, const tel__ring_books* from) 
     tel__ring_add(&to->started, &from->started);
 }
 
-/* Takes an ended thread out of the list; nobody else knows it after this. What could not be drained from its
-   ring is lost, and counted. */
+/* Takes an ended thread out of the list: nobody else knows it now. What its ring still held is lost, and counted. */
 TEL__COLD void tel__ring_thread_unlink(tel__ring_thread* t) {
     tel__ring_registry* g = t->registry;
     tel__ring_thread** at;
@@ -3912,8 +3896,7 @@ TEL__NOINLINE void tel__metric_common_record(tel__metric_block* b, double v) {
     tel__atomic_add_u64(&half[TEL__HALF_N], 1);
 }
 
-/* Moves a half to another one that nobody writes, word by word, so that what comes late is not lost. n is the
-   caller's. */
+/* Moves a half to another that nobody writes, word by word: what comes late is not lost. n is the caller's. */
 TEL__COLD void tel__metric_half_fold(tel__atomic_u64* to, tel__atomic_u64* from, uint32_t bucket_count) {
     double sum = tel__atomic_double(tel__atomic_load_u64(&to[TEL__HALF_SUM]));
     double min = tel__atomic_double(tel__atomic_swap_u64(&from[TEL__HALF_MIN], tel__atomic_bits(DBL_MAX)));
@@ -4064,8 +4047,7 @@ TEL__NOINLINE tel__metric* tel__metric_make(tel__metrics* m, tel__metric_about* 
     return metric;
 }
 
-/* The metric of an instrument, made when it is the first of its kind (Metrics SDK, "Duplicate instrument
-   registration"). */
+/* The metric of an instrument, made for the first of its kind (Metrics SDK, "Duplicate instrument registration"). */
 TEL__NOINLINE tel__metric* tel__metric_of(tel__metrics* m, tel__metric_about* about) {
     tel__metric *at, *made, **place;
     const char* name = about->name;
@@ -4665,8 +4647,7 @@ TEL__COLD void tel__metric_observe_all(tel__metrics* m) {
     }
 }
 
-/* Begins a collection. TEL_ERR_TIMEOUT: another one did not end by the deadline. TEL_ERR_STATE: nor by the
-   shutdown, which waits for nobody who waits here. */
+/* Begins a collection. TEL_ERR_TIMEOUT: another did not end by the deadline; TEL_ERR_STATE: nor by the shutdown. */
 TEL__COLD tel_result tel__metric_enter(tel__metrics* m, uint64_t deadline) {
     tel_result r = TEL_OK;
     tel__thread_mutex_lock(&m->mutex);
@@ -4753,8 +4734,7 @@ TEL__COLD tel_result tel__metric_observer_remove(tel__metrics* m, const char* na
     return r;
 }
 
-/* One observation; NaN and a negative total of a counter are dropped, of the same set twice the last counts. Totals of
-   several sets past the limit add up. */
+/* NaN and a counter's negative total are dropped; of a set twice the last counts; totals past the limit add up. */
 TEL__COLD void tel__metric_observe(tel_observation* o, double d, int64_t i, tel_attrs attrs) {
     tel__metric_series* s;
     uint64_t was;
@@ -4822,8 +4802,7 @@ TEL__COLD void tel__metric_close(tel__metrics* m) {
     tel__thread_cond_destroy(&m->idle);
 }
 
-/* No id is drawn from here on, so the next instance has them, and no collection begins or is waited for. false:
-   one is under way still, past the deadline. */
+/* No id is drawn from here on, no collection begins or is waited for. false: one is under way past the deadline. */
 TEL__COLD bool tel__metric_seal(tel__metrics* m, uint64_t deadline) {
     bool idle;
     tel__thread_mutex_lock(&m->mutex);
@@ -5442,8 +5421,7 @@ TEL__INLINE tel_token tel__span_push(tel__span_tracer* t, const tel_span* s) {
     return token;
 }
 
-/* Pops down to the token's depth. What lies above it was left without its end: scoped spans are ended here
-   and counted as leaked. */
+/* Pops down to the token's depth. What lies above was left without its end: scoped spans are ended, as leaked. */
 TEL__INLINE void tel__span_pop(tel__span_tracer* t, tel_token token) {
     if (TEL__LIKELY(token.tel__thread == t->thread->id && token.tel__depth + 1 == t->depth)) { t->depth--; return; }
     if (token.tel__thread == t->thread->id && token.tel__depth == TEL__SPAN_STACK) { return; }
@@ -5787,9 +5765,7 @@ TEL__INLINE void tel__log_head(tel__span_tracer* t, tel__log_record* r, tel__log
     r->ticks = tel__clock_ticks(t->clock);
 }
 
-TEL__INLINE size_t tel__log_text_bytes(tel_text t) {
-    return t.data ? tel__attr_item_size(0, t.size) : 0;
-}
+TEL__INLINE size_t tel__log_text_bytes(tel_text t) { return t.data ? tel__attr_item_size(0, t.size) : 0; }
 
 TEL__INLINE tel_text tel__log_text(const char* cstr) {
     tel_text t;
@@ -6655,8 +6631,7 @@ TEL__COLD bool tel__pipeline_delivery_room(tel__pipeline_delivery* d) {
     return room;
 }
 
-/* Takes over a payload. The worker starts with the first one (in the child of a fork: again); without a
-   worker it is sent here and now. */
+/* Takes over a payload. The first one (in the child of a fork: again) starts the worker; without one it is sent now. */
 TEL__COLD void tel__pipeline_delivery_push(tel__pipeline_delivery* d, tel__pipeline_payload* payload) {
     tel__thread_mutex_lock(&d->mutex);
     payload->next = NULL;
@@ -6740,9 +6715,8 @@ TEL__COLD void tel__pipeline_resend(tel__pipeline* p, uint64_t until) {
     tel__thread_local saved = tel__thread_quiet_begin();
     uint32_t i;
     for (i = 0; i < p->sink_count && !p->closed; i++) {
-        const tel_sink* sink = &p->sinks[i].sink;
-        tel__pipeline_delivery* d = (tel__pipeline_delivery*)sink->user_data;
-        if (sink->flush_fn != tel__pipeline_delivery_flush || !d->no_thread) { continue; }
+        tel__pipeline_delivery* d = (tel__pipeline_delivery*)p->sinks[i].sink.user_data;
+        if (p->sinks[i].sink.flush_fn != tel__pipeline_delivery_flush || !d->no_thread) { continue; }
         tel__thread_mutex_lock(&d->mutex);
         tel__pipeline_delivery_turn(d, until);
         tel__thread_mutex_unlock(&d->mutex);
@@ -6750,8 +6724,7 @@ TEL__COLD void tel__pipeline_resend(tel__pipeline* p, uint64_t until) {
     tel__thread_quiet_end(saved);
 }
 
-/* In the child of fork: the queue is the parent's business, the worker is not here. The payload that was in
-   flight stays allocated. */
+/* In the child of fork: the queue is the parent's, the worker is not here. What was in flight stays allocated. */
 TEL__COLD void tel__pipeline_delivery_fork(tel__pipeline_delivery* d) {
     tel__pipeline_delivery_init(d);
     tel__pipeline_delivery_discard(d);
@@ -6780,40 +6753,36 @@ TEL__COLD void tel__pipeline_delivery_fork(tel__pipeline_delivery* d) {
 /* X(message, JSON name, protobuf number, protobuf wire type). JSON has no use for the last two: they stand
    here so that a protobuf emitter needs no second walker and no second table, and a test compares all four
    columns with the .proto files. The envelopes of the three signals come first, six rows each. */
-#define TEL__OTLP_FIELDS(X)                                                                              \
-    X(TracesData, resourceSpans, 1, 2) X(ResourceSpans, resource, 1, 2)                                  \
-    X(ResourceSpans, scopeSpans, 2, 2) X(ScopeSpans, scope, 1, 2) X(ScopeSpans, spans, 2, 2)             \
-    X(ScopeSpans, schemaUrl, 3, 2) X(MetricsData, resourceMetrics, 1, 2)                                 \
-    X(ResourceMetrics, resource, 1, 2) X(ResourceMetrics, scopeMetrics, 2, 2)                            \
-    X(ScopeMetrics, scope, 1, 2) X(ScopeMetrics, metrics, 2, 2) X(ScopeMetrics, schemaUrl, 3, 2)         \
-    X(LogsData, resourceLogs, 1, 2) X(ResourceLogs, resource, 1, 2) X(ResourceLogs, scopeLogs, 2, 2)     \
-    X(ScopeLogs, scope, 1, 2) X(ScopeLogs, logRecords, 2, 2) X(ScopeLogs, schemaUrl, 3, 2)               \
-    X(Resource, attributes, 1, 2) X(InstrumentationScope, name, 1, 2)                                    \
-    X(InstrumentationScope, version, 2, 2) X(InstrumentationScope, attributes, 3, 2)                     \
-    X(KeyValue, key, 1, 2) X(KeyValue, value, 2, 2) X(AnyValue, stringValue, 1, 2)                       \
-    X(AnyValue, boolValue, 2, 0) X(AnyValue, intValue, 3, 0) X(AnyValue, doubleValue, 4, 1)              \
-    X(Span, traceId, 1, 2) X(Span, spanId, 2, 2) X(Span, parentSpanId, 4, 2) X(Span, name, 5, 2)         \
-    X(Span, kind, 6, 0) X(Span, startTimeUnixNano, 7, 1) X(Span, endTimeUnixNano, 8, 1)                  \
-    X(Span, attributes, 9, 2) X(Span, droppedAttributesCount, 10, 0) X(Span, events, 11, 2)              \
-    X(Span, droppedEventsCount, 12, 0) X(Span, links, 13, 2) X(Span, droppedLinksCount, 14, 0)           \
-    X(Span, status, 15, 2) X(Span, flags, 16, 5) X(Event, timeUnixNano, 1, 1) X(Event, name, 2, 2)       \
-    X(Event, attributes, 3, 2) X(Event, droppedAttributesCount, 4, 0) X(Link, traceId, 1, 2)             \
-    X(Link, spanId, 2, 2) X(Link, attributes, 4, 2) X(Link, flags, 6, 5) X(Status, message, 2, 2)        \
-    X(Status, code, 3, 0) X(Metric, name, 1, 2) X(Metric, description, 2, 2) X(Metric, unit, 3, 2)       \
-    X(Metric, gauge, 5, 2) X(Metric, sum, 7, 2) X(Metric, histogram, 9, 2) X(Gauge, dataPoints, 1, 2)    \
-    X(Sum, dataPoints, 1, 2) X(Sum, aggregationTemporality, 2, 0) X(Sum, isMonotonic, 3, 0)              \
-    X(Histogram, dataPoints, 1, 2) X(Histogram, aggregationTemporality, 2, 0)                            \
-    X(NumberDataPoint, attributes, 7, 2) X(NumberDataPoint, startTimeUnixNano, 2, 1)                     \
-    X(NumberDataPoint, timeUnixNano, 3, 1) X(NumberDataPoint, asDouble, 4, 1)                            \
-    X(NumberDataPoint, asInt, 6, 1) X(HistogramDataPoint, attributes, 9, 2)                              \
-    X(HistogramDataPoint, startTimeUnixNano, 2, 1) X(HistogramDataPoint, timeUnixNano, 3, 1)             \
-    X(HistogramDataPoint, count, 4, 1) X(HistogramDataPoint, sum, 5, 1)                                  \
-    X(HistogramDataPoint, bucketCounts, 6, 2) X(HistogramDataPoint, explicitBounds, 7, 2)                \
-    X(HistogramDataPoint, min, 11, 1) X(HistogramDataPoint, max, 12, 1) X(LogRecord, timeUnixNano, 1, 1) \
-    X(LogRecord, severityNumber, 2, 0) X(LogRecord, severityText, 3, 2) X(LogRecord, body, 5, 2)         \
-    X(LogRecord, attributes, 6, 2) X(LogRecord, droppedAttributesCount, 7, 0) X(LogRecord, flags, 8, 5)  \
-    X(LogRecord, traceId, 9, 2) X(LogRecord, spanId, 10, 2) X(LogRecord, observedTimeUnixNano, 11, 1)    \
-    X(LogRecord, eventName, 12, 2)
+#define TEL__OTLP_FIELDS(X)                                                                                          \
+    X(TracesData, resourceSpans, 1, 2) X(ResourceSpans, resource, 1, 2) X(ResourceSpans, scopeSpans, 2, 2)           \
+    X(ScopeSpans, scope, 1, 2) X(ScopeSpans, spans, 2, 2) X(ScopeSpans, schemaUrl, 3, 2)                             \
+    X(MetricsData, resourceMetrics, 1, 2) X(ResourceMetrics, resource, 1, 2) X(ResourceMetrics, scopeMetrics, 2, 2)  \
+    X(ScopeMetrics, scope, 1, 2) X(ScopeMetrics, metrics, 2, 2) X(ScopeMetrics, schemaUrl, 3, 2)                     \
+    X(LogsData, resourceLogs, 1, 2) X(ResourceLogs, resource, 1, 2) X(ResourceLogs, scopeLogs, 2, 2)                 \
+    X(ScopeLogs, scope, 1, 2) X(ScopeLogs, logRecords, 2, 2) X(ScopeLogs, schemaUrl, 3, 2)                           \
+    X(Resource, attributes, 1, 2) X(InstrumentationScope, name, 1, 2) X(InstrumentationScope, version, 2, 2)         \
+    X(InstrumentationScope, attributes, 3, 2) X(KeyValue, key, 1, 2) X(KeyValue, value, 2, 2)                        \
+    X(AnyValue, stringValue, 1, 2) X(AnyValue, boolValue, 2, 0) X(AnyValue, intValue, 3, 0)                          \
+    X(AnyValue, doubleValue, 4, 1) X(Span, traceId, 1, 2) X(Span, spanId, 2, 2) X(Span, parentSpanId, 4, 2)          \
+    X(Span, name, 5, 2) X(Span, kind, 6, 0) X(Span, startTimeUnixNano, 7, 1) X(Span, endTimeUnixNano, 8, 1)          \
+    X(Span, attributes, 9, 2) X(Span, droppedAttributesCount, 10, 0) X(Span, events, 11, 2)                          \
+    X(Span, droppedEventsCount, 12, 0) X(Span, links, 13, 2) X(Span, droppedLinksCount, 14, 0)                       \
+    X(Span, status, 15, 2) X(Span, flags, 16, 5) X(Event, timeUnixNano, 1, 1) X(Event, name, 2, 2)                   \
+    X(Event, attributes, 3, 2) X(Event, droppedAttributesCount, 4, 0) X(Link, traceId, 1, 2) X(Link, spanId, 2, 2)   \
+    X(Link, attributes, 4, 2) X(Link, flags, 6, 5) X(Status, message, 2, 2) X(Status, code, 3, 0)                    \
+    X(Metric, name, 1, 2) X(Metric, description, 2, 2) X(Metric, unit, 3, 2) X(Metric, gauge, 5, 2)                  \
+    X(Metric, sum, 7, 2) X(Metric, histogram, 9, 2) X(Gauge, dataPoints, 1, 2) X(Sum, dataPoints, 1, 2)              \
+    X(Sum, aggregationTemporality, 2, 0) X(Sum, isMonotonic, 3, 0) X(Histogram, dataPoints, 1, 2)                    \
+    X(Histogram, aggregationTemporality, 2, 0) X(NumberDataPoint, attributes, 7, 2)                                  \
+    X(NumberDataPoint, startTimeUnixNano, 2, 1) X(NumberDataPoint, timeUnixNano, 3, 1)                               \
+    X(NumberDataPoint, asDouble, 4, 1) X(NumberDataPoint, asInt, 6, 1) X(HistogramDataPoint, attributes, 9, 2)       \
+    X(HistogramDataPoint, startTimeUnixNano, 2, 1) X(HistogramDataPoint, timeUnixNano, 3, 1)                         \
+    X(HistogramDataPoint, count, 4, 1) X(HistogramDataPoint, sum, 5, 1) X(HistogramDataPoint, bucketCounts, 6, 2)    \
+    X(HistogramDataPoint, explicitBounds, 7, 2) X(HistogramDataPoint, min, 11, 1) X(HistogramDataPoint, max, 12, 1)  \
+    X(LogRecord, timeUnixNano, 1, 1) X(LogRecord, severityNumber, 2, 0) X(LogRecord, severityText, 3, 2)             \
+    X(LogRecord, body, 5, 2) X(LogRecord, attributes, 6, 2) X(LogRecord, droppedAttributesCount, 7, 0)               \
+    X(LogRecord, flags, 8, 5) X(LogRecord, traceId, 9, 2) X(LogRecord, spanId, 10, 2)                                \
+    X(LogRecord, observedTimeUnixNano, 11, 1) X(LogRecord, eventName, 12, 2)
 
 #define TEL__OTLP_ENUM(message, name, number, wire) TEL__OTLP_##message##_##name,
 #define TEL__OTLP_ROW(message, name, number, wire) \
@@ -6848,9 +6817,7 @@ TEL__INLINE void tel__otlp_load(tel__otlp_emitter* e) {
     e->end = e->out->data + e->out->capacity;
 }
 
-TEL__INLINE void tel__otlp_save(tel__otlp_emitter* e) {
-    e->out->size = (size_t)(e->at - e->out->data);
-}
+TEL__INLINE void tel__otlp_save(tel__otlp_emitter* e) { e->out->size = (size_t)(e->at - e->out->data); }
 
 TEL__NOINLINE tel__otlp_emitter tel__otlp_grow(tel__otlp_emitter e, size_t size) {
     tel__otlp_save(&e);
@@ -7423,22 +7390,24 @@ TEL__FN size_t tel__otlp_unescape(tel__otlp_reader* r, char out[4]) {
 /* Reads the body of an answer: *rejected items of the request were refused, and message, cut between
    characters, says why (partialSuccess) or is that of a google.rpc.Status, which failures carry. An empty body
    and {} are a full success. Never fails for what it does not know. On TEL_ERR_FORMAT (no JSON object, nested
-   deeper than 32, a count that is not a count) *rejected is 0 and message is "". */
+   deeper than 32, a count that is not a count) *rejected is 0 and message is "", but what a document whose end is
+   missing has said until then counts. */
 TEL__FN tel_result tel__otlp_read_response(const char* json, size_t size, int64_t* rejected,
                                            char* message, size_t message_capacity) {
     tel__otlp_reader r;
     tel_text none = tel__text_of(""), text;
     uint64_t count = 0;
     size_t n, used = 0;
-    bool well;
+    bool well, said;
     r.rejected = r.why = r.status = none;
     r.at = json ? json : "";
     r.end = r.at + (json ? size : 0);
     well = (!tel__otlp_read_peek(&r) && r.at == r.end)
         || (tel__otlp_read_value(&r, 0, false, &text) && !tel__otlp_read_peek(&r) && r.at == r.end);
-    if (r.rejected.size && tel__text_parse_u64(r.rejected, INT64_MAX, &count) != TEL_OK) { well = false; }
-    *rejected = well ? (int64_t)count : 0;
-    text = !well ? none : r.why.size ? r.why : r.status;
+    said = well || r.at == r.end;
+    if (r.rejected.size && tel__text_parse_u64(r.rejected, INT64_MAX, &count) != TEL_OK) { well = said = false; }
+    *rejected = said && (well || r.rejected.data + r.rejected.size < r.end) ? (int64_t)count : 0;
+    text = !said ? none : r.why.size ? r.why : r.status;
     r.at = text.data;
     r.end = text.data + text.size;
     while (message_capacity && r.at < r.end) {
@@ -7932,8 +7901,7 @@ TEL__FN bool tel__prometheus_enter(tel__prometheus_render* r, const tel_metric_v
 
 /* ---- samples ---------------------------------------------------------------------------------------- */
 
-/* One line. What does not fit goes the slow way, which counts to the byte what a fixed buffer lacks and may
-   cut a line larger than the buffer of a stream. */
+/* One line. What does not fit goes the slow way, which counts to the byte what a fixed buffer lacks. */
 TEL__CALL void tel__prometheus_line(tel__text_out* o, tel_text name, tel_text labels, tel_text tail,
                                       const char* value, size_t size) {
     size_t n = name.size + labels.size + tail.size + size + 1;
@@ -8108,8 +8076,7 @@ TEL__COLD size_t tel__http_find(tel_text t, const char* any) {
     return i;
 }
 
-/* Printable ASCII; a line may also have blanks and bytes above, but no NUL and no lone CR, which end it for
-   some readers. */
+/* Printable ASCII; a line may also have blanks and bytes above, but no NUL and no lone CR: some readers stop there. */
 TEL__COLD bool tel__http_is_clean(tel_text t, bool line) {
     size_t i;
     for (i = 0; i < t.size; i++) {
@@ -8129,8 +8096,7 @@ TEL__COLD bool tel__http_is_token(tel_text t) {        /* RFC 9110 5.6.2 */
     return i > 0 && i == t.size;
 }
 
-/* Letters of a host name, or hexadecimal digits and colons. Nothing that means something to a shell, a
-   resolver's escape rules or the Host header. */
+/* Letters of a host name, or hexadecimal digits and colons: nothing that a shell, a resolver or a header escapes. */
 TEL__COLD bool tel__http_host_ok(tel_text host, bool ipv6) {
     size_t i, colons = 0;
     for (i = 0; i < host.size; i++) {
@@ -9122,18 +9088,10 @@ typedef struct tel__sink_otlp {
 
 static const char tel__sink_nouns[3][16] = { "metric points", "spans", "log records" };
 
-/* Of a long answer only the beginning is kept, cut in errorMessage most likely: ended there, it can be read. */
-TEL__COLD void tel__sink_end_body(tel__http_response* a) {
-    char* end = a->body + a->body_size;
-    if (a->body_size != sizeof a->body - 1 || a->total == a->body_size) { return; }
-    if (end[-4] == '\\') { end[-4] = ' '; }
-    memcpy(end - 3, "\"}}", 3);
-}
-
 /* Reads an answer as the specification wants it (OTLP specification, "Failures"); result is of the transport. A final
    status is the receiver's word, also when the rest of its answer is lost: what it took must not come twice. */
 TEL__COLD tel__pipeline_sent tel__sink_judge(tel__sink_otlp* o, const tel__pipeline_payload* payload,
-                                             tel_result result, tel__http_response* a) {
+                                             tel_result result, const tel__http_response* a) {
     const tel__sink_target* target = &o->targets[payload->signal];
     tel__pipeline_sent sent = { result, a->retry_after_ms, 0 };
     char message[256];
@@ -9145,7 +9103,6 @@ TEL__COLD tel__pipeline_sent tel__sink_judge(tel__sink_otlp* o, const tel__pipel
         return sent;
     }
     message[0] = 0;
-    tel__sink_end_body(a);
     tel__otlp_read_response(a->body, a->body_size, &rejected, message, sizeof message);
     if (a->status >= 200 && a->status < 300) {
         sent.result = TEL_OK;
@@ -9375,9 +9332,8 @@ TEL__COLD void tel__sink_push(tel__sink_otlp* o, const tel_batch* batch, int sig
     tel__pipeline_delivery_push(&o->delivery, payload);
 }
 
-/* A full queue takes nothing (the pipeline offers spans and logs again); else all of it is ours to account for. Metrics
-   are not offered again, and a large collection comes quicker than it can be sent: what has begun goes in whole, or
-   the same series would be lost every time. */
+/* A full queue takes nothing (spans and logs are offered again); else all of it is ours to account for. A collection
+   of metrics comes quicker than it can be sent: begun, it goes in whole, or the same series were lost every time. */
 TEL__COLD tel_result tel__sink_otlp_export(const tel_batch* batch, void* user_data) {
     tel__sink_otlp* o = (tel__sink_otlp*)user_data;
     bool goes_on;
@@ -9658,13 +9614,8 @@ TEL__COLD void tel__sink_put_clean(tel__text_out* o, tel_text t) {
 TEL__COLD void tel__sink_put_attr(tel__text_out* o, const tel_attr* a) {
     tel__sink_put_clean(o, tel__http_slice(a->key, tel__attr_key_size(a)));
     tel__text_put_char(o, '=');
-    switch (a->type) {
-    case TEL_TYPE_BOOL: tel__text_put_cstr(o, a->as.b ? "true" : "false"); break;
-    case TEL_TYPE_INT: tel__text_put_i64(o, a->as.i); break;
-    case TEL_TYPE_DOUBLE: tel__text_put_double(o, a->as.d); break;
-    case TEL_TYPE_STRING: tel__sink_put_clean(o, tel__attr_string(a)); break;
-    default: break;
-    }
+    if (a->type == TEL_TYPE_STRING) { tel__sink_put_clean(o, tel__attr_string(a)); }
+    else { tel__prometheus_value(o, a); }
 }
 
 TEL__COLD void tel__sink_put_attrs(tel__text_out* o, tel_attrs attrs, const char* before, const char* between) {
@@ -10682,8 +10633,7 @@ TEL__NOINLINE tel_instance* tel__lifecycle_acquire(void) {
     return inst;
 }
 
-/* Adopts another module's instance, or gives it up (NULL); false: we have one of our own, or, with `only`, have not
-   adopted that one. */
+/* Adopts another module's instance, or gives it up (NULL). false: we have our own, or adopted another than `only`. */
 TEL__COLD bool tel__lifecycle_follow(tel_instance* other, const tel_instance* only) {
     tel_instance* before;
     bool well;
@@ -11692,8 +11642,7 @@ TEL__INLINE tel__span_tracer* tel__api_tracer(int signal) {
     return tel__lifecycle_enter(signal) ? tel__thread_me.tracer : NULL;
 }
 
-/* A span without an SDK carries its parent's context on (Trace API, "Behavior of the API in the absence of an
-   installed SDK"). */
+/* Without an SDK a span carries its parent's context on (Trace API, "... in the absence of an installed SDK"). */
 TEL__INLINE tel_span tel__api_no_span(const tel_span_desc* d) {
     tel_span s;
     memset(&s, 0, sizeof s);
@@ -11734,10 +11683,7 @@ TEL__INLINE tel__span_slot* tel__api_slot(const tel_span* s, tel__span_tracer** 
 TEL__CALL tel__span_tracer* tel__api_tracer_now(int signal) { return tel__api_tracer(signal); }
 TEL__CALL tel__span_slot* tel__api_slot_now(const tel_span* s, tel__span_tracer** t) { return tel__api_slot(s, t); }
 
-TEL_API bool tel_span_recording(const tel_span* s) {
-    tel__span_tracer* t;
-    return tel__api_slot_now(s, &t) != NULL;
-}
+TEL_API bool tel_span_recording(const tel_span* s) { tel__span_tracer* t; return tel__api_slot_now(s, &t) != NULL; }
 
 /* By address: a struct by value would be copied in halves that the CPU cannot forward from its stores. */
 TEL_API void tel__span_set(tel_span* s, const tel_attr* attr) {

@@ -13,7 +13,7 @@ int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     padded = (char*)malloc(size + 3);
     REQUIRE(message != NULL && padded != NULL);
     r = tel__otlp_read_response((const char*)data, size, &rejected, message, capacity);
-    REQUIRE(r == TEL_OK || (r == TEL_ERR_FORMAT && rejected == 0));
+    REQUIRE(r == TEL_OK || r == TEL_ERR_FORMAT);
     REQUIRE(rejected >= 0);
     if (capacity) {
         REQUIRE(memchr(message, 0, capacity) != NULL);
@@ -23,7 +23,8 @@ int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     padded[0] = ' ';
     memcpy(padded + 1, data, size);
     padded[size + 1] = '\n';
-    REQUIRE(tel__otlp_read_response(padded, size + 2, &again, NULL, 0) == r && again == rejected);
+    REQUIRE(tel__otlp_read_response(padded, size + 2, &again, NULL, 0) == r);
+    REQUIRE(r != TEL_OK || again == rejected);
     padded[size + 2] = '}';
     if (r == TEL_OK) {
         REQUIRE(tel__otlp_read_response(padded, size + 3, &again, NULL, 0) == TEL_ERR_FORMAT && again == 0);
