@@ -1470,14 +1470,14 @@ static TEL__TLS tel__thread_local tel__thread_me;
 
 /* Around a sink's callback: what it records itself is ignored, and setup calls can tell where they are.
    The record path needs no test for this, because it finds its pointers gone. */
-TEL__FN tel__thread_local tel__thread_quiet_begin(void) {
+TEL__COLD tel__thread_local tel__thread_quiet_begin(void) {
     tel__thread_local saved = tel__thread_me;
     tel__thread_me.cells = NULL;
     tel__thread_me.tracer = NULL;
     tel__thread_me.quiet++;
     return saved;
 }
-TEL__FN void tel__thread_quiet_end(tel__thread_local saved) {
+TEL__COLD void tel__thread_quiet_end(tel__thread_local saved) {
     if (saved.forks == tel__thread_me.forks) {      /* else the callback forked and returned in the child */
         tel__thread_me.cells = saved.cells;
         tel__thread_me.tracer = saved.tracer;
@@ -1889,7 +1889,7 @@ TEL__COLD void tel__memory_unpin(tel__memory* m) {
 /* size bytes with undefined content, or NULL: at the cap, or the allocator has none. For large blocks
    that are touched as they are used. What the allocator records is ignored, here and in free: it may be called with
    the mutex held that its record would need. */
-TEL__FN void* tel__memory_alloc_raw(tel__memory* m, size_t size) {
+TEL__COLD void* tel__memory_alloc_raw(tel__memory* m, size_t size) {
     tel__thread_local saved;
     void* p;
     if (size == 0 || tel__atomic_add_u64(&m->used, size) + size > m->limit) {
@@ -1915,7 +1915,7 @@ TEL__FN void* tel__memory_alloc(tel__memory* m, size_t size) {
     return p;
 }
 
-TEL__FN void tel__memory_free(tel__memory* m, void* p, size_t size) {
+TEL__COLD void tel__memory_free(tel__memory* m, void* p, size_t size) {
     tel__thread_local saved;
     if (!p) { return; }
     saved = tel__thread_quiet_begin();
@@ -3222,7 +3222,7 @@ TEL__COLD tel__attr_scope* tel__attr_scope_make(tel__memory* memory, const tel_s
 TEL__COLD bool tel__attr_scope_same(const tel_attrs* a, const tel_attrs* b) {
     size_t i, n = a->count + 3;
     if (a->count != b->count) { return false; }
-    for (i = 0; i < n && tel__attr_same(&a->items[i], &b->items[i]); i++) { }
+    for (i = 0; i < n && tel__attr_same_unmeasured(&a->items[i], &b->items[i]); i++) { }
     return i == n;
 }
 
@@ -6680,7 +6680,7 @@ TEL__COLD tel_result tel__pipeline_delivery_flush(uint32_t timeout_ms, void* use
 
 /* Drops what is left, stops the worker and frees all by free_fn. A worker that does not come back within 300 ms
    (a resolver, a post_fn that blocks) is left to itself and frees all when it does. */
-TEL__CALL void tel__pipeline_delivery_close(void* user_data) {
+TEL__NOINLINE void tel__pipeline_delivery_close(void* user_data) {
     tel__pipeline_delivery* d = (tel__pipeline_delivery*)user_data;
     uint64_t deadline = tel__clock_deadline(300);
     bool gone;

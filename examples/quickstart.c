@@ -2,7 +2,7 @@
    console, served to a scraper and delivered to a collector on localhost:4318 if there is one.
 
    build    cc -I. examples/quickstart.c -pthread -o quickstart
-   run      ./quickstart           three to five seconds      ./quickstart --serve    until Ctrl-C
+   run      ./quickstart           three to four seconds      ./quickstart --serve    until Ctrl-C
 
    expected (and two diagnostics on stderr when no collector listens)
      metrics: curl http://localhost:9464/metrics
@@ -77,7 +77,7 @@ int main(int argc, char** argv) {
     printf("metrics: curl http://localhost:%u/metrics\n", (unsigned)tel_prometheus_port());
     fflush(stdout);
     for (order = 0; !stop && (serve || order < 60);) { declined += !checkout(++order); }
-    tel_shutdown(2000);                             /* delivers the rest, and gives up after two seconds */
+    tel_shutdown(1000);                             /* delivers the rest, and gives up after a second */
     printf("%d orders, %d declined\n", order, declined);
     return 0;
 }
