@@ -11039,9 +11039,10 @@ TEL__COLD void tel__lifecycle_fork_sinks(tel_instance* inst) {
 
 /* The child: one thread, whole locks, nothing recorded. Allocates little and makes no thread. */
 TEL__NOINLINE void tel__lifecycle_fork_child(void) {
-    tel_instance* inst = tel__lifecycle_forkable();
+    tel_instance* inst;
     tel__pipeline* p;
     tel__lifecycle_fork_parent();
+    inst = tel__lifecycle_forkable();
     tel__root.changing = false;
     tel__root.hooked = true;            /* also where the parent had not come to say so */
     tel__thread_me.forks++;

@@ -114,7 +114,8 @@ forced() {
 }
 for pair in TEL_FORCE_LOCKED_ATOMICS:rooms/atomics TEL_FORCE_LOCKED_ATOMICS:rooms/ring TEL_FORCE_LOCKED_ATOMICS:rooms/metrics \
             TEL_FORCE_LOCKED_ATOMICS:rooms/spans TEL_FORCE_LOCKED_ATOMICS:api/threads TEL_FORCE_LOCKED_ATOMICS:api/lifecycle \
-            TEL_FORCE_NO_TICKS:rooms/clock TEL_FORCE_NO_TICKS:api/lifecycle TEL_FORCE_NO_INT128:rooms/text TEL_FORCE_NO_INT128:rooms/clock; do
+            TEL_FORCE_LOCKED_ATOMICS:api/fork TEL_FORCE_NO_TICKS:rooms/clock TEL_FORCE_NO_TICKS:api/lifecycle \
+            TEL_FORCE_NO_INT128:rooms/text TEL_FORCE_NO_INT128:rooms/clock; do
     macro=${pair%%:*} test=$tests/${pair#*:}.c
     if knows "$macro" && [ -f "$test" ]; then job "switches: $macro, ${pair#*:}" forced "$macro" "$test"; fi
 done
