@@ -3572,7 +3572,6 @@ typedef struct tel__metric {
     tel__metric_kind    kind;
     bool                real, observed, hidden;
     uint32_t            scope;
-    const tel_scope*    scope_key;
     char               *name, *unit, *description;
     size_t              name_size, unit_size, description_size;
     double*             bounds;         /* padded with +Inf to a multiple of 8 */
@@ -4029,7 +4028,6 @@ TEL__NOINLINE tel__metric* tel__metric_make(tel__metrics* m, tel__metric_about* 
     metric->kind = about->kind;
     metric->real = about->real;
     metric->observed = about->observed;
-    metric->scope_key = about->scope;
     metric->scope = tel__attr_scope_find(m->scopes, about->scope);
     metric->name_size = strlen(name);
     metric->unit_size = about->unit ? strlen(about->unit) : 0;
@@ -4052,8 +4050,9 @@ TEL__NOINLINE tel__metric* tel__metric_of(tel__metrics* m, tel__metric_about* ab
     tel__metric *at, *made, **place;
     const char* name = about->name;
     tel_text any_case = tel__text_of(name);
+    uint32_t scope = tel__attr_scope_find(m->scopes, about->scope);
     for (at = m->metrics; at; at = at->next) {
-        if (at->scope_key != about->scope || !tel__text_equal_nocase(tel__text_of(at->name), any_case)) { continue; }
+        if (at->scope != scope || !tel__text_equal_nocase(tel__text_of(at->name), any_case)) { continue; }
         about->other_case = about->other_case || strcmp(at->name, about->name) != 0;
         name = at->name;
         if (at->kind == about->kind && at->real == about->real && at->observed == about->observed &&

@@ -266,13 +266,16 @@ static const tel_metric_options real_options = { NULL, NULL, 0, false, true };
 
 static void test_identity(void) {
     static const tel_scope other = { "other", NULL, NULL, { NULL, 0 } };
+    static const tel_scope another = { "other", NULL, NULL, { NULL, 0 } };     /* as a second file has it, of one header */
     static const tel_metric_options in_other = { &other, NULL, 0, false, false };
+    static const tel_metric_options in_another = { &another, NULL, 0, false, false };
     static tel_counter one = TEL_INSTRUMENT("same.name", "1", "first");
     static tel_counter two = TEL_INSTRUMENT("same.name", "1", "another text");
     static tel_counter upper = TEL_INSTRUMENT("Same.NAME", "1", NULL);
     static tel_counter unit = TEL_INSTRUMENT("same.name", "By", NULL);
     static tel_updown kind = TEL_INSTRUMENT("same.name", "1", NULL);
     static tel_counter scoped = TEL_INSTRUMENT_WITH("same.name", "1", NULL, &in_other);
+    static tel_counter scoped_too = TEL_INSTRUMENT_WITH("same.name", "1", NULL, &in_another);
     char longest[257];
     static tel_counter a255 = TEL_INSTRUMENT(NULL, NULL, NULL), a256 = TEL_INSTRUMENT(NULL, NULL, NULL);
     static tel_counter bad[] = {
@@ -293,7 +296,7 @@ static void test_identity(void) {
     CHECK_INT(heard(TEL__DIAG_INSTRUMENT_CLASH), 1);
     tel_updown_add(&kind, -1);
     CHECK_INT(heard(TEL__DIAG_INSTRUMENT_CLASH), 2);
-    tel_counter_add(&scoped, 5);
+    tel_counter_add(&scoped, 5); tel_counter_add(&scoped_too, 2);
     CHECK_INT(heard(TEL__DIAG_INSTRUMENT_CLASH), 2);
     collect();
     CHECK_INT(rows_of("same.name"), 4);
@@ -302,7 +305,7 @@ static void test_identity(void) {
         int64_t sum = 0;
         bool seen111 = false;
         for (i = 0; i < 4; i++) { sum += nth("same.name", "", i)->i; seen111 = seen111 || nth("same.name", "", i)->i == 111; }
-        CHECK_INT(sum, 111 + 1000 - 1 + 5);
+        CHECK_INT(sum, 111 + 1000 - 1 + 7);
         CHECK(seen111);
     }
     memset(longest, 'a', 256);
