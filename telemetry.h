@@ -9437,6 +9437,7 @@ TEL__COLD tel_result tel__sink_render_batch(const tel_batch* batch, void* user_d
 }
 
 TEL__COLD tel_result tel__sink_render(tel__sink_source* source, tel__text_out* out) {
+    uint64_t page = tel__atomic_load_u64(&source->page);
     tel__prometheus_render render;
     tel_batch frame;
     tel_result r;
@@ -9444,14 +9445,16 @@ TEL__COLD tel_result tel__sink_render(tel__sink_source* source, tel__text_out* o
     frame.resource = *source->resource;
     frame.deadline_unix_ns = UINT64_MAX;
     if (out->more_fn) {
-        uint64_t page = tel__atomic_load_u64(&source->page);
         out->more_fn(out, (size_t)(page ? page : 100u * tel__atomic_load_u32(&source->metrics->by_id.count)));
     }
     tel__prometheus_begin(&render, out, source->memory, source->diag);
     r = tel__metric_collect(source->metrics, &frame, UINT64_MAX, tel__sink_render_batch, &render);
     tel__prometheus_end(&render);
-    tel__atomic_store_u64(&source->page, out->size + out->lost);
-    return r == TEL_OK && out->lost ? TEL_ERR_MEMORY : r;
+    tel__atomic_store_u64(&source->page, out->size + out->lost + 1);
+    if (r == TEL_OK && out->lost) { r = TEL_ERR_MEMORY; }
+    if (r != TEL_ERR_MEMORY || page || !out->more_fn) { return r; }
+    tel__text_heap_free(out);               /* the guess may have taken what the page lacked: once more without */
+    return tel__sink_render(source, out);
 }
 
 #if !TEL_NO_HTTP
