@@ -6256,16 +6256,17 @@ TEL__COLD void tel__pipeline_say_drops(tel__pipeline* p) {
     }
 }
 
-/* One round by the one who works. */
+/* One round by the one who works. Where nobody waits for its end it goes on while much comes, or the rings overflow. */
 TEL__CALL void tel__pipeline_round(tel__pipeline* p, bool force, uint64_t until) {
-    uint32_t i, turns = 0;
+    uint32_t i, turns = 0, pass = 0;
     if (p->closed) { return; }
     p->until = until;
     tel__clock_sync(p->clock);
     tel__atomic_store_u32(&p->fill, 0);
     for (p->behind = true; p->behind && (turns < 256 || tel__clock_mono_ns() < until); turns++) {
-        p->behind = tel__pipeline_drain(p, force, turns == 0);
+        p->behind = tel__pipeline_drain(p, force, turns == pass);
         for (i = 0; i < p->sink_count; i++) { tel__pipeline_serve(p, &p->sinks[i], force); }
+        if (!p->behind && !force && turns > pass && turns < 256) { p->behind = true; pass = turns + 1; }
     }
     tel__pipeline_metrics(p, force);
     tel__memory_rewind(&p->arena);
