@@ -9429,7 +9429,7 @@ typedef struct tel__sink_source {
     tel__memory*     memory;
     tel__diag*       diag;
     const tel_attrs* resource;
-    tel__atomic_u64  page;              /* bytes of the last page, room for the next; 0: guess */
+    tel__atomic_u64  page;              /* bytes of the last page: the next one finds its room at once */
 } tel__sink_source;
 
 TEL__COLD tel_result tel__sink_render_batch(const tel_batch* batch, void* user_data) {
@@ -9438,24 +9438,18 @@ TEL__COLD tel_result tel__sink_render_batch(const tel_batch* batch, void* user_d
 }
 
 TEL__COLD tel_result tel__sink_render(tel__sink_source* source, tel__text_out* out) {
-    uint64_t page = tel__atomic_load_u64(&source->page);
     tel__prometheus_render render;
     tel_batch frame;
     tel_result r;
     memset(&frame, 0, sizeof frame);
     frame.resource = *source->resource;
     frame.deadline_unix_ns = UINT64_MAX;
-    if (out->more_fn) {
-        out->more_fn(out, (size_t)(page ? page : 100u * tel__atomic_load_u32(&source->metrics->by_id.count)));
-    }
+    if (out->more_fn) { out->more_fn(out, (size_t)tel__atomic_load_u64(&source->page)); }
     tel__prometheus_begin(&render, out, source->memory, source->diag);
     r = tel__metric_collect(source->metrics, &frame, UINT64_MAX, tel__sink_render_batch, &render);
     tel__prometheus_end(&render);
-    tel__atomic_store_u64(&source->page, out->size + out->lost + 1);
-    if (r == TEL_OK && out->lost) { r = TEL_ERR_MEMORY; }
-    if (r != TEL_ERR_MEMORY || page || !out->more_fn) { return r; }
-    tel__text_heap_free(out);               /* the guess may have taken what the page lacked: once more without */
-    return tel__sink_render(source, out);
+    tel__atomic_store_u64(&source->page, out->size + out->lost);
+    return r == TEL_OK && out->lost ? TEL_ERR_MEMORY : r;
 }
 
 #if !TEL_NO_HTTP
