@@ -4022,13 +4022,14 @@ TEL__COLD void tel__metric_free(tel__metrics* m, tel__metric* metric) {
     tel__memory_free(m->memory, metric, sizeof *metric);
 }
 
-TEL__NOINLINE tel__metric* tel__metric_make(tel__metrics* m, tel__metric_about* about, const char* name) {
+TEL__NOINLINE tel__metric* tel__metric_make(tel__metrics* m, tel__metric_about* about, const char* name,
+                                            uint32_t scope) {
     tel__metric* metric = m->sealed ? NULL : (tel__metric*)tel__memory_alloc(m->memory, sizeof *metric);
     if (!metric) { return NULL; }
     metric->kind = about->kind;
     metric->real = about->real;
     metric->observed = about->observed;
-    metric->scope = tel__attr_scope_find(m->scopes, about->scope);
+    metric->scope = scope;
     metric->name_size = strlen(name);
     metric->unit_size = about->unit ? strlen(about->unit) : 0;
     metric->description_size = about->description ? strlen(about->description) : 0;
@@ -4060,7 +4061,7 @@ TEL__NOINLINE tel__metric* tel__metric_of(tel__metrics* m, tel__metric_about* ab
         about->clash = true;
     }
     if (at) { about->clash = false; return at; }
-    made = tel__metric_make(m, about, name);
+    made = tel__metric_make(m, about, name, scope);
     if (!made) { return NULL; }
     for (place = &m->metrics; *place && tel__metric_order(*place, made) <= 0; ) { place = &(*place)->next; }
     made->next = *place;
@@ -4770,7 +4771,7 @@ TEL__COLD tel_result tel__metric_init(tel__metrics* m, tel__memory* memory, tel_
     for (i = 0; i < 2; i++) {
         tel__metric* metric;
         about.kind = i ? TEL__METRIC_HISTOGRAM : TEL__METRIC_COUNTER;
-        metric = tel__metric_make(m, &about, "");
+        metric = tel__metric_make(m, &about, "", 0);
         if (!metric) { return TEL_ERR_MEMORY; }
         metric->hidden = true;
         if (!tel__metric_series_make(m, metric, tel__attrs(NULL, 0))) { return TEL_ERR_MEMORY; }
@@ -6522,6 +6523,8 @@ TEL__COLD void tel__pipeline_delivery_init(tel__pipeline_delivery* d) {
     tel__id_seed(&d->jitter);
 }
 
+#define TEL__PIPELINE_PAUSE 1000000000u     /* nanoseconds, before the first repetition; it grows with each */
+
 /* One attempt to send. true: settled, and *lost of its items did not arrive. false: again from retry_at on, with
    exponential backoff and jitter or when the receiver asked for it (OTLP specification, "Failures"); "now" counts
    once, or the two would spin. `until` cuts the attempt short, not the payload's own time. Without d->mutex. */
@@ -6532,7 +6535,7 @@ TEL__COLD bool tel__pipeline_attempt(tel__pipeline_delivery* d, tel__pipeline_pa
     uint64_t now, wait;
     if (!payload->give_up_at) {
         payload->give_up_at = tel__clock_deadline(timeout ? timeout : TEL_FOREVER);
-        payload->pause_ns = 1000000000u;
+        payload->pause_ns = TEL__PIPELINE_PAUSE;
     }
     sent = d->send_fn(d, payload, payload->give_up_at < until ? payload->give_up_at : until);
     now = tel__clock_mono_ns();
@@ -6543,7 +6546,7 @@ TEL__COLD bool tel__pipeline_attempt(tel__pipeline_delivery* d, tel__pipeline_pa
     }
     if (sent.result != TEL_ERR_IO && sent.result != TEL_ERR_TIMEOUT) { return true; }
     wait = payload->pause_ns * (80 + tel__id_next(&d->jitter) % 41) / 100;
-    if (sent.retry_after_ms != UINT64_MAX && (sent.retry_after_ms || payload->pause_ns == 1000000000u)) {
+    if (sent.retry_after_ms != UINT64_MAX && (sent.retry_after_ms || payload->pause_ns == TEL__PIPELINE_PAUSE)) {
         wait = sent.retry_after_ms < 3600000u ? sent.retry_after_ms * 1000000u : payload->give_up_at;
     }
     if (now >= payload->give_up_at || wait >= payload->give_up_at - now) { return true; }
