@@ -2,9 +2,10 @@
      cc -O2 -pthread -o bench bench.c && ./bench
      ./bench --tsv            name, value, unit, floor, peer, value of the peer: one line per figure
      ./bench --reps 41        repetitions of each figure (default 21)
-     ./bench --only span      figures whose name starts so (floors are measured all the same)
+     ./bench --only span      only the figures whose names start so, and their floors
    bench/run.sh does the same and adds the peers, sizes and compile times. Each group of figures runs in a child of
-   its own, so that each starts with an SDK that was never initialised. POSIX only. */
+   its own, so that each starts with an SDK that was never initialised. Figures of four threads need four cpus:
+   on fewer the threads would mostly wait for each other. POSIX only. */
 #define _GNU_SOURCE 1
 #include <stdbool.h>
 #include "ops.h"
@@ -28,8 +29,14 @@ static FILE*       report;              /* of a group: the pipe to the parent */
 
 /* ---- reporting, in a group's child ---- */
 
+/* The floors are measured last, when it is known which of them the other figures need. */
 static bool wanted(const char* name) {
-    return strncmp(name, only, strlen(only)) == 0 || strncmp(name, "floor.", 6) == 0;
+    int i;
+    if (strncmp(name, only, strlen(only)) == 0) { return true; }
+    for (i = 0; i < figure_count; i++) {
+        if (strcmp(figures[i].floor, name) == 0) { return true; }
+    }
+    return false;
 }
 
 static void report_figure(const char* name, bench_result r, const char* unit, const char* floor) {
@@ -55,7 +62,7 @@ static void figure_of(const char* name, const char* floor, int threads, bench_bo
     char full[48], limit[48];
     snprintf(full, sizeof full, "%s.%dt", name, threads);
     snprintf(limit, sizeof limit, "%s.%dt", floor, threads);
-    if (!wanted(full)) { return; }
+    if (!wanted(full) || (threads > 1 && bench_cpus[threads - 1] < 0)) { return; }
     report_figure(full, bench_measure(body, threads, burst, between), "ns", floor[0] == '-' ? "-" : limit);
 }
 
@@ -127,11 +134,54 @@ static void group_metrics(void) {
     both("counter.add.3attrs", "floor.site", ops_add_3attrs, 0, NULL);
     both("counter.add.4096series", "floor.probe.4096", ops_add_any, 0, NULL);
     both("histogram.record", "floor.histogram", ops_record, 0, NULL);
+    both("histogram.exponential", "floor.histogram", ops_exponential_record, 0, NULL);
     figure_of("histogram.record.bound", "floor.histogram", 1, ops_record_bound, 0, NULL);
     figure_of("histogram.record.3attrs", "floor.histogram", 1, ops_record_3attrs, 0, NULL);
     figure_of("gauge.set", "floor.store", 1, ops_gauge_set, 0, NULL);
     report_value("series.overflowed", (double)tel_query_stats().series_overflow, "records", "-");
     tel_shutdown(2000);
+}
+
+/* ---- metrics as data ---- */
+
+enum { CONFIG_METRICS = 200 };
+static char config_text[CONFIG_METRICS * 256];
+
+static void group_defined(void) {
+    tel_sink sink;
+    tel_desc d = ops_desc(&sink);
+    tel_metric_desc m;
+    memset(&m, 0, sizeof m);
+    ops_start(&d);
+    m.name = OPS_DEFINED;
+    (void)tel_metric_define(&m);
+    m.name = OPS_MUTED;
+    m.no_capture = true;
+    (void)tel_metric_define(&m);
+    figure_of("record.by_name", "-", 1, ops_by_name, 0, NULL);
+    figure_of("record.by_name.3attrs", "floor.site", 1, ops_by_name_3attrs, 0, NULL);
+    figure_of("record.by_name.no_capture", "-", 1, ops_by_name_muted, 0, NULL);
+}
+
+/* tel_init with a configuration of 200 metrics, and the shutdown. */
+static void config_load(void) {
+    tel_desc d;
+    memset(&d, 0, sizeof d);
+    d.ignore_env = d.no_thread = d.no_atexit = true;
+    d.config_json = config_text;
+    if (tel_init(&d) != TEL_OK) { abort(); }
+    (void)tel_shutdown(1000);
+}
+static void group_config(void) {
+    size_t n = (size_t)snprintf(config_text, sizeof config_text, "{ \"providers\": [], \"metrics\": [");
+    int i;
+    for (i = 0; i < CONFIG_METRICS; i++) {
+        n += (size_t)snprintf(config_text + n, sizeof config_text - n,
+                              "%s{ \"name\": \"bench.config.%d\", \"kind\": \"histogram\", \"unit\": \"s\", \"description\": \"Metric %d\",\n"
+                              "  \"buckets\": [0.005, 0.01, 0.05, 0.1, 0.5, 1, 5], \"capture\": true }", i ? ",\n" : "", i, i);
+    }
+    snprintf(config_text + n, sizeof config_text - n, "] }");
+    report_figure("config.load", scaled(bench_once_each(config_load, 51), 1e-6), "ms", "-");
 }
 
 static void drain(void) { (void)tel_flush(2000); }
@@ -150,6 +200,7 @@ static void group_spans(void) {
     both("span.3attrs", "floor.span3", ops_span_3attrs, BURST, drain);
     figure_of("span.3sets", "floor.span3", 1, ops_span_3sets, BURST, drain);
     both("span.scoped", "floor.span", ops_span_scoped, BURST, drain);
+    figure_of("hop.tracestate", "-", 1, ops_hop, BURST, drain);
     report_drops("span.dropped", 1);
     tel_shutdown(2000);
 }
@@ -188,6 +239,78 @@ static void group_logs(void) {
     tel_shutdown(2000);
 }
 
+/* ---- processors: what they cost, off the record path ---- */
+
+#define LOCAL_TRACES 100u
+#define LOCAL_SPANS  10u
+static bool local_fails;
+
+/* Records local traces and drains them into a sink that does nothing. */
+static void local_traces(void) {
+    unsigned i, k;
+    for (i = 0; i < LOCAL_TRACES; i++) {
+        TEL_SPAN(root, "GET /cart") {
+            for (k = 1; k < LOCAL_SPANS; k++) { ops_span_scoped(0, 1); }
+            if (local_fails) { tel_span_status(root, TEL_STATUS_ERROR, NULL); }
+        }
+    }
+    (void)tel_pump(1000);
+}
+static void local_figure(const char* name, bool tail, bool fails) {
+    tel_processor p = tel_processor_tail(0, 64u << 20);
+    tel_sink sink;
+    tel_desc d = ops_desc(&sink);
+    if (!wanted(name)) { return; }
+    local_fails = fails;
+    d.processors = &p;
+    d.processor_count = tail;
+    ops_start(&d);
+    report_figure(name, scaled(bench_once_each(local_traces, 101), 1.0 / (LOCAL_TRACES * LOCAL_SPANS)), "ns",
+                  tail ? "trace.all.span" : "-");
+    tel_shutdown(2000);
+}
+
+#define REDACT_ATTRS 10u
+static tel_attr        redact_attrs[REDACT_ATTRS];
+static tel__redaction* redact_rules;
+
+static void redact_once(void) {
+    unsigned i;
+    for (i = 0; i < 100; i++) {
+        tel_attr copy[REDACT_ATTRS];
+        memcpy(copy, redact_attrs, sizeof copy);
+        tel__redaction_list_of(redact_rules, copy, REDACT_ATTRS);
+        BENCH_FENCE();
+    }
+}
+
+static void group_processors(void) {
+    static const char* const list[REDACT_ATTRS][2] = {
+        { "http.route", "/api/v1/carts/{id}" }, { "http.request.method", "GET" }, { "url.path", "/api/v1/carts/81723" },
+        { "server.address", "cart-7f9c.shop.svc" }, { "user_agent.original", "Mozilla/5.0 (X11; Linux x86_64) Gecko/20100101" },
+        { "db.query.text", "SELECT id, name FROM carts WHERE id = ?" }, { "enduser.id", "8f14e45fceea167a5a36dedd4bea2543" },
+        { "http.request.header.authorization", "Bearer abcdef" }, { "order.id", "4200 0000 1234 5678 90" },
+        { "messaging.destination.name", "orders.created" }
+    };
+    tel_processor p = tel_processor_redact(NULL);
+    tel_sink sink;
+    tel_desc d = ops_desc(&sink);
+    unsigned i;
+    local_figure("trace.all.span", false, false);
+    local_figure("trace.tail.span", true, false);
+    local_figure("trace.tail.span.kept", true, true);
+    if (!wanted("redaction.attr")) { return; }
+    d.processors = &p;
+    d.processor_count = 1;
+    ops_start(&d);
+    redact_rules = tel__processors_redaction(&tel_get_instance()->pipeline.processors, 0);
+    for (i = 0; i < REDACT_ATTRS; i++) {
+        redact_attrs[i] = tel_strn(list[i][0], list[i][1], strlen(list[i][1]));
+    }
+    report_figure("redaction.attr", scaled(bench_once_each(redact_once, 101), 1.0 / (100 * REDACT_ATTRS)), "ns", "-");
+    tel_shutdown(2000);
+}
+
 /* ---- OTLP: the real encoder over the batch that a sink receives ---- */
 
 #define ENCODE_BUFFER (1024u * 1024u)
@@ -198,7 +321,7 @@ static size_t           encode_size;
 
 static void encode_once(void) {
     tel__text_out out = tel__text_fixed(encode_out, ENCODE_BUFFER);
-    if (tel__otlp_encode(encode_batch, TEL_SPANS, &out) != TEL_OK || out.lost != 0) { abort(); }
+    if (tel__otlp_encode(encode_batch, TEL_SIGNAL_SPANS, &out) != TEL_OK || out.lost != 0) { abort(); }
     encode_size = out.size;
 }
 static void encode_memcpy(void) {
@@ -224,8 +347,9 @@ static void group_otlp(void) {
     tel_sink sink;
     tel_desc d = ops_desc(&sink);
     int i;
+    if (!wanted("otlp.json.span")) { return; }
     sink.export_fn = encode_export;
-    sink.signal_mask = TEL_SPANS;
+    sink.signal_mask = TEL_SIGNAL_SPANS;
     encode_out = (char*)malloc(ENCODE_BUFFER);
     encode_copy = (char*)malloc(ENCODE_BUFFER);
     if (encode_out == NULL || encode_copy == NULL) { abort(); }
@@ -267,7 +391,7 @@ static bool scrape_discard(const void* data, size_t size, void* user_data) {
 }
 static void scrape_once(void) {
     tel_writer w;
-    w.write = scrape_discard;
+    w.write_fn = scrape_discard;
     w.user_data = NULL;
     scrape_bytes = 0;
     if (tel_prometheus_render(w) != TEL_OK) { abort(); }
@@ -342,10 +466,10 @@ static void group_scrape(void) {
 
 typedef struct group { const char* name; void (*run)(void); } group;
 static const group groups[] = {
-    { "floors", group_floors },   { "uninit", group_uninit }, { "disabled", group_disabled },
-    { "metrics", group_metrics }, { "spans", group_spans },   { "notsampled", group_notsampled },
-    { "live", group_live },       { "logs", group_logs },     { "otlp", group_otlp },
-    { "scrape", group_scrape }
+    { "uninit", group_uninit }, { "disabled", group_disabled },     { "metrics", group_metrics },
+    { "spans", group_spans },   { "notsampled", group_notsampled }, { "live", group_live },
+    { "logs", group_logs },     { "processors", group_processors }, { "otlp", group_otlp },             { "scrape", group_scrape },
+    { "defined", group_defined }, { "config", group_config },       { "floors", group_floors }
 };
 
 static const figure* find_figure(const char* name) {

@@ -17,7 +17,7 @@ static void encode(int thread, uint64_t n) {
     (void)n;                /* the spans of the batch are the operations */
     if (encode_batch != NULL) {
         tel__text_out out = tel__text_fixed(encode_buffer, sizeof encode_buffer);
-        if (tel__otlp_encode(encode_batch, TEL_SPANS, &out) != TEL_OK || out.lost != 0) { abort(); }
+        if (tel__otlp_encode(encode_batch, TEL_SIGNAL_SPANS, &out) != TEL_OK || out.lost != 0) { abort(); }
     }
 }
 
@@ -31,7 +31,7 @@ static void render(int thread, uint64_t n) {
     tel_writer w;
     (void)thread;
     (void)n;                /* the series are the operations */
-    w.write = discard;
+    w.write_fn = discard;
     w.user_data = NULL;
     if (tel_prometheus_render(w) != TEL_OK) { abort(); }
 }
@@ -43,20 +43,23 @@ static const insn_case cases[] = {
     { "counter.add.3attrs",   ops_add_3attrs,    1000, SETUP_PLAIN },
     { "counter.add.4096series", ops_add_any,     4096, SETUP_PLAIN },
     { "histogram.record",     ops_record,        4096, SETUP_PLAIN },
+    { "histogram.exponential", ops_exponential_record, 4096, SETUP_PLAIN },
     { "histogram.record.3attrs", ops_record_3attrs, 4096, SETUP_PLAIN },
     { "gauge.set",            ops_gauge_set,     1000, SETUP_PLAIN },
     { "span.0attrs",          ops_span,          1000, SETUP_PLAIN },
     { "span.3attrs",          ops_span_3attrs,   1000, SETUP_PLAIN },
     { "span.scoped",          ops_span_scoped,   1000, SETUP_PLAIN },
+    { "hop.tracestate",   ops_hop,           1000, SETUP_PLAIN },
     { "span.notsampled",      ops_span,          1000, SETUP_NEVER },
     { "log.static",           ops_log,           1000, SETUP_PLAIN },
     { "log.3attrs",           ops_log_3attrs,    1000, SETUP_PLAIN },
     { "log.format",           ops_logf,          1000, SETUP_PLAIN },
-    { "counter.uninit",       ops_add,           1000, SETUP_NONE },
-    { "span.uninit",          ops_span,          1000, SETUP_NONE },
-    { "counter.disabled",     ops_add,           1000, SETUP_DISABLED },
-    { "span.disabled",        ops_span,          1000, SETUP_DISABLED },
-    { "log.disabled",         ops_log,           1000, SETUP_DISABLED },
+    { "counter.uninit",       ops_add,           5000, SETUP_NONE },
+    { "span.uninit",          ops_span,          5000, SETUP_NONE },
+    { "counter.3attrs.uninit", ops_add_3attrs,   5000, SETUP_NONE },
+    { "counter.disabled",     ops_add,           5000, SETUP_DISABLED },
+    { "span.disabled",        ops_span,          5000, SETUP_DISABLED },
+    { "log.disabled",         ops_log,           5000, SETUP_DISABLED },
     { "otlp.json.span",       encode,             512, SETUP_PLAIN },
     { "prometheus.series",    render,            4096, SETUP_PLAIN }
 };

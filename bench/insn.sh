@@ -2,6 +2,7 @@
 # insn.sh -- instructions per operation under callgrind, compared with bench/insn.tsv: a guard against regressions,
 # since these counts repeat where times do not. Fails when an operation takes over TOL percent (default 2) more.
 #   sh bench/insn.sh               compare
+#   sh bench/insn.sh --only span   only the operations whose names start so
 #   sh bench/insn.sh --tsv         the same, and one line per figure: name, value, unit, floor, peer, value of the peer
 #   UPDATE=1 sh bench/insn.sh      write the expected values anew (do so when a change is wanted, and say why)
 # Built statically with musl and run in an empty environment, so that neither the C library's choice by cpu nor the
@@ -10,8 +11,16 @@ set -u
 here=$(cd "$(dirname "$0")" && pwd)
 expected=$here/insn.tsv
 tolerance=${TOL:-2}
-tsv=0
-[ "${1:-}" = --tsv ] && tsv=1
+tsv=0 only=
+while [ $# -gt 0 ]; do
+    case $1 in
+        --tsv) tsv=1 ;;
+        --only) only=${2:-}; shift ;;
+        *) sed -n '4,8s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
+    esac
+    shift
+done
+[ -z "${UPDATE:-}" ] || only=
 
 skip() { echo "insn: skipped: $1" >&2; exit 0; }
 command -v valgrind >/dev/null || skip "no valgrind"
@@ -27,6 +36,7 @@ built="$(gcc -dumpfullversion) $(uname -m)"
 # cases run a thousand operations and more, which hides it.
 "$work/insn" list > "$work/list"
 while read -r name operations; do
+    case $name in "$only"*) ;; *) continue ;; esac
     env -i valgrind --tool=callgrind --callgrind-out-file=/dev/null --collect-atstart=no \
         --toggle-collect=insn_region "$work/insn" "$name" > "$work/log" 2>&1 < /dev/null
     count=$(sed -n 's/.*Collected : \([0-9]*\).*/\1/p' "$work/log")

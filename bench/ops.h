@@ -9,6 +9,7 @@
 #else
 #define TEL_API extern __attribute__((noipa))
 #endif
+#define TEL_API_DATA extern
 #define TELEMETRY_IMPLEMENTATION
 #include "../telemetry.h"
 #include "measure.h"
@@ -17,10 +18,13 @@ static tel_counter ops_counter = TEL_INSTRUMENT("bench.counter", "{call}", "Plai
 static tel_counter ops_labelled = TEL_INSTRUMENT("bench.labelled", "{call}", "Counter with attributes");
 static tel_counter ops_many = TEL_INSTRUMENT("bench.many", "{call}", "Counter of 4096 series");
 static tel_gauge   ops_gauge = TEL_INSTRUMENT("bench.gauge", "1", "Gauge");
-static const tel_metric_options ops_histogram_options = { NULL, bench_bounds, 15, false, false };
+static const tel_metric_options ops_histogram_options = { NULL, bench_bounds, 15, false, false, 0, 0 };
 static tel_histogram ops_histogram =
-    TEL_INSTRUMENT_WITH("bench.histogram", "ms", "Histogram of 15 bounds", &ops_histogram_options);
+    TEL_INSTRUMENT_OPT("bench.histogram", "ms", "Histogram of 15 bounds", &ops_histogram_options);
 static tel_counter*   ops_bound;
+static const tel_metric_options ops_exponential_options = { NULL, NULL, 0, true, false, 0, 0 };
+static tel_histogram ops_exponential =
+    TEL_INSTRUMENT_OPT("bench.exponential", "ms", "Histogram of 160 buckets", &ops_exponential_options);
 static tel_histogram* ops_bound_histogram;
 
 #define OPS_ATTRS                                                                                             \
@@ -43,7 +47,13 @@ static tel_histogram* ops_bound_histogram;
 OPS_LOOP(ops_add,          tel_counter_add(&ops_counter, 1))
 OPS_LOOP(ops_add_bound,    tel_counter_add(ops_bound, 1))
 OPS_LOOP(ops_add_3attrs,   tel_counter_add_with(&ops_labelled, 1, OPS_ATTRS))
+#define OPS_DEFINED "bench.defined.requests_total"
+#define OPS_MUTED   "bench.defined.muted_total"
+OPS_LOOP(ops_by_name,        tel_record(OPS_DEFINED, 1, TEL_NOATTRS))
+OPS_LOOP(ops_by_name_3attrs, tel_record(OPS_DEFINED, 1, OPS_ATTRS))
+OPS_LOOP(ops_by_name_muted,  tel_record(OPS_MUTED, 1, OPS_ATTRS))
 OPS_LOOP(ops_record,       tel_histogram_record(&ops_histogram, bench_values[i & (BENCH_VALUES - 1)]))
+OPS_LOOP(ops_exponential_record, tel_histogram_record(&ops_exponential, bench_values[i & (BENCH_VALUES - 1)]))
 OPS_LOOP(ops_record_bound, tel_histogram_record(ops_bound_histogram, bench_values[i & (BENCH_VALUES - 1)]))
 OPS_LOOP(ops_record_3attrs,
          tel_histogram_record_with(&ops_histogram, bench_values[i & (BENCH_VALUES - 1)], OPS_ATTRS))
@@ -99,6 +109,39 @@ BENCH_UNUSED static void ops_span_scoped(int thread, uint64_t n) {
     (void)thread;
     for (uint64_t i = 0; i < n; i++) {
         TEL_SPAN(s, "work") { BENCH_KEEP(s); }
+        BENCH_FENCE();
+    }
+}
+
+/* One hop: a request comes in with a traceparent and a tracestate, has a span, and causes another. */
+static tel_text ops_hop_get(const char* key, void* user_data) {
+    static const char parent[] = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    static const char state[] = "congo=t61rcWkgMzE,rojo=00f067aa0ba902b7";
+    tel_text text = { NULL, 0 };
+    (void)user_data;
+    if (key[0] != 't') { return text; }             /* no baggage */
+    text.data = key[5] == 'p' ? parent : state;
+    text.size = (key[5] == 'p' ? sizeof parent : sizeof state) - 1;
+    return text;
+}
+static void ops_hop_set(const char* key, const char* value, void* user_data) {
+    (void)user_data;
+    BENCH_KEEP(key);
+    BENCH_KEEP(value);
+}
+BENCH_UNUSED static void ops_hop(int thread, uint64_t n) {
+    static const tel_carrier carrier = { ops_hop_set, ops_hop_get, NULL, NULL };
+    (void)thread;
+    for (uint64_t i = 0; i < n; i++) {
+        tel_context from = tel_extract(&carrier);
+        tel_span_desc d;
+        tel_span s;
+        memset(&d, 0, sizeof d);
+        d.name = "work";
+        d.parent = &from;
+        s = tel_span_start_ex(&d);
+        (void)tel_inject(&s.context, &carrier);
+        tel_span_end(&s);
         BENCH_FENCE();
     }
 }

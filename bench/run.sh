@@ -2,6 +2,8 @@
 # run.sh -- builds everything, runs everything, prints one table.
 #   sh bench/run.sh                    the table, for each compiler found
 #   sh bench/run.sh --tsv              one line per figure: name, value, unit, floor, peer, value of the peer
+#   sh bench/run.sh --only NAME        quickly: the figures whose names start with NAME, such as span, counter.add.1t,
+#                                      insn.span, road, code or compile; one compiler, one pass, no peers
 #   CC=clang sh bench/run.sh           that compiler only
 #   PASSES=3 REPS=41 sh bench/run.sh   passes over all programs (default 2) and repetitions in each (default 21)
 #   PEERS=0 sh bench/run.sh            without the peers
@@ -11,15 +13,24 @@
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
 build=${BUILD:-${TMPDIR:-/tmp}/telemetry-bench}
-passes=${PASSES:-2}
 reps=${REPS:-21}
-tsv=0
-case "${1:-}" in
-    --tsv) tsv=1 ;;
-    '') ;;
-    *) sed -n '2,11s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
-esac
-mkdir -p "$build" || exit 1
+tsv=0 only=
+while [ $# -gt 0 ]; do
+    case $1:${2:-} in
+        --tsv:*) tsv=1 ;;
+        --only:?*) only=$2; shift ;;
+        *) sed -n '2,13s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
+    esac
+    shift
+done
+passes=${PASSES:-$([ -n "$only" ] && echo 1 || echo 2)}
+[ -z "$only" ] || PEERS=${PEERS:-0}
+if [ -z "$only" ]; then mkdir -p "$build" || exit 1
+else
+    build=$(mktemp -d) || exit 1
+    trap 'rm -rf "$build"' EXIT
+    trap 'exit 1' HUP INT TERM
+fi
 say() { echo "$*" >&2; }
 have() { command -v "$1" >/dev/null 2>&1; }
 
@@ -56,13 +67,30 @@ if [ -n "${CC:-}" ]; then compilers=$CC
 else
     compilers=
     for c in gcc clang; do
+        if [ -n "$only" ] && [ -n "$compilers" ]; then continue; fi
         if have $c; then compilers="$compilers $c"; else say "$c skipped: not installed"; fi
     done
     [ -n "$compilers" ] || compilers=cc
 fi
+# with PART: is one of the figures of that part wanted? bench.c measures the times, road.c the whole road; insn.sh and size.sh
+# do the rest.
+with() {
+    case $only in
+        '') return 0 ;;
+        insn*) [ "$1" = insn ] ;;
+        memory* | code* | compile*) [ "$1" = sizes ] ;;
+        road*) [ "$1" = road ] ;;
+        *) [ "$1" = times ] ;;
+    esac
+}
 for c in $compilers; do
+    with times || break
     # shellcheck disable=SC2086
     $c -O2 -pthread -o "$build/bench-$(basename "$c")" "$here/bench.c" || exit 1
+done
+for c in $compilers; do
+    with road || break
+    $c -O2 -pthread -o "$build/road-$(basename "$c")" "$here/road.c" || exit 1
 done
 
 # ---- run ----
@@ -71,12 +99,12 @@ status=0
 : > "$build/peers.tsv"
 for c in $compilers; do : > "$build/ours-$(basename "$c").tsv"; done
 pass=0
-while [ $pass -lt "$passes" ]; do
+while with times && [ $pass -lt "$passes" ]; do
     pass=$((pass + 1))
     say "pass $pass of $passes"
     for c in $compilers; do
         name=$(basename "$c")
-        "$build/bench-$name" --tsv --reps "$reps" >> "$build/ours-$name.tsv" || status=1
+        "$build/bench-$name" --tsv --reps "$reps" --only "$only" >> "$build/ours-$name.tsv" || status=1
     done
     for p in $peers; do
         "$p" --memory >> "$build/peers.tsv"
@@ -84,10 +112,20 @@ while [ $pass -lt "$passes" ]; do
     done
 done
 for c in $compilers; do
-    say "sizes with $c"
-    CC=$c sh "$here/size.sh" >> "$build/ours-$(basename "$c").tsv"
+    with road || break
+    say "the whole road with $c"
+    "$build/road-$(basename "$c")" | grep "^$only" >> "$build/ours-$(basename "$c").tsv" || status=1
 done
-sh "$here/insn.sh" --tsv > "$build/insn.tsv" || { say "insn.sh: not as expected"; status=1; }
+for c in $compilers; do
+    with sizes || break
+    say "sizes with $c"
+    CC=$c sh "$here/size.sh" | grep "^$only" >> "$build/ours-$(basename "$c").tsv"
+done
+: > "$build/insn.tsv"
+if with insn; then
+    named=${only#insn}
+    sh "$here/insn.sh" --tsv ${only:+--only "${named#.}"} > "$build/insn.tsv" || { say "insn.sh: not as expected"; status=1; }
+fi
 set -- $compilers
 cat "$build/insn.tsv" >> "$build/ours-$(basename "$1").tsv"
 

@@ -1,4 +1,5 @@
-/* size.c -- the quickstart, for its memory and its code; with -DPLAIN the same program without telemetry.
+/* size.c -- the quickstart, for its memory and its code; with -DPLAIN the same program without telemetry; with
+   -DTEL_NO_SINK_TYPES and -DONE_SINK=CALL with the sink that this call makes.
    Prints the resident memory in KiB when everything has been used once. */
 #include <stdio.h>
 #include <string.h>
@@ -28,6 +29,12 @@ static void start(void) {
         return;
     }
 #else
+#ifdef ONE_SINK
+    static tel_sink sink;
+    sink = ONE_SINK;
+    d.sinks = &sink;
+    d.sink_count = 1;
+#endif
     (void)tel_init(&d);
 #endif
 }

@@ -19,7 +19,13 @@ summary() { sort -n | awk '{ v[NR] = $1 } END { print v[1], v[int(NR / 2) + 1] }
 $cc -O2 -pthread -DPLAIN -o "$work/plain" "$here/size.c" || exit 1
 $cc -O2 -pthread -o "$work/quick" "$here/size.c" || exit 1
 $cc -O2 -pthread -DALL_SINKS -o "$work/all" "$here/size.c" || exit 1
-$cc -O2 -pthread -DALL_SINKS -ffunction-sections -fdata-sections -Wl,--gc-sections -o "$work/lean" "$here/size.c" || exit 1
+# lean: without what the program does not use; otlp, console: only that sink; least: OTLP by post_fn, all else left out.
+lean() { $cc -O2 -pthread -ffunction-sections -fdata-sections -Wl,--gc-sections "$@" "$here/size.c" || exit 1; }
+lean -DALL_SINKS -o "$work/lean"
+lean -DTEL_NO_SINK_TYPES "-DONE_SINK=tel_sink_otlp(NULL)" -o "$work/otlp"
+lean -DTEL_NO_SINK_TYPES "-DONE_SINK=tel_sink_console(NULL)" -o "$work/console"
+lean -DTEL_NO_SINK_TYPES "-DONE_SINK=tel_sink_otlp(NULL)" -DTEL_NO_HTTP -DTEL_NO_PROTOBUF -DTEL_NO_OPENMETRICS -DTEL_NO_INGEST -DTEL_NO_CONFIG_FILE \
+    -o "$work/least"
 
 resident() {
     i=0
@@ -37,10 +43,10 @@ else
 fi
 
 if command -v size >/dev/null && command -v strip >/dev/null; then
-    for p in plain quick all lean; do strip "$work/$p"; done
+    for p in plain quick all lean otlp console least; do strip "$work/$p"; done
     sections() { size "$1" | awk 'NR == 2 { print $1 + $2 }'; }
     plain=$(sections "$work/plain")
-    for p in all lean; do
+    for p in all lean otlp console least; do
         both "code.$p" "$(sections "$work/$p" | awk -v p="$plain" '{ printf "%.1f", ($1 - p) / 1024 }')" KB -
     done
     both code.bss "$(size "$work/all" | awk 'NR == 2 { printf "%.1f", $3 / 1024 }')" KB -

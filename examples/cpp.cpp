@@ -1,5 +1,5 @@
-/* cpp.cpp -- the same header in C++11. The blocks end however they are left, exceptions included; descs may be
-   passed by reference.
+/* cpp.cpp -- the same header in C++11. The blocks end however they are left, exceptions included; descs may be passed by
+   reference, strings as std::string, and a list of attributes is a value that may be kept under a name.
 
    build    c++ -std=c++11 -I. examples/cpp.cpp -pthread -o cpp
 
@@ -26,7 +26,8 @@ static long parse(const std::string& text) {
         long value = std::strtol(text.c_str(), &end, 10);
         if (*end == '\0') { return value; }                         // the span ends here ...
         std::string why = "not a number: \"" + text + "\"";
-        tel_span_status(span, TEL_STATUS_ERROR, why.c_str());       // strings are copied
+        tel_span_set(span, tel_str("parse.input", text));           // strings are copied, std::string too
+        tel_span_status(span, TEL_STATUS_ERROR, why.c_str());
         throw std::runtime_error(why);                              // ... or here
     }
     return 0;
@@ -59,7 +60,7 @@ static tel_result show(const tel_batch* batch, void*) {
     }
     for (size_t i = 0; i < batch->metric_count; i++) {
         const tel_metric_view& m = batch->metrics[i];
-        if (m.kind != TEL_SUM) { continue; }
+        if (m.kind != TEL_METRIC_SUM) { continue; }
         std::printf("counter %.*s: %lld\n", static_cast<int>(m.name.size), m.name.data,
                     static_cast<long long>(m.points[0].i));
     }
@@ -72,6 +73,8 @@ int main() {
     sink.export_fn = show;
     tel_desc desc = tel_desc();
     desc.service_name = "cpp";
+    auto where = TEL_ATTRS(tel_str("deployment.environment.name", std::string("test")));
+    desc.resource = where;                                          // a list without a name would not compile here
     desc.sinks = &sink;
     desc.sink_count = 1;
     desc.no_self_metrics = true;

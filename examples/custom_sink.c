@@ -17,8 +17,8 @@
 static tel_counter   done = TEL_INSTRUMENT("jobs.done", "{job}", "Jobs finished");
 static tel_histogram size = TEL_INSTRUMENT("job.size", "By", "Size of a job");
 
-static tel_result my_open(tel_sink* self, const tel_allocator* a) {
-    (void)a;                                        /* allocate with it what counts against memory_limit */
+static tel_result my_open(tel_sink* self, tel_host* host) {
+    (void)host;                                     /* memory, settings and reports: see tel_host in telemetry.h */
     fprintf((FILE*)self->user_data, "open\n");
     return TEL_OK;
 }
@@ -27,7 +27,7 @@ static void show_metric(const tel_metric_view* m, FILE* f) {
     for (size_t i = 0; i < m->point_count; i++) {
         const tel_point* p = &m->points[i];
         fprintf(f, "metric %.*s %.*s: ", (int)m->name.size, m->name.data, (int)m->unit.size, m->unit.data);
-        if (m->kind == TEL_HISTOGRAM) { fprintf(f, "%llu values, sum %g\n", (unsigned long long)p->count, p->d); }
+        if (m->kind == TEL_METRIC_HISTOGRAM) { fprintf(f, "%llu values, sum %g\n", (unsigned long long)p->count, p->d); }
         else { fprintf(f, "%g\n", p->d); }          /* the value as double, whatever its type; p->i as integer */
     }
 }

@@ -29,7 +29,7 @@ static void handle_event(int number) {
 
 int main(void) {
     loop l = { 0, 0, false, false };
-    tel_sink sink = { .name = "loop", .signal_mask = TEL_SPANS, .export_fn = deliver, .user_data = &l };
+    tel_sink sink = { .name = "loop", .signal_mask = TEL_SIGNAL_SPANS, .export_fn = deliver, .user_data = &l };
     tel_desc desc = { .service_name = "event-loop", .sinks = &sink, .sink_count = 1,
                       .no_thread = true, .batch_interval_ms = 30 };
     if (tel_init(&desc) != TEL_OK) { return 1; }

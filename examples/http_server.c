@@ -1,7 +1,8 @@
 /* http_server.c -- a small but real multi-threaded HTTP/1.1 server, instrumented as in production.
 
    Shows: a SERVER span per request that continues the caller's trace (traceparent), child spans, logs
-   that carry their span's ids, the HTTP metrics of the OpenTelemetry conventions, two sinks at once
+   that carry their span's ids, a timer that learns its attributes while it runs, the HTTP metrics of the
+   OpenTelemetry conventions, two sinks at once
    (OTLP to a Collector, and a Prometheus scrape endpoint), and a clean stop on SIGTERM.
 
    Build:    cc http_server.c -o http_server -pthread
@@ -37,7 +38,7 @@
 /* The instruments: static, no registration. */
 static const double bounds[] = { 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10 };
 static const tel_metric_options in_seconds = { .bounds = bounds, .bound_count = sizeof bounds / sizeof bounds[0] };
-static tel_histogram duration = TEL_INSTRUMENT_WITH("http.server.request.duration", "s",
+static tel_histogram duration = TEL_INSTRUMENT_OPT("http.server.request.duration", "s",
                                                     "Duration of HTTP server requests", &in_seconds);
 static tel_updown  active   = TEL_INSTRUMENT("http.server.active_requests", "{request}", "Requests in flight");
 static tel_counter requests = TEL_INSTRUMENT("demo.requests", "{request}", "Requests answered, by route");
@@ -74,23 +75,17 @@ static unsigned long count_up(unsigned long* counter) {
     return now;
 }
 
-static double seconds_now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
-
 /* ---- the shop: its routes, with spans and logs inside ---- */
 /* A call to another system is a CLIENT span. The thread's current span becomes its parent. */
 static void call_out(const char* name, tel_attr peer, long microseconds, bool fails) {
     struct timespec t = { 0, microseconds * 1000 };
-    tel_span s = tel_span_start_ex(&(tel_span_desc){ .name = name, .kind = TEL_SPAN_CLIENT, .attrs = TEL_ATTRS(peer) });
-    nanosleep(&t, NULL);
-    if (fails) {
-        tel_span_set(&s, tel_str("error.type", "timeout"));
-        tel_span_status(&s, TEL_STATUS_ERROR, "no answer");
+    TEL_SPAN_EX(span, &(tel_span_desc){ .name = name, .kind = TEL_SPAN_CLIENT, .attrs = TEL_ATTRS(peer) }) {
+        nanosleep(&t, NULL);
+        if (fails) {
+            tel_span_set(span, tel_str("error.type", "timeout"));
+            tel_span_status(span, TEL_STATUS_ERROR, "no answer");
+        }
     }
-    tel_span_end(&s);
 }
 
 static int load_cart(void) {
@@ -137,7 +132,7 @@ static const route* find_route(const char* path) {
 
 /* ---- instrumentation: one place, around every request ---- */
 /* How the propagator reads our headers. One that came twice is not to be trusted: as if absent. */
-static tel_text header_get(void* user_data, const char* key) {
+static tel_text header_get(const char* key, void* user_data) {
     const request* in = (const request*)user_data;
     tel_text none = { NULL, 0 }, found = none;
     for (size_t i = 0; i < in->header_count; i++) {
@@ -151,7 +146,8 @@ static tel_text header_get(void* user_data, const char* key) {
 
 /* Every name is a series of its own, so only those that the conventions know; the rest is _OTHER. */
 static const char* known_method(const char* method) {
-    static const char* const known[] = { "GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH" };
+    static const char* const known[] = { "GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE",
+                                         "PATCH" };
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
         if (strcmp(known[i], method) == 0) { return known[i]; }
     }
@@ -161,42 +157,47 @@ static const char* known_method(const char* method) {
 static tel_span start_server_span(request* in, const char* method, const route* to) {
     char name[64];
     snprintf(name, sizeof name, to ? "%s %s" : "%s", method[0] == '_' ? "HTTP" : method, to ? to->path : "");
-    tel_context caller = tel_extract(&(tel_carrier){ .get = header_get, .user_data = in });
+    tel_context caller = tel_extract(&(tel_carrier){ .get_fn = header_get, .user_data = in });
     tel_span s = tel_span_start_ex(&(tel_span_desc){
         .name = name, .kind = TEL_SPAN_SERVER, .parent = &caller,   /* all zero, nothing usable came: a new trace */
         .attrs = TEL_ATTRS(tel_str("http.request.method", method), tel_str("url.scheme", "http"),
                            tel_str("url.path", in->path)) });
+    if (method[0] == '_') { tel_span_set(&s, tel_str("http.request.method_original", in->method)); }
     if (to) { tel_span_set(&s, tel_str("http.route", to->path)); }
     if (in->query[0]) { tel_span_set(&s, tel_str("url.query", in->query)); }
     return s;
 }
 
-static void finish(tel_span* s, const char* method, const route* to, int status, double seconds) {
-    tel_attr a[5];
-    tel_attrs labels = { a, 0 };
-    if (to) { a[labels.count++] = tel_str("http.route", to->path); }
-    tel_counter_add_with(&requests, 1, labels);
-    a[labels.count++] = tel_str("http.request.method", method);
-    a[labels.count++] = tel_str("url.scheme", "http");
-    a[labels.count++] = tel_int("http.response.status_code", status);
-    tel_span_set(s, tel_int("http.response.status_code", status));
-    if (status >= 500) {                            /* a 4xx is the caller's error, not this server's */
-        a[labels.count++] = tel_str("error.type", "500");
-        tel_span_set(s, tel_str("error.type", "500"));
-        tel_span_status(s, TEL_STATUS_ERROR, NULL);
+/* What is known at the end: the status. The histogram and the span get it, and the route, if there is one. */
+static void finish(tel_span* span, tel_timer* timer, const route* to, int status) {
+    if (to) {
+        tel_time_set(timer, tel_str("http.route", to->path));
+        tel_counter_add_with(&requests, 1, TEL_ATTRS(tel_str("http.route", to->path)));
+    } else {
+        tel_counter_add(&requests, 1);
     }
-    tel_histogram_record_with(&duration, seconds, labels);
-    tel_span_end(s);
+    tel_time_set(timer, tel_int("http.response.status_code", status));
+    tel_span_set(span, tel_int("http.response.status_code", status));
+    if (status >= 500) {                            /* a 4xx is the caller's error, not this server's */
+        char type[16];
+        snprintf(type, sizeof type, "%d", status);
+        tel_time_set(timer, tel_str("error.type", type));
+        tel_span_set(span, tel_str("error.type", type));
+        tel_span_status(span, TEL_STATUS_ERROR, NULL);
+    }
+    tel_timer_end(timer);
+    tel_span_end(span);
 }
 
 static void serve(request* in, response* out) {
-    double begin = seconds_now();
+    tel_timer timer;
     const char* method = known_method(in->method);
     const route* to = find_route(in->path);
     tel_attrs in_flight = TEL_ATTRS(tel_str("http.request.method", method), tel_str("url.scheme", "http"));
+    tel_timer_begin(&timer, &duration, in_flight);
     tel_updown_add_with(&active, 1, in_flight);
     tel_span span = start_server_span(in, method, to);
-    TEL_WITH(&span.context) {                       /* spans and logs in here belong to this request */
+    TEL_ATTACH(&span.context) {                     /* spans and logs in here belong to this request */
         if (to) {
             to->handler(out);
         } else {
@@ -206,7 +207,7 @@ static void serve(request* in, response* out) {
         }
     }
     tel_updown_add_with(&active, -1, in_flight);
-    finish(&span, method, to, out->status, seconds_now() - begin);
+    finish(&span, &timer, to, out->status);
 }
 
 /* ---- HTTP/1.1, as much as a shop needs ---- */
@@ -335,7 +336,9 @@ static void start_telemetry(int metrics_port) {
     tel_result r = tel_init(&(tel_desc){
         .service_name = "shop", .service_version = "1.0.0", .sinks = sinks, .sink_count = 2,
         .resource = TEL_ATTRS(tel_str("deployment.environment.name", "demo")) });
-    if (r != TEL_OK) { fprintf(stderr, "running without telemetry: %s\n", tel_result_string(r)); }
+    if (r != TEL_OK) {                              /* a sink that could not open, such as a taken port, leaves the others running */
+        fprintf(stderr, "running %s telemetry: %s\n", tel_enabled() ? "with part of the" : "without", tel_result_string(r));
+    }
 }
 
 static void stop_telemetry(void) {

@@ -19,17 +19,17 @@
 
 static const tel_scope geo_scope = { .name = "geo", .version = "2.1.0" };
 static const tel_metric_options geo_options = { .scope = &geo_scope };
-static tel_counter geo_lookups = TEL_INSTRUMENT_WITH("geo.lookups", "{lookup}", "Places looked up", &geo_options);
+static tel_counter geo_lookups = TEL_INSTRUMENT_OPT("geo.lookups", "{lookup}", "Places looked up", &geo_options);
 
 static double geo_find(const char* place) {
     double north = 0;
-    /* The explicit form, since a scope is to be named. Its parent is whatever span the caller is in. */
-    tel_span span = tel_span_start_ex(&(tel_span_desc){ .name = "geo.find", .scope = &geo_scope });
-    if (tel_span_recording(&span)) { tel_span_set(&span, tel_str("geo.place", place)); }
-    if (strcmp(place, "Bremen") == 0) { north = 53.1; }
-    else { tel_span_status(&span, TEL_STATUS_ERROR, "unknown place"); }
-    tel_counter_add(&geo_lookups, 1);               /* no result to check: recording cannot fail */
-    tel_span_end(&span);
+    /* With a desc, because the span names its scope. Its parent is whatever span the caller is in. */
+    TEL_SPAN_EX(span, &(tel_span_desc){ .name = "geo.find", .scope = &geo_scope }) {
+        if (tel_span_recording(span)) { tel_span_set(span, tel_str("geo.place", place)); }
+        if (strcmp(place, "Bremen") == 0) { north = 53.1; }
+        else { tel_span_status(span, TEL_STATUS_ERROR, "unknown place"); }
+        tel_counter_add(&geo_lookups, 1);           /* no result to check: recording cannot fail */
+    }
     return north;
 }
 

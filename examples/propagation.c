@@ -18,7 +18,7 @@
 /* Your headers, whatever they are. Two functions make them a carrier. */
 typedef struct request { char name[8][32], value[8][96]; int count; } request;
 
-static void set_header(void* user_data, const char* key, const char* value) {
+static void set_header(const char* key, const char* value, void* user_data) {
     request* r = (request*)user_data;
     if (r->count == 8) { return; }
     snprintf(r->name[r->count], sizeof r->name[0], "%s", key);
@@ -26,7 +26,7 @@ static void set_header(void* user_data, const char* key, const char* value) {
     r->count++;
 }
 
-static tel_text get_header(void* user_data, const char* key) {      /* real headers: compare without case */
+static tel_text get_header(const char* key, void* user_data) {      /* real headers: compare without case */
     request* r = (request*)user_data;
     tel_text none = { NULL, 0 };
     for (int i = 0; i < r->count; i++) {
@@ -52,9 +52,9 @@ static tel_result show(const tel_batch* b, void* user_data) {
 }
 
 static void backend(request* in) {
-    tel_carrier headers = { .get = get_header, .user_data = in };
+    tel_carrier headers = { .get_fn = get_header, .user_data = in };
     tel_context remote = tel_extract(&headers);
-    TEL_WITH(&remote) {
+    TEL_ATTACH(&remote) {
         TEL_SPAN(span, "query") {
             printf("backend continues trace ");
             for (int i = 0; i < 16; i++) { printf("%02x", span->context.trace_id[i]); }
@@ -65,8 +65,8 @@ static void backend(request* in) {
 
 int main(void) {
     request out = { .count = 0 };
-    tel_carrier headers = { .set = set_header, .user_data = &out };
-    tel_sink sink = { .name = "show", .signal_mask = TEL_SPANS, .export_fn = show };
+    tel_carrier headers = { .set_fn = set_header, .user_data = &out };
+    tel_sink sink = { .name = "show", .signal_mask = TEL_SIGNAL_SPANS, .export_fn = show };
     tel_desc desc = { .service_name = "propagation", .sinks = &sink, .sink_count = 1 };
     tel_context c;
     if (tel_init(&desc) != TEL_OK) { return 1; }
@@ -78,7 +78,7 @@ int main(void) {
     }
     tel_flush(2000);
     out.value[0][0] = 'x';
-    headers.get = get_header;
+    headers.get_fn = get_header;
     c = tel_extract(&headers);                      /* all zero: attach it and the next span is a root */
     printf("a broken header %s\n", c.trace_id[0] | c.span_id[0] ? "was BELIEVED" : "starts a new trace");
     return tel_shutdown(2000) == TEL_OK ? 0 : 1;

@@ -1,4 +1,4 @@
-/* quickstart.c -- a small shop that says what it does: counters, a histogram, spans and logs, shown on the
+/* quickstart.c -- a small shop that reports what it does: counters, a histogram, spans and logs, shown on the
    console, served to a scraper and delivered to a collector on localhost:4318 if there is one.
 
    build    cc -I. examples/quickstart.c -pthread -o quickstart
@@ -12,6 +12,7 @@
      metric  shop.orders{result=paid} 52 {order}
      ...
      60 orders, 8 declined
+     to scrape it: ./quickstart --serve
 */
 #define TELEMETRY_IMPLEMENTATION
 #include "telemetry.h"
@@ -66,11 +67,13 @@ int main(int argc, char** argv) {
     tel_desc desc = { .service_name = "quickstart", .sinks = sinks, .sink_count = 3, .no_self_metrics = true,
                       .batch_interval_ms = 1000, .metric_interval_ms = 1000 };
     tel_result r = tel_init(&desc);
-    if (r == TEL_ERR_IO) {                          /* the port is taken: let the system pick one */
+    if (r == TEL_ERR_IO) {                          /* it runs, but the port is taken: let the system pick one */
+        tel_shutdown(0);
         scrape.port = TEL_ANY_PORT;
+        sinks[1] = tel_sink_prometheus(&scrape);
         r = tel_init(&desc);
     }
-    if (r != TEL_OK) { fprintf(stderr, "no telemetry: %s\n", tel_result_string(r)); }
+    if (r != TEL_OK) { fprintf(stderr, "telemetry: %s\n", tel_result_string(r)); }
     signal(SIGINT, on_signal);
     signal(SIGTERM, on_signal);
 
@@ -79,5 +82,6 @@ int main(int argc, char** argv) {
     for (order = 0; !stop && (serve || order < 60);) { declined += !checkout(++order); }
     tel_shutdown(1000);                             /* delivers the rest, and gives up after a second */
     printf("%d orders, %d declined\n", order, declined);
+    if (!serve) { printf("to scrape it: ./quickstart --serve\n"); }
     return 0;
 }

@@ -48,7 +48,7 @@ static tel_result keep(const tel_batch* b, void* user_data) {
 
 int main(void) {
     totals t = { 0, 0, 0 };
-    tel_sink sink = { .name = "totals", .signal_mask = TEL_PULL, .export_fn = keep, .user_data = &t };
+    tel_sink sink = { .name = "totals", .signal_mask = TEL_SIGNAL_PULL, .export_fn = keep, .user_data = &t };
     tel_desc desc = { .service_name = "threads", .sinks = &sink, .sink_count = 1 };
     pthread_t threads[THREADS];
     bool exact;

@@ -5,7 +5,7 @@
 . "$(dirname "$0")/lib.sh"
 [ -f "$header" ] || { fail "fuzz: there is no $header"; finish; }
 seconds=${FUZZ_SECONDS:-4}
-flags="-std=gnu99 -g ${FUZZ_LEVEL:--O0} -Wall -Wextra -Werror -I$include -I$tests"
+flags="-std=gnu99 $check -g ${FUZZ_LEVEL:--O0} -Wall -Wextra -Werror -I$include -I$tests"
 checks="-fno-sanitize-recover=all -fsanitize=address,undefined"
 
 replay() { # the plain program over the corpus, and over nothing

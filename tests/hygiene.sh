@@ -29,7 +29,7 @@ if gcc_like "$CC"; then
     { [ "$found" = "$expected " ] || echo "found: $found"; } | expect_none "the same when switched off"
     if [ -n "$CXX" ]; then
         found=$(includes "$CXX" -std=c++11 -x c++ user.c | tr '\n' ' ')
-        { [ "$found" = "initializer_list $expected " ] || echo "found: $found"; } | expect_none "C++ adds initializer_list"
+        { [ "$found" = "$expected " ] || echo "found: $found"; } | expect_none "the same in C++"
     else
         skip "hygiene: includes in C++" "no C++ compiler"
     fi
@@ -93,7 +93,8 @@ if "$CC" -std=gnu99 -O1 -I"$include" -c impl.c -o impl.o 2>errors; then
     readelf -sW impl.o | awk '$4 == "TLS" { print $8, $3 }' | sort >tls
     echo "note hygiene: writable globals: $(awk '{ printf "%s (%d bytes) ", $1, $2 } END { if (!NR) { printf "none" } }' globals)"
     echo "note hygiene: thread-local: $(awk '{ printf "%s (%d bytes) ", $1, $2 } END { if (!NR) { printf "none" } }' tls)"
-    { [ "$(grep -c '' globals)" -le 1 ] || cat globals; } | expect_none "at most one writable global"
+    # The root; whether anything records; and what contexts need before tel_init and after tel_shutdown, when there is no root.
+    grep -v -E '^tel__(root|recording|context_data|propagators) ' globals | expect_none "no writable globals but the four that are meant"
     { [ "$(grep -c '' tls)" -le 1 ] || cat tls; } | expect_none "at most one thread-local"
 else
     fail "hygiene: the implementation does not compile"

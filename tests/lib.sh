@@ -13,16 +13,18 @@ first_of() { for tool in "$@"; do if have "$tool"; then echo "$tool"; return 0; 
 
 CC=${CC:-$(first_of gcc clang cc c99)} || { echo "no C compiler"; exit 2; }
 CXX=${CXX:-$(first_of g++ clang++ c++)} || CXX=
-JOBS=${JOBS:-$(nproc 2>/dev/null || getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)}
+# One more job than there are cpus: many tests wait for something.
+JOBS=${JOBS:-$(($(nproc 2>/dev/null || getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1) + 1))}
 LIMIT=${LIMIT:-180}
 
 # The flags under which the header must be silent, in the language of every user.
 warn="-Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wcast-qual -Wundef -Wvla -Werror"
 warn_c="$warn -Wstrict-prototypes -Wold-style-definition"
 warn_cxx="$warn"
-# Test programs: C99 with POSIX visible, the tests folder for check.h.
-test_flags="-std=gnu99 $warn_c"
-test_flags_cxx="-std=gnu++17 $warn_cxx"
+# Test programs: C99 with POSIX visible, the tests folder for check.h, the invariants of every room as assertions.
+check="-DTEL_CHECK_INVARIANTS"
+test_flags="-std=gnu99 $warn_c $check"
+test_flags_cxx="-std=gnu++17 $warn_cxx $check"
 
 if [ -n "${WORK:-}" ]; then
     work=$(mktemp -d "$WORK/$(basename "$0" .sh).XXXXXX") || exit 2
@@ -38,6 +40,7 @@ fi
 mkdir -p "$work/log" "$work/bin"
 : >"$work/counts"
 : >"$work/skipped"
+: >"$work/failed"
 
 # A pool: the pipe holds one line per free place; a job takes one before it starts and gives it back when it ends.
 mkfifo "$work/places" && exec 9<>"$work/places"
@@ -58,11 +61,12 @@ indent() { sed 's/^/     | /'; }
 # skip NAME REASON: said at once and again at the end.
 skip() { count 0 0 1; echo "skip $1: $2" | tee -a "$work/skipped"; }
 pass() { count 1 0 0; echo "ok   $1"; }
-fail() { count 0 1 0; echo "FAIL $1"; }               # details, if any, follow on stdout
+fail() { count 0 1 0; echo "FAIL $1" | tee -a "$work/failed"; }       # details, if any, follow on stdout
 
 # job NAME COMMAND...: runs in the pool and counts as one. Exit 0 passes, 77 skips (its last line says why).
 job() { start_job one "$@"; }
 # job_checks NAME COMMAND...: the command's last line must be "N passed, N failed[, N skipped]" and those numbers count.
+# Lines that begin with "figure: " are shown.
 job_checks() { start_job checks "$@"; }
 
 start_job() {
@@ -100,12 +104,14 @@ run_job() {
     if [ "$failed" = 0 ] && [ "$passed" = 0 ]; then
         :
     elif [ "$failed" = 0 ]; then
-        echo "ok   $name (${note}${spent} s)"
+        text=$(echo "ok   $name (${note}${spent} s)"; grep -a '^figure: ' "$log" | indent)
+        printf '%s\n' "$text"
     else
         [ "$status" != 124 ] || echo "took longer than its limit and was ended" >>"$log"
         text=$(echo "FAIL $name (exit $status, ${spent} s)"
                excerpt "$log" | cut -c 1-6000 | indent)
         printf '%s\n' "$text"
+        printf '%s\n' "$text" | cut -c 1-300 | head -n 8 >>"$work/failed"
     fi
 }
 
@@ -132,6 +138,7 @@ finish() {
     if [ -n "${COUNTS:-}" ]; then
         echo "$totals" >>"$COUNTS"
         cat "$work/skipped" >>"$SKIPPED"
+        [ -z "${FAILED:-}" ] || cat "$work/failed" >>"$FAILED"
     else
         echo "$1 passed, $2 failed, $3 skipped"
     fi

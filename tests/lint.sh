@@ -38,9 +38,14 @@ function strip(s,    out, c) {
     return out
 }
 {
-    if ($0 ~ /^\/\* ==== (P|R)[0-9]+ >>[a-z+]+ =+/) { room = $3 }
+    if ($0 ~ /^\/\* ==== (P|R)[0-9]+[a-z]* >>[a-z0-9_+]+ =+/) { room = $3 }
     printf "%s\t%d\t%s\n", room, NR, $0 > raw
-    printf "%s\t%d\t%s\n", room, NR, strip($0) > code
+    text = strip($0)
+    # a definition in parentheses, which keeps the macro of that name away
+    if (match(text, /^TEL_API [a-z_]+ \(tel_[a-z_]+\)/)) {
+        defined = substr(text, 1, RLENGTH); gsub(/[()]/, "", defined); text = defined substr(text, RLENGTH + 1)
+    }
+    printf "%s\t%d\t%s\n", room, NR, text > code
 }' "$header"
 
 # rule NAME: passes when stdin is empty.
@@ -53,20 +58,123 @@ rule() {
         pass "lint: $1"
     fi
 }
+# rooms_of NAME...: their numbers, as the banners have them.
+rooms_of() { for name in "$@"; do sed -n "s|^/\\* ==== \\(R[0-9][0-9][a-z]*\\) >>$name =.*|\\1|p" "$header"; done | tr '\n' ' '; }
 # code_rule NAME 'ROOMS allowed' 'ERE': the pattern may stand in the code of the allowed rooms only.
 code_rule() {
     awk -F '\t' -v allowed=" $2 " -v pattern="$3" '
         { text = $0; sub(/^[^\t]*\t[^\t]*\t/, "", text) }
         index(allowed, " " $1 " ") == 0 && text ~ pattern { printf "%s:%d: %s\n", $1, $2, text }' "$work/code" | rule "$1"
 }
-r_rooms="R01 R02 R03 R04 R05 R06 R07 R08 R09 R10 R11 R12 R13 R14 R15 R16 R17 R18 R19 R20 R21 R22"
-p_rooms="M P1 P2 P3 P4 P5 P6 P7 P8 P9 P10 P11 P12"
+
+# The rooms of the implementation in their order, the tags that private names of each carry, and its budget in lines. A room
+# over its budget fails; move a budget in the commit that says why.
+cat >"$work/plan" <<'END'
+platform      platform            610
+atomics       atomic              230
+threads       thread              460
+clock         clock               220
+ids           id                   90
+memory        memory              410
+text          text                440
+numbers       number              360
+json          json                330
+arrays        array               240
+writers       writer              160
+diag          diag                340
+settings      settings            320
+settings_json settings_json       340
+callbacks     callback            290
+attrs         attr                440
+redaction     redaction           260
+scopes        scope,scopes        310
+ring          ring                445
+registry      registry            260
+context_data  context_data        290
+tracestate    tracestate          170
+baggage       baggage             210
+context       context             300
+exponential   exponential         280
+aggregation   aggregation,histogram 600
+views         view                140
+keys          key,keys            120
+exemplars     exemplar,exemplars  220
+streams       stream,metric,series  820
+derived       derived             270
+sites         site                190
+cardinality   cardinality          110
+recording     instrument,observer   800
+taken         taken,removal       355
+collect       collect             640
+sampling      sampling            330
+spans         span                700
+span_starts   span_ids,span_own,span_decide,span_adapt,span_share,span_pool,span_put_name,span_open,span_carry,span_asks,span_ask,span_fill,span_make,span_pack,span_finish,span_unwind,span_repair,span_pop,span_restart,span_empty 380
+span_views    span_view           160
+propagation   propagation         420
+propagators   propagators         450
+formats       format              400
+logs          log                 490
+batches       batch               220
+processors    processors          270
+recent        recent              240
+tail          tail                400
+pipeline      pipeline           790
+drain         drain                100
+sink_slots    slot                300
+rounds        round               810
+otlp_fields   otlp_field,otlp_fields,otlp_keys,otlp_emitter 180
+otlp_json     otlp_json           230
+otlp_protobuf otlp_protobuf       280
+otlp          otlp                730
+openmetrics   openmetrics         200
+prometheus    prometheus         700
+page          page                930
+net           net                 670
+resolver      resolver            220
+http_client   client              500
+http_curl     curl                260
+delivery      delivery            370
+transport     transport           320
+sender        sender              820
+http_server   server              620
+resource      resource            300
+config        config              800
+endpoints     endpoint            410
+host          host                280
+sink_http     sink_http           500
+sink_otlp     sink_otlp           200
+sink_listener sink_listener       550
+sink_text     sink_text           380
+sink_trace    sink_trace          330
+sink_memory   sink_memory         325
+sink_fallback fallback            340
+self          self                380
+process       process             210
+instance      instance            500
+makers        maker               200
+sink_types    sink_type,sink_types 430
+definitions   definition,definitions 270
+config_parts  config_part,config_parts 330
+config_file   config_file,config_level 735
+lifecycle     lifecycle           640
+fork          fork                220
+api           api                 480
+api_spans     api_tracer,api_carried,api_carry,api_no,api_mend,api_slot,api_set_shared,api_attach,api_log,api_logf,api_metrics 520
+api_metrics   api_metrics          70
+sink_control  control             260
+reload        reload              220
+api_scoped    api_scoped          210
+queries       query               240
+api_context   api_context         310
+ingest        ingest              420
+services      service             540
+api_defined   defined             200
+END
 
 # ---- the file as a whole
 lines=$(grep -c '' "$header")
-{ [ "$lines" -le 12000 ] || echo "$lines lines"; } | rule "at most 12000 lines in all"
-awk 'length($0) > 120 { printf "%d: %d columns\n", NR, length($0) }' "$header" | rule "no line over 120 columns"
-awk 'length($0) > 100 { n++ } END { printf "note lint: %d of %d lines are over 100 columns\n", n, NR }' "$header"
+{ [ "$lines" -le 37700 ] || echo "$lines lines"; } | rule "at most 37700 lines in all"
+awk 'length($0) > 100 { printf "%d: %d columns\n", NR, length($0) }' "$header" | rule "no line over 100 columns"
 awk '/\t/ || /[ \t]$/ { printf "%d: %s\n", NR, $0 }' "$header" | rule "no tab, no blank at a line's end"
 LC_ALL=C awk '/[^ -~\t]/ { printf "%d: %s\n", NR, $0 }' "$header" | rule "ASCII only"
 awk '/TODO|FIXME|XXX/ || tolower($0) ~ /not implemented/ { printf "%d: %s\n", NR, $0 }' "$header" |
@@ -74,18 +182,26 @@ awk '/TODO|FIXME|XXX/ || tolower($0) ~ /not implemented/ { printf "%d: %s\n", NR
 
 # ---- banners and contents
 awk '
-BEGIN { for (i = 1; i <= 12; i++) { want[++n] = "P" i } for (i = 1; i <= 22; i++) { want[++n] = sprintf("R%02d", i) } }
-/^\/\* ==== / && !/^\/\* ==== (P|R)[0-9]+ >>[a-z+]+ =+/ { printf "%d: not a banner: %s\n", NR, $0 }
-/^\/\* ==== (P|R)[0-9]+ >>[a-z+]+ =+/ {
+FNR == NR { plan[++rooms] = $1; next }
+FNR == 1 { for (i = 1; i <= 12; i++) { want[++n] = "P" i } for (i = 1; i <= rooms; i++) { want[++n] = ">>" plan[i] } }
+/^\/\* ==== / && !/^\/\* ==== (P|R)[0-9]+[a-z]* >>[a-z0-9_+]+ =+/ { printf "%d: not a banner: %s\n", NR, $0 }
+/^\/\* ==== (P|R)[0-9]+[a-z]* >>[a-z0-9_+]+ =+/ {
     k++
-    if ($3 != want[k]) { printf "%d: %s where %s is due\n", NR, $3, want[k] }
+    found = $3 ~ /^R/ ? $4 : $3
+    if ($3 ~ /^R/ && $3 <= last) { printf "%d: %s after %s\n", FNR, $3, last }
+    if ($3 ~ /^R/) { last = $3 }
+    if (found != want[k]) { printf "%d: %s where %s is due\n", FNR, found, want[k] }
     text = $0; sub(/ *\*\/$/, "", text)
     if (!width) { width = length(text) } else if (length(text) != width) { printf "%d: %s is %d wide, not %d\n", NR, $3, length(text), width }
 }
-END { for (k++; k <= n; k++) { print "missing: " want[k] } }' "$header" | rule "banners: P1 to P12, R01 to R22, one width"
+END { for (k++; k <= n; k++) { print "missing: " want[k] } }' "$work/plan" "$header" | rule "banners: P1 to P12, then the rooms of the plan, one width"
+awk -F '\t' 'FNR == NR { split($0, f, " "); budget[f[1]] = f[3]; next }
+    { n[$1]++ } $3 ~ /^\/\* ==== R/ { t = $3; sub(/^[^>]*>>/, "", t); sub(/ .*/, "", t); name[$1] = t }
+    END { for (r in n) { if (name[r] != "" && n[r] > budget[name[r]]) { printf "%s has %d lines, its budget is %d\n", name[r], n[r], budget[name[r]] } } }' \
+    "$work/plan" "$work/raw" | rule "each room is within its budget"
 
 awk '
-/^\/\* ==== (P|R)[0-9]+ >>[a-z+]+ =+/ {
+/^\/\* ==== (P|R)[0-9]+[a-z]* >>[a-z0-9_+]+ =+/ {
     room = $3; open = 1; k = 0; line = NR; about = 0
     split("Uses|Used by|Threads|Holds|Tests", field, "|")
 }
@@ -105,24 +221,26 @@ open {
 
 # Uses names rooms above, Used by rooms below, Tests names files that exist.
 awk '
-/^\/\* ==== R[0-9]+ >>/ { room = $3; open = 1; part = "" }
+FNR == NR { at[$1] = ++k; next }
+/^\/\* ==== R[0-9]+[a-z]* >>/ { room = $4; sub(/^>>/, "", room); open = 1; part = "" }
 open {
     text = $0
     sub(/  Used by /, "\nB", text); sub(/^   Uses /, "\nU", text); sub(/^   Threads /, "\nT", text); sub(/^   Tests /, "\nX", text)
     n = split(text, piece, "\n")
     for (i = 1; i <= n; i++) {
         if (i > 1) { part = substr(piece[i], 1, 1) }
-        s = piece[i]
-        while (match(s, /R[0-9][0-9]/)) {
-            other = substr(s, RSTART, 3); s = substr(s, RSTART + 3)
-            if (part == "U" && other >= room) { printf "%d: %s says it uses %s\n", NR, room, other }
-            if (part == "B" && other <= room) { printf "%d: %s says it is used by %s\n", NR, room, other }
+        if (part != "U" && part != "B") { continue }
+        s = i > 1 ? substr(piece[i], 2) : piece[i]; gsub(/[,.;:()]/, " ", s); m = split(s, word, " ")
+        for (j = 1; j <= m; j++) {
+            if (!(word[j] in at)) { continue }
+            if (part == "U" && at[word[j]] >= at[room]) { printf "%d: %s says it uses %s\n", FNR, room, word[j] }
+            if (part == "B" && at[word[j]] <= at[room]) { printf "%d: %s says it is used by %s\n", FNR, room, word[j] }
         }
     }
     if ($0 ~ /\*\/ *$/) { open = 0 }
-}' "$header" | rule "Uses names rooms above, Used by rooms below"
+}' "$work/plan" "$header" | rule "Uses names rooms above, Used by rooms below"
 awk '
-/^\/\* ==== R[0-9]+ >>/ { room = $3; open = 1; tests = 0 }
+/^\/\* ==== R[0-9]+[a-z]* >>/ { room = $3; open = 1; tests = 0 }
 open {
     if ($0 ~ /^ +Tests /) { tests = 1 }
     if (tests) {
@@ -142,9 +260,9 @@ open {
 done | rule "the tests and fuzzers that banners name exist"
 
 awk -F '\t' '
-$1 == "M" { s = $3; while (match(s, />>[a-z+]+/)) { toc[++t] = substr(s, RSTART, RLENGTH); s = substr(s, RSTART + RLENGTH) } }
-$3 ~ /^\/\* ==== (P|R)[0-9]+ >>[a-z+]+ =+/ { match($3, />>[a-z+]+/); tag[++b] = substr($3, RSTART, RLENGTH) }
-{ s = $3; while (match(s, />>[a-z+]+/)) { seen[substr(s, RSTART, RLENGTH)]++; s = substr(s, RSTART + RLENGTH) } }
+$1 == "M" { s = $3; while (match(s, />>[a-z0-9_+]+/)) { toc[++t] = substr(s, RSTART, RLENGTH); s = substr(s, RSTART + RLENGTH) } }
+$3 ~ /^\/\* ==== (P|R)[0-9]+[a-z]* >>[a-z0-9_+]+ =+/ { match($3, />>[a-z0-9_+]+/); tag[++b] = substr($3, RSTART, RLENGTH) }
+{ s = $3; while (match(s, />>[a-z0-9_+]+/)) { seen[substr(s, RSTART, RLENGTH)]++; s = substr(s, RSTART + RLENGTH) } }
 END {
     n = t > b ? t : b
     for (i = 1; i <= n; i++) { if (toc[i] != tag[i]) { printf "entry %d: contents %s, banner %s\n", i, toc[i], tag[i] } }
@@ -197,40 +315,41 @@ pending {
     if (brace && head !~ /;[ ]*$/) { list = 1 }
 }' "$work/code" >"$work/functions"
 
-awk -F '\t' '$1 == "FUNCTION" && $4 > 80 { printf "%s:%d: %s has %d lines\n", $2, $3, $5, $4 }' "$work/functions" |
-    rule "no function over 80 lines"
+awk -F '\t' '$1 == "FUNCTION" && $4 > 45 { printf "%s:%d: %s has %d lines\n", $2, $3, $5, $4 }' "$work/functions" |
+    rule "no function over 45 lines"
 awk -F '\t' '$1 == "FUNCTION" { n[++k] = $4; if ($4 > 40) { long++ } }
     END { for (i = 2; i <= k; i++) { v = n[i]; for (j = i - 1; j > 0 && n[j] > v; j--) { n[j + 1] = n[j] } n[j + 1] = v }
           printf "note lint: %d functions, median %d lines, p90 %d, %d over 40, longest %d\n", k, n[int((k + 1) / 2)], n[int(k * 0.9)], long, n[k] }' \
     "$work/functions"
 awk -F '\t' '{ text = $0; sub(/^[^\t]*\t[^\t]*\t/, "", text) }
     text ~ /^ *# *define/ { start = $2; room = $1; on = 1 }
-    on && text !~ /\\[ ]*$/ { on = 0; if ($2 - start >= 80) { printf "%s:%d: a macro of %d lines\n", room, start, $2 - start + 1 } }' \
-    "$work/code" | rule "no macro over 80 lines"
+    on && text !~ /\\[ ]*$/ { on = 0; if ($2 - start >= 90) { printf "%s:%d: a macro of %d lines\n", room, start, $2 - start + 1 } }' \
+    "$work/code" | rule "no macro over 90 lines"
 
-# A private name carries the tag of the room that defines it (or is the tag: tel__spans). Names that the public half declares are exempt.
+# A private name carries a tag of the room that defines it (or is the tag: tel__spans). Names that the public half declares are exempt.
 awk -F '\t' '
-BEGIN {
-    n = split("platform atomic thread clock id memory text diag attr ring metric span propagation log pipeline otlp prometheus http sink config lifecycle api", tag, " ")
-    for (i = 1; i <= n; i++) { home[tag[i]] = sprintf("R%02d", i) }
+FILENAME == ARGV[1] { split($0, f, " "); m = split(f[2], g, ","); for (i = 1; i <= m; i++) { home[g[i]] = f[1] } own["tel__" f[1]] = f[1]; next }
+FILENAME == ARGV[2] {
+    if ($1 ~ /^P/) { s = $0; while (match(s, /tel__[A-Za-z0-9_]+/)) { public[substr(s, RSTART, RLENGTH)] = 1; s = substr(s, RSTART + RLENGTH) } }
+    next
 }
-FNR == NR { if ($1 ~ /^P/) { s = $0; while (match(s, /tel__[A-Za-z0-9_]+/)) { public[substr(s, RSTART, RLENGTH)] = 1; s = substr(s, RSTART + RLENGTH) } } next }
-FNR != NR && FILENAME == ARGV[2] { if (/^\/\* ==== R[0-9]+ >>/) { t = $0; sub(/^[^>]*>>/, "", t); sub(/ .*/, "", t); own["tel__" t] = substr($0, 9, 3) } next }
-$2 !~ /^R/ || $5 !~ /^tel__/ || ($5 in public) || own[$5] == $2 { next }
+FILENAME == ARGV[3] { if (/^\/\* ==== R[0-9]+[a-z]* >>/) { t = $0; sub(/^[^>]*>>/, "", t); sub(/ .*/, "", t); split($0, w, " "); room[w[3]] = t } next }
+$2 !~ /^R/ || $5 !~ /^tel__/ || ($5 in public) || own[$5] == room[$2] { next }
 {
-    split(substr($5, 6), part, "_")
-    if (!(part[1] in home)) { printf "%s:%d: %s: no room is called %s\n", $2, $3, $5, part[1] }
-    else if (home[part[1]] != $2) { printf "%s:%d: %s belongs to %s\n", $2, $3, $5, home[part[1]] }
-}' "$work/code" "$header" "$work/functions" | rule "private names stand in the room whose tag they carry"
+    n = split(substr($5, 6), part, "_"); tag = ""; best = ""
+    for (i = 1; i <= n; i++) { tag = i == 1 ? part[1] : tag "_" part[i]; if (tag in home) { best = tag } }
+    if (best == "") { printf "%s:%d: %s: no room has that tag\n", $2, $3, $5 }
+    else if (home[best] != room[$2]) { printf "%s:%d: %s belongs to %s\n", $2, $3, $5, home[best] }
+}' "$work/plan" "$work/code" "$header" "$work/functions" | rule "private names stand in the room whose tag they carry"
 awk -F '\t' '$2 ~ /^R/ && $5 ~ /^tel__/ && ($1 == "FUNCTION" || $1 == "PROTOTYPE") && $6 !~ /^(TEL__[A-Z_]+|TEL_API|static)$/ {
     printf "%s:%d: %s begins with %s\n", $2, $3, $5, $6 }' "$work/functions" | rule "private functions are TEL__FN (or its kin)"
 awk -F '\t' '$2 ~ /^R/ && $1 == "FUNCTION" && $5 ~ /^tel_[^_]/ && $6 != "TEL_API" { printf "%s:%d: %s begins with %s\n", $2, $3, $5, $6 }' \
     "$work/functions" | rule "public functions are defined with TEL_API"
 
 # ---- what may stand where
-code_rule "getenv only in R20" "R20" '(^|[^a-zA-Z0-9_])(secure_)?getenv *\('
-code_rule "allocation only in R06" "R06" '(^|[^a-zA-Z0-9_.>])(malloc|calloc|realloc|reallocarray|free|strdup|strndup|asprintf|vasprintf|aligned_alloc|posix_memalign) *\('
-code_rule "stdout and stderr only in R08 and R19" "R08 R19" '(^|[^a-zA-Z0-9_])(stdout|stderr|STDOUT_FILENO|STDERR_FILENO|((v?printf|puts|putchar|perror) *\())'
+code_rule "getenv only in config" "$(rooms_of config)" '(^|[^a-zA-Z0-9_])(secure_)?getenv *\('
+code_rule "allocation only in memory" "$(rooms_of memory)" '(^|[^a-zA-Z0-9_.>])(malloc|calloc|realloc|reallocarray|free|strdup|strndup|asprintf|vasprintf|aligned_alloc|posix_memalign) *\('
+code_rule "stdout and stderr only in diag, sink_text and the assertions of platform" "$(rooms_of platform diag sink_text)" '(^|[^a-zA-Z0-9_])(stdout|stderr|STDOUT_FILENO|STDERR_FILENO|((v?printf|puts|putchar|perror) *\())'
 code_rule "nothing that ends or disturbs the host" "" '(^|[^a-zA-Z0-9_.>])(abort|exit|_exit|_Exit|quick_exit|signal|sigaction|raise|kill|alarm|system|popen|setlocale|setenv|putenv|chdir|umask|srand) *\('
 code_rule "no call without a bound, with hidden state or at the mercy of the locale" "" '(^|[^a-zA-Z0-9_.>])(strcpy|strcat|sprintf|vsprintf|gets|strtok|rand|atoi|atol|atof|strtod|strtof|localtime|gmtime|ctime|asctime|strerror|gethostbyname|inet_ntoa) *\('
 code_rule "no #line, no #pragma once" "" '^ *# *(line|pragma +once)'
@@ -243,18 +362,18 @@ awk -F '\t' '{ text = $0; sub(/^[^\t]*\t[^\t]*\t/, "", text) }
     { sub(/^ *# *include */, "", text); sub(/ *$/, "", text) }
     $1 == "R01" && text ~ /^</ { next }
     $1 ~ /^(M|P)/ && text ~ /^<(stddef|stdint|stdbool|stdarg)\.h>$/ { next }
-    $1 ~ /^(M|P)/ && text == "<initializer_list>" && stack[depth] ~ /__cplusplus/ && stack[depth] !~ /#else|ifndef|!/ { next }
     { printf "%s:%d: #include %s\n", $1, $2, text }' "$work/code" | rule "system includes only in R01; the public half has its four"
-# Excepted: the pragma that silences clang about reserved names in C++, at both ends of the two halves.
+# Excepted: the pragmas that silence warnings about style, at both ends of the two halves.
 # The lines before P1 ask the system headers for POSIX, which has to happen before the first include.
 awk -F '\t' '{ text = $0; sub(/^[^\t]*\t[^\t]*\t/, "", text) }
     { on = more || text ~ /^ *# *(if|elif)/; more = on && text ~ /\\[ ]*$/ }
-    !on || $1 ~ /^(M|R01|R02|R03|R18)$/ { next }
+    !on || index(seams, " " $1 " ") { next }
     text ~ /(^|[^A-Za-z0-9_])(_WIN32|_WIN64|WIN32|__WIN|__MINGW32__|__CYGWIN__|__linux|linux|__APPLE__|__unix|unix|__FreeBSD|__NetBSD|__OpenBSD|__ANDROID__|__sun|__GLIBC__|__x86_64|__i386|__aarch64|__arm|_M_X64|_M_IX86|_M_ARM|__powerpc|__s390|__riscv|__BYTE_ORDER|TEL__POSIX|TEL__WINDOWS|TEL__LINUX|TEL__APPLE|TEL__BSD|TEL__X86|TEL__ARM)/ {
         printf "%s:%d: %s\n", $1, $2, text; next }
     text ~ /^#if defined\(__clang__\) && defined\(__cplusplus\)$/ { next }
+    text ~ /^#if defined\(__GNUC__\) \|\| defined\(__clang__\)$/ { next }
     $1 ~ /^R/ && text ~ /(^|[^A-Za-z0-9_])(_MSC_VER|__GNUC__|__clang__|TEL__GNU|TEL__MSVC|TEL__CLANG)/ { printf "%s:%d: %s\n", $1, $2, text }' \
-    "$work/code" | rule "platform and compiler conditions only in R01-R03 and R18"
+    seams=" M $(rooms_of platform atomics threads net process)" "$work/code" | rule "platform and compiler conditions only in platform, atomics, threads, net and process"
 
 # ---- braces, and the declarations that would defeat the order of rooms
 awk -F '\t' '{ text = $0; sub(/^[^\t]*\t[^\t]*\t/, "", text) }
@@ -263,6 +382,11 @@ awk -F '\t' '{ text = $0; sub(/^[^\t]*\t[^\t]*\t/, "", text) }
     text ~ /^ *(\} *)?(else +)?(if|for|while) *\(/ && text !~ /\{/ && text ~ /; *$/ && text !~ /^ *\} *while/ { printf "%s:%d: %s\n", $1, $2, text }
     text ~ /^ *(\} *)?else *$/ || text ~ /^ *(\} *)?else +[^i{ ]/ { printf "%s:%d: %s\n", $1, $2, text }' "$work/code" |
     rule "always braces"
+# Outside of for (;;) and of the macros one line holds one statement, unless it is a one-line block.
+awk -F '\t' '{ text = $0; sub(/^[^\t]*\t[^\t]*\t/, "", text) }
+    macro || text ~ /^ *#/ { macro = text ~ /\\[ ]*$/; next }
+    $1 == "M" || text ~ /(^|[^a-z_])for \(/ || text ~ /^ *(case|default)[ :]/ || text ~ /(struct|union|enum)[ a-z0-9_]*\{/ || text ~ /^ *(if .*else|do) \{/ { next }
+    { s = text; n = gsub(/;/, ";", s); if (n > 1) { printf "%s:%d: %s\n", $1, $2, text } }' "$work/code" | rule "two statements never share a line"
 # A room may declare a function of its own first: a format attribute needs that.
 awk -F '\t' 'FNR == NR { if ($1 == "FUNCTION") { room[$5] = room[$5] " " $2 } next }
     $1 == "PROTOTYPE" && $2 ~ /^R/ && $5 ~ /^tel_/ && index(room[$5], $2) == 0 { printf "%s:%d: %s\n", $2, $3, $5 }' "$work/functions" "$work/functions" |
@@ -283,6 +407,16 @@ text ~ /\/\*|\/\// && text !~ /^\/\* ==== / { commented = 1 }
 ($2 in line) && !commented { printf "%s:%d: %s\n", $1, $2, line[$2] }' "$work/public" "$work/raw" |
     rule "each public function has a comment above its group or on its line"
 
+# Public structs whose members are known: each one counts in the build tag.
+awk -F '\t' '{ text = $0; sub(/^[^\t]*\t[^\t]*\t/, "", text) }
+    $1 !~ /^P/ { next }
+    text ~ /^#define TEL__LAYOUT\(X\)/ { on = 1 }
+    on { for (s = text; match(s, /X\(tel_[a-z_]+,/); s = substr(s, RSTART + RLENGTH)) { listed[substr(s, RSTART + 2, RLENGTH - 3)] = 1 } }
+    on && text !~ /\\[ ]*$/ { on = 0 }
+    match(text, /^(typedef )?struct tel_[a-z_]+ *\{/) { s = substr(text, RSTART, RLENGTH); sub(/^.*struct /, "", s); sub(/ *\{/, "", s); seen[s] = $2 }
+    END { for (s in seen) { if (!(s in listed)) { printf "%d: %s\n", seen[s], s } } }' "$work/code" |
+    rule "each public struct counts in the build tag (TEL__LAYOUT)"
+
 if [ -f "$all_functions" ]; then
     # The inline functions of the public half (constructors, tel_init) are called there too; what they call in turn, tel__x, is not.
     awk -F '\t' '$1 == "FUNCTION" && $2 ~ /^P/ && $2 != "P12" && $5 ~ /^tel_[^_]/ && $5 !~ /_guard$/ { print $5 "\t" $3 }' "$work/functions" |
@@ -296,6 +430,13 @@ fi
 awk -F '\t' 'FNR == NR { if ($1 == "P12") { text = text "\n" $3 } next }
     !match(text, "(^|[^A-Za-z0-9_])" $1 " *\\(") { printf "%d: %s\n", $2, $1 }' "$work/code" "$work/public" |
     rule "each public function exists in the off half"
+
+# In C++ a list of attributes is a pack, and a desc may be given by reference.
+awk -F '\t' '$1 == "P11" { text = text " " $3; next }
+    $1 ~ /^P/ && $1 != "P12" && $3 ~ /^TEL_API / { head = ""; line = $2; on = 1 }
+    on { head = head " " $3; if ($3 ~ /;/) { on = 0; if (head ~ /tel_attrs attrs/ && match(head, /tel_[a-z][a-z_]* *\(/)) { name = substr(head, RSTART, RLENGTH - 1); sub(/ *$/, "", name); takes[name] = line } } }
+    END { for (name in takes) { if (text !~ ("TEL__PACK [a-z_*]+ " name "\\(")) { printf "%d: %s\n", takes[name], name } } }' "$work/code" |
+    rule "each public function with attributes takes the pack of C++ (P11)"
 
 if [ -n "$show_rooms" ]; then
     awk -F '\t' '{ n[$1]++ } !($1 in seen) { seen[$1] = 1; order[++k] = $1 } END { for (i = 1; i <= k; i++) { printf "room %-4s %5d lines\n", order[i], n[order[i]] } }' "$work/code"

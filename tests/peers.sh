@@ -3,6 +3,7 @@
 . "$(dirname "$0")/lib.sh"
 JOBS=1
 LIMIT=${PEERS_LIMIT:-420}
+[ "${PEERS:-}" != full ] || LIMIT=${PEERS_LIMIT:-3600}
 found=
 for script in "$tests"/peers/*_job.sh; do
     [ -f "$script" ] || continue

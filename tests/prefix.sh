@@ -38,7 +38,7 @@ prefix() {
     fi
 }
 
-rooms=$(sed -n 's|^/\* ==== \(R[0-9][0-9]\) >>.*|\1|p' "$header")
+rooms=$(sed -n 's|^/\* ==== \(R[0-9][0-9][a-z]*\) >>.*|\1|p' "$header")
 [ -n "$rooms" ] || fail "prefix: no room found"
 prefix R01 >"$work/first" 2>&1 || { fail "prefix: the public half alone"; indent <"$work/first"; finish; }
 pass "prefix: the public half alone"

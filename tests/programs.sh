@@ -1,7 +1,8 @@
 #!/bin/sh
-# programs.sh rooms|api|sanitizers|targets -- the test programs in C: of the rooms, of the public functions, both under the
-# sanitizers, and both for other targets (32 bits, musl, arm64, another byte order) where those can be built and run here. An
-# emulator on x86 reorders no memory accesses as a real arm64 may: what that run tests is the code made for it.
+# programs.sh rooms|api|promises|sanitizers|targets -- the test programs in C: of the rooms, of the public functions; of the
+# promises, one figure each (PROMISES=full takes their full lengths and bounds); the first two under the sanitizers, and for
+# other targets (32 bits, musl, arm64, another byte order) where those can be built and run here. An emulator on x86 reorders
+# no memory accesses as a real arm64 may: what that run tests is the code made for it.
 . "$(dirname "$0")/lib.sh"
 which=${1:-rooms}
 [ -f "$header" ] || { fail "$which: there is no $header"; finish; }
@@ -15,14 +16,40 @@ programs() { # FOLDER...
 flags_of() { sed -n '1s|^/[*] flags: \(.*\) [*]/.*|\1|p' "$1"; }
 title() { echo "$(basename "$(dirname "$1")")/$(basename "$1" .c)"; }
 
+# Tests of the public functions need not compile the implementation each: one object serves all that set nothing of their own and
+# see nothing private. object ID COMPILER FLAGS makes it; source_of ID SOURCE DIR prints what to compile, and the object for it.
+object() {
+    mkdir -p "$work/objects"
+    printf '#define TELEMETRY_IMPLEMENTATION\n#include "telemetry.h"\n' >"$work/objects/$1.c"
+    $2 -std=gnu99 -w $check $3 -I"$include" -c "$work/objects/$1.c" -o "$work/objects/$1.o.part" 2>/dev/null &&
+        mv "$work/objects/$1.o.part" "$work/objects/$1.o"
+}
+source_of() {
+    if [ -f "$work/objects/$1.o" ] && [ -z "$(flags_of "$2")" ] && [ "$(grep -c '^# *define TEL' "$2")" = 1 ] &&
+       grep -q '^#define TELEMETRY_IMPLEMENTATION$' "$2" && ! grep -q -i 'tel__\|TEL_NO_\|tel_get_instance()->' "$2"; then
+        { printf '#line 1 "%s"\n' "$2"; sed 's/^#define TELEMETRY_IMPLEMENTATION$//' "$2"; } >"$3/test.c"
+        echo "$3/test.c -I$(dirname "$2") $work/objects/$1.o"
+    else
+        echo "$2"
+    fi
+}
+
 # run_as ID COMPILER FLAGS RUNNER SOURCE: for other compilers and targets; the stages rooms, api and matrix see to warnings.
 run_as() {
     id=$1 compiler=$2 flags=$3 runner=$4 source=$5 own=$(flags_of "$5")
     [ -z "$own" ] || { works "$compiler" "$flags" "$runner" "$own" "$source" || { echo "needs $own"; return 77; }; }
     dir=$work/bin/$id.$(basename "$source" .c)
     mkdir -p "$dir"
-    $compiler -std=gnu99 -w $flags -I"$include" -I"$tests" "$source" -o "$dir/test" $own -pthread || return 1
+    $compiler -std=gnu99 -w $check $flags -I"$include" -I"$tests" $(source_of "$id" "$source" "$dir") -o "$dir/test" $own -pthread || return 1
     cd "$dir" && limit "$LIMIT" $runner ./test
+}
+
+run_program() { # SOURCE FLAGS...
+    source=$1 dir=$work/bin/$(basename "$1" .c)
+    shift
+    mkdir -p "$dir"
+    compile_c "$dir/test" $(source_of api "$source" "$dir") "$@" || return 1
+    cd "$dir" && limit "$LIMIT" ./test
 }
 
 # child_threads COMPILER FLAGS RUNNER: can the child of a fork make a thread when its parent had some? Under qemu-user 7 it cannot:
@@ -69,15 +96,17 @@ works() {
 }
 
 case $which in
-rooms | api)
+rooms | api | promises)
     [ -n "$(programs "$which")" ] || skip "$which" "no tests/$which/*.c"
+    [ "$which" != api ] || object api "$CC" -O1
     for source in $(programs "$which"); do
         own=$(flags_of "$source")
         if [ -n "$own" ] && ! works "$CC" "" "" "$own" "$source"; then skip "$(title "$source")" "needs $own"; continue; fi
-        job_checks "$(title "$source")" build_run "$(basename "$source" .c)" "$source" -O1 -g $own
+        job_checks "$(title "$source")" run_program "$source" -O1 $own
+        [ "${PROMISES:-}" != full ] || wait         # one at a time: they measure
     done
     if [ -f "$tests/$which/all_functions.c" ]; then
-        job_checks "$which/all_functions, switched off" build_run all_functions.off "$tests/$which/all_functions.c" -O1 -g -DTELEMETRY_OFF
+        job_checks "$which/all_functions, switched off" build_run all_functions.off "$tests/$which/all_functions.c" -O1 -DTELEMETRY_OFF
         job_checks "$which/all_functions, -O2, private copy" build_run all_functions.static "$tests/$which/all_functions.c" -O2 -DTELEMETRY_STATIC
     fi
     ;;
@@ -98,11 +127,14 @@ sanitizers)
     if have clang && works clang "$msan" ""; then kinds="$kinds msan"; else skip "sanitizers: memory" "needs clang and its runtime"; fi
     for kind in $kinds; do
         case $kind in
-        asan) compiler=$asan_compiler flags=$asan folders="rooms api" name="address and undefined";;
-        tsan) compiler=$CC flags=$tsan folders="rooms api" name="thread";;
+        asan) compiler=$asan_compiler flags=$asan folders="api rooms" name="address and undefined";;
+        tsan) compiler=$CC flags=$tsan folders="api rooms" name="thread";;
         msan) compiler=clang flags="$msan -include $tests/compile/no_getrandom.h" folders="rooms" name="memory";;
         esac
+        case $folders in *api*) object "$kind" "$compiler" "$flags";; esac
         for source in $(programs $folders); do
+            # Where nothing starts a thread there is no race.
+            [ "$kind" != tsan ] || grep -q 'pthread_create\|tel__thread_start\|tel_init' "$source" || continue
             case "$kind $source" in
             # Before LLVM 18 AddressSanitizer's own allocator is not safe in the child of a fork that met another thread
             # inside it: the child hangs in it now and then, so one run of three has to pass. What the header does wrong only
@@ -129,17 +161,19 @@ targets)
                     skip "targets: $1, threads made in the child of a fork" "$4 breaks there, also a program without telemetry.h"
                 }
             fi
+            case $5 in *api*) object "$1" "$2" "$build";; esac
             for source in $(programs $5); do job "targets: $1, $(title "$source")" run_as "$1" "$2" "$build" "$4" "$source"; done
         else
             skip "targets: $1" "$6"
         fi
     }
-    target 32-bit "gcc -m32 $wide" -O1 "" "rooms api" "needs gcc-12-multilib"
-    target musl musl-gcc "-O1 -static" "" "rooms api" "needs musl-tools"
-    target arm64 aarch64-linux-gnu-gcc "-O1 -static" qemu-aarch64 "rooms api" "needs gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user"
+    # The longest first, so that they do not run alone at the end.
+    target 32-bit "gcc -m32 $wide" -O1 "" "api rooms" "needs gcc-12-multilib"
+    target musl musl-gcc "-O0 -static" "" "api rooms" "needs musl-tools"
+    target arm64 aarch64-linux-gnu-gcc "-O1 -static" qemu-aarch64 "api rooms" "needs gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user"
     target s390x s390x-linux-gnu-gcc "-O1 -static" qemu-s390x "rooms" "big endian: needs gcc-s390x-linux-gnu libc6-dev-s390x-cross qemu-user"
     ;;
 *)
-    echo "programs.sh rooms|api|sanitizers|targets"; exit 2;;
+    echo "programs.sh rooms|api|promises|sanitizers|targets"; exit 2;;
 esac
 finish

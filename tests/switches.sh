@@ -56,6 +56,38 @@ without() {
     nm "with.$3.o" | awk '{ print $NF }' | sed 's/@.*//' | grep -qE "^_?($2)\$" || { echo "the full object has none of $2 either"; return 1; }
     ! nm "without.$3.o" | awk '{ print $NF }' | sed 's/@.*//' | grep -E "^_?($2)\$"
 }
+# Only the default and the names of types lead to sinks that the program does not use; types can be added by hand.
+one_sink() {
+    cat >one_sink.c <<'END'
+#define TELEMETRY_IMPLEMENTATION
+#include "telemetry.h"
+#include <string.h>
+static tel_result console(tel_sink* out, const tel_settings* settings, void* user_data) {
+    (void)settings; (void)user_data;
+    *out = tel_sink_memory((tel_memory*)user_data);
+    return TEL_OK;
+}
+static void quiet(int level, uint32_t item, const char* message, uint32_t line, void* user_data) {
+    (void)level; (void)item; (void)message; (void)line; (void)user_data;
+}
+int main(void) {
+    static tel_memory memory;
+    tel_sink_type type = { "console", console, &memory };
+    tel_desc d;
+    memset(&d, 0, sizeof d);
+    d.diag.report_fn = quiet;
+    if (tel_init(&d) != TEL_ERR_ARGUMENT) { return 1; }         /* there is no default */
+    d.exporters = "console";
+    if (tel_init(&d) != TEL_ERR_ARGUMENT) { return 1; }
+    return tel_sink_type_add(&type) != TEL_OK || tel_init(&d) != TEL_OK || tel_shutdown(1000) != TEL_OK;
+}
+END
+    lean="-std=gnu99 -O1 -ffunction-sections -fdata-sections -Wl,--gc-sections -I$include one_sink.c -pthread"
+    others='tel__(otlp|sink_http|page|server|service|ingest|sink_text)_[a-z0-9_]+'
+    "$CC" -DTEL_NO_SINK_TYPES $lean -o one_sink && "$CC" $lean -o named_sinks || return 1
+    nm named_sinks | grep -qE " $others\$" || { echo "with the names there is none of $others either"; return 1; }
+    ! nm one_sink | grep -E " $others\$" && limit 60 ./one_sink
+}
 exports_nothing() {
     printf '#define TELEMETRY_IMPLEMENTATION\n#include "telemetry.h"\nint use(void);\nint use(void) { return (int)tel_flush(0); }\n' >static.c
     "$CC" -std=gnu99 -O1 $warn_c -I"$include" -DTELEMETRY_STATIC -c static.c -o static.o || return 1
@@ -69,6 +101,14 @@ if have nm; then
     job "switches: TELEMETRY_OFF leaves nothing of the implementation" off_is_empty
     job "switches: TELEMETRY_STATIC exports no tel_ symbol" exports_nothing
     job "switches: TEL_NO_HTTP has no socket" without -DTEL_NO_HTTP 'socket|connect|getaddrinfo|bind|listen|accept|accept4|send|recv' http
+    job "switches: TEL_NO_OPENMETRICS has no OpenMetrics" without -DTEL_NO_OPENMETRICS 'tel__openmetrics_(accept|escape|put_code|format|parameter)' openmetrics
+    job "switches: TEL_NO_PROTOBUF has no protobuf" without -DTEL_NO_PROTOBUF 'tel__otlp_protobuf_[a-z0-9_]+' protobuf
+    job "switches: TEL_NO_INGEST has no ingest" without -DTEL_NO_INGEST 'tel__ingest_[a-z0-9_]+' ingest
+    job "switches: TEL_NO_CONFIG_FILE has no configuration file" without -DTEL_NO_CONFIG_FILE \
+        'tel__config_file_(sinks|metrics|resource|exporters)' config_file
+    job "switches: without the configuration file and ingest nothing reads JSON into settings" \
+        without "-DTEL_NO_CONFIG_FILE -DTEL_NO_INGEST" 'tel__settings_json_[a-z0-9_]+' settings_json
+    job "switches: with TEL_NO_SINK_TYPES a program holds only the sinks it uses" one_sink
     for pair in 'TEL_NO_THREADS:pthread_create' 'TEL_NO_STDIO:fopen|fputs|fwrite|fprintf|vfprintf|printf|puts'; do
         switch=${pair%%:*}
         if knows "$switch"; then job "switches: $switch has none of ${pair#*:}" without "-D$switch" "${pair#*:}" "$switch"; fi

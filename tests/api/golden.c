@@ -19,11 +19,11 @@ static uint64_t test_clock(void* user_data) { (void)user_data; return now_ns; }
 
 static const double bounds[] = { 0.1, 1, 10 };
 static const tel_scope scope = { "golden.scope", "1.2.3", NULL, { NULL, 0 } };
-static const tel_metric_options histogram_options = { &scope, bounds, 3, false, false };
+static const tel_metric_options histogram_options = { &scope, bounds, 3, false, false, 0, 0 };
 static tel_counter   requests = TEL_INSTRUMENT("golden.requests", "{request}", "Requests \"served\"\nby all");
 static tel_updown    queue    = TEL_INSTRUMENT("golden.queue", "1", "Length");
 static tel_gauge     load     = TEL_INSTRUMENT("golden.load", NULL, NULL);
-static tel_histogram latency  = TEL_INSTRUMENT_WITH("golden.latency", "s", "Time", &histogram_options);
+static tel_histogram latency  = TEL_INSTRUMENT_OPT("golden.latency", "s", "Time", &histogram_options);
 
 static const tel_context parent = {
     { 0x0a, 0xf7, 0x65, 0x19, 0x16, 0xcd, 0x43, 0xdd, 0x84, 0x48, 0xeb, 0x21, 0x1c, 0x80, 0x31, 0x9c },
@@ -118,7 +118,7 @@ static void test_golden(void) {
     tel_sink sinks[2];
     tel_context c;
     tel_desc d;
-    to_console.write = to_lines.write = to_text.write = write_page;
+    to_console.write_fn = to_lines.write_fn = to_text.write_fn = write_page;
     to_console.user_data = &console;
     to_lines.user_data = &lines;
     to_text.user_data = &text;
@@ -127,7 +127,7 @@ static void test_golden(void) {
     sinks[1] = tel_sink_jsonl(&to_lines);
     d = test_desc(sinks, 2);
     d.no_thread = true;
-    d.clock_ns = test_clock;
+    d.clock_fn = test_clock;
     CHECK_INT(tel_init(&d), TEL_OK);
     c = record();
     CHECK_INT(tel_flush(5000), TEL_OK);

@@ -13,15 +13,15 @@
 #define FINAL   2000
 
 static const double bounds[] = { 1, 2, 4, 8 };
-static const tel_metric_options with_bounds = { NULL, bounds, 4, false, false };
-static const tel_metric_options with_real = { NULL, NULL, 0, false, true };
+static const tel_metric_options with_bounds = { NULL, bounds, 4, false, false, 0, 0 };
+static const tel_metric_options with_real = { NULL, NULL, 0, false, true, 0, 0 };
 static tel_counter   plain = TEL_INSTRUMENT("stress.plain", NULL, NULL);
 static tel_counter   keyed = TEL_INSTRUMENT("stress.keyed", NULL, NULL);
-static tel_counter   real  = TEL_INSTRUMENT_WITH("stress.real", NULL, NULL, &with_real);
+static tel_counter   real  = TEL_INSTRUMENT_OPT("stress.real", NULL, NULL, &with_real);
 static tel_updown    depth = TEL_INSTRUMENT("stress.depth", NULL, NULL);
 static tel_gauge     level = TEL_INSTRUMENT("stress.level", NULL, NULL);
-static tel_histogram spread = TEL_INSTRUMENT_WITH("stress.spread", NULL, NULL, &with_bounds);
-static tel_histogram spread_keyed = TEL_INSTRUMENT_WITH("stress.spread_keyed", "s", NULL, &with_bounds);
+static tel_histogram spread = TEL_INSTRUMENT_OPT("stress.spread", NULL, NULL, &with_bounds);
+static tel_histogram spread_keyed = TEL_INSTRUMENT_OPT("stress.spread_keyed", "s", NULL, &with_bounds);
 static const tel_scope scope = { "stress", "1", NULL, { NULL, 0 } };
 
 static tel__atomic_u32 stop, parked, phase, done, open_sinks;
@@ -34,9 +34,9 @@ static counts total;                    /* of the run that ends the test */
 
 typedef struct sink_state { tel__atomic_u64 calls; uint64_t canary; } sink_state;
 
-static tel_result stress_open(tel_sink* self, const tel_allocator* a) {
+static tel_result stress_open(tel_sink* self, tel_host* host) {
     sink_state* s = (sink_state*)calloc(1, sizeof *s);
-    (void)a;
+    (void)host;
     s->canary = 42;
     self->user_data = s;
     tel__atomic_add_u32(&open_sinks, 1);
@@ -49,7 +49,7 @@ static tel_result stress_export(const tel_batch* batch, void* user_data) {
     if (s->canary != 42) { CHECK(s->canary == 42); }
     for (i = 0; i < batch->metric_count; i++) {
         const tel_metric_view* v = &batch->metrics[i];
-        for (j = 0; j < v->point_count && v->kind == TEL_HISTOGRAM; j++) {
+        for (j = 0; j < v->point_count && v->kind == TEL_METRIC_HISTOGRAM; j++) {
             const tel_point* p = &v->points[j];
             uint64_t sum = 0;
             size_t k;
@@ -99,7 +99,7 @@ static tel_result start(uint32_t ring_bytes, size_t memory) {
     d.max_live_spans = 256;
     d.max_series = 20;
     d.memory_limit = memory;
-    d.diag.func = ignore_diag;
+    d.diag.report_fn = ignore_diag;
     return tel_init(&d);
 }
 
@@ -284,6 +284,7 @@ int main(void) {
     pthread_create(&others[1], NULL, meddler, NULL);
     for (i = 0; i < CYCLES; i++) {
         tel_observer_desc o;
+        tel_observer* observed;
         tel_result r;
         do {                            /* refused while the meddler shuts down: give it time, as a spin would not */
             r = start(i % 3 ? 4096u : 65536u, i % 10 == 3 ? (size_t)1 << 20 : 0);
@@ -292,11 +293,11 @@ int main(void) {
         begun += r == TEL_OK;
         memset(&o, 0, sizeof o);
         o.name = "stress.observed";
-        o.func = observe;
-        tel_observer_add(&o);
+        o.observe_fn = observe;
+        observed = tel_observer_new(&o);
         if (i % 4 == 0) { tel_flush(1000); }
         if (i % 4 == 1) { usleep(1500); }
-        if (i % 4 == 2) { tel_observer_remove("stress.observed"); tel_query_stats(); }
+        if (i % 4 == 2) { tel_observer_end(observed); tel_query_stats(); }
         tel_shutdown(2000);
     }
     tel__atomic_store_u32(&stop, 1);

@@ -8,7 +8,11 @@
 #define SLOW          (UNDER_TSAN || UNDER_ASAN)
 #define SHORT_THREADS (SLOW ? 4000u : 20000u)
 #define EACH          (SLOW ? 400u : 2000u)
+#if defined(TEL_FORCE_LOCKED_ATOMICS)
+#define CYCLES        20        /* each takes long: threads that record without a pause hold the locks nearly always */
+#else
 #define CYCLES        (SLOW ? 40 : 100)
+#endif
 #define BATCH 50u
 
 static tel_counter hits = TEL_INSTRUMENT("threads.hits", "{hit}", NULL);
@@ -91,7 +95,7 @@ static void test_short_threads(void) {
     late_live = counting_live(&memory);
     CHECK(early > 0);
     CHECK(late <= early + 65536);       /* the arena keeps the largest chunk it ever needed, and stages differ in size */
-    CHECK(late_live <= early_live + 2);
+    CHECK(late_live <= early_live + 2 + BATCH);     /* as many rings as threads ever met; a leak would be thousands */
     CHECK_INT(t.hits, SHORT_THREADS);
     CHECK_INT(t.keyed, 2 * SHORT_THREADS);
     CHECK_INT(t.count, SHORT_THREADS);
@@ -100,8 +104,8 @@ static void test_short_threads(void) {
     CHECK(tel_query_sink(0, &k));
     CHECK_INT(s.recorded[2], SHORT_THREADS);
     CHECK_INT(s.queued[2], 0);
-    CHECK_INT(c.logs + s.dropped[2] + k.dropped_full[2] + k.dropped_failed[2], SHORT_THREADS);
-    CHECK(c.logs > 0);
+    CHECK_INT(s.dropped[2] + k.dropped_full[2] + k.dropped_failed[2], 0);
+    CHECK_INT(c.logs, SHORT_THREADS);
     CHECK_BOOKS();
     number[0] = 1;
     short_lived(&number[0]);
@@ -161,6 +165,8 @@ static void* sharing(void* arg) {
     }
     __atomic_fetch_add(&finished, 1, __ATOMIC_RELEASE);
     while (__atomic_load_n(&go, __ATOMIC_ACQUIRE) < 2) { usleep(100); }     /* alive while the main thread looks */
+    snprintf(body, sizeof body, "%d %lu %.*s", thread, n, (int)(n % 200), letters);
+    tel_log(TEL_INFO, body, TEL_ATTRS(tel_int("thread", thread), tel_int("n", (int64_t)n)));
     return NULL;
 }
 
@@ -172,7 +178,7 @@ static void test_shared_ring(void) {
     tel_stats s;
     pthread_t thread[SHARING];
     int i, number[SHARING];
-    uint64_t sum = 0;
+    uint64_t sum = 0, logs;
     where = "shared ring";
     d = capture_desc(&c, &sink);
     c.inside_fn = inspect_logs;
@@ -200,10 +206,13 @@ static void test_shared_ring(void) {
     CHECK_INT(out_of_order, 0);
     for (i = 0; i < SHARING; i++) { sum += seen[i]; }
     CHECK_INT(sum, c.logs);
-    CHECK(sum > 0);
     CHECK_INT(collect().hits, SHARING * EACH);
+    logs = c.logs;
     __atomic_store_n(&go, 2, __ATOMIC_RELEASE);
     for (i = 0; i < SHARING; i++) { pthread_join(thread[i], NULL); }
+    CHECK_INT(tel_flush(30000), TEL_OK);
+    CHECK_INT(c.logs - logs, SHARING);                      /* now that there is room each last one arrives, whole */
+    CHECK_INT(torn + out_of_order, 0);
     CHECK_INT(tel_query_stats().threads, 0);
     CHECK_INT(collect().hits, SHARING * EACH);
     tel_shutdown(30000);
@@ -232,6 +241,7 @@ static void* record_on(void* arg) {
 }
 
 static void test_start_stop(void) {
+    tel_sink_stats books;
     static capture c;
     static counting memory = COUNTING;
     pthread_t thread[3];
@@ -253,15 +263,16 @@ static void test_start_stop(void) {
         usleep(i % 3 == 0 ? 0 : 2000);
         r = tel_shutdown(30000);
         s = tel_query_stats();
-        /* A record that was under way as the gate closed, one of each thread at most, counts as queued. */
-        CHECK(s.queued[1] <= 3 && s.queued[2] <= 3);
+        CHECK(s.queued[1] == 0 && s.queued[2] == 0);
         CHECK_INT(c.spans - spans, s.exported[1]);
         CHECK_INT(c.logs - logs, s.exported[2]);
-        CHECK_INT(s.recorded[1], s.exported[1] + s.failed[1] + s.dropped[1] + s.queued[1]);
-        CHECK_INT(s.recorded[2], s.exported[2] + s.failed[2] + s.dropped[2] + s.queued[2]);
-        lost = s.failed[1] + s.failed[2] + s.dropped[1] + s.dropped[2] + s.queued[1] + s.queued[2];
+        CHECK_INT(s.recorded[1], s.exported[1] + s.failed[1] + s.dropped[1]);
+        CHECK_INT(s.recorded[2], s.exported[2] + s.failed[2] + s.dropped[2]);
+        lost = s.failed[1] + s.failed[2] + s.dropped[1] + s.dropped[2];
         CHECK(r == TEL_OK || (r == TEL_ERR_IO && lost));
-        CHECK(r == TEL_ERR_IO || lost == s.queued[1] + s.queued[2]);
+        CHECK(tel_query_sink(0, &books));
+        /* else its ring or a queue that stayed full dropped it, and before the shutdown */
+        CHECK(r == TEL_ERR_IO || books.dropped_failed[1] + books.dropped_failed[2] == 0);
         CHECK_INT(c.closed, (uint64_t)i + 1);
     }
     __atomic_store_n(&racing, 0, __ATOMIC_RELAXED);
@@ -278,8 +289,60 @@ static void test_start_stop(void) {
     CHECK_INT(counting_live(&memory), 0);
 }
 
+/* ---- whose records ---- */
+
+#ifdef __linux__
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+
+static uint64_t ids[2];
+static void* named(void* arg) {
+    static const char* const names[2] = { "first", "second" };
+    int i = *(int*)arg;
+    prctl(PR_SET_NAME, (unsigned long)(uintptr_t)names[i], 0ul, 0ul, 0ul);
+    ids[i] = (uint64_t)syscall(SYS_gettid);
+    TEL_SPAN(s, names[i]) { tel_log(TEL_INFO, names[i], TEL_NOATTRS); }
+    return NULL;
+}
+
+/* Two threads, the second in the ring that the first has left with its records in it. */
+static void test_names(void) {
+    static tel_memory memory;
+    tel_sink sink = tel_sink_memory(&memory);
+    tel_desc d = test_desc(&sink, 1);
+    tel_batch batch;
+    pthread_t thread;
+    int i;
+    size_t k;
+    where = "names";
+    d.no_thread = true;
+    CHECK_INT(tel_init(&d), TEL_OK);
+    for (i = 0; i < 2; i++) {
+        pthread_create(&thread, NULL, named, &i);
+        pthread_join(thread, NULL);
+    }
+    CHECK_INT(tel_flush(10000), TEL_OK);
+    batch = tel_memory_read(&memory);
+    CHECK_INT(batch.span_count, 2);
+    CHECK_INT(batch.log_count, 2);
+    for (k = 0; k < 2; k++) {
+        const tel_span_view* s = &batch.spans[k];
+        const tel_log_view* l = &batch.logs[k];
+        CHECK_INT(s->thread_id, ids[k]);
+        CHECK_STR(s->thread_name.data, s->name.data);
+        CHECK_INT(l->thread_id, ids[k]);
+        CHECK_STR(l->thread_name.data, l->body.data);
+    }
+    CHECK_INT(tel_shutdown(10000), TEL_OK);
+    tel_memory_clear(&memory);
+}
+#else
+static void test_names(void) { }
+#endif
+
 int main(void) {
     capture_watchdog(120);
+    test_names();
     test_shared_ring();
     test_start_stop();
     test_short_threads();

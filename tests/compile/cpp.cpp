@@ -21,4 +21,10 @@ void cpp_work() {
     tel_log_ex(log);
     try { throws(); } catch (int) { tel_counter_add_with(&shared_counter, 100, TEL_ATTRS(tel_bool("caught", true))); }
     tel_span_end(&outer);
+    tel_metric_desc metric = tel_metric_desc();
+    metric.name = "cpp.defined";
+    tel_redact_desc redact = tel_redact_desc();
+    tel_sink_type type = tel_sink_type();
+    if (tel_metric_define(metric) != TEL_OK || tel_sink_type_add(type) != TEL_ERR_ARGUMENT ||
+        tel_sink_add(tel_sink()) == TEL_OK || tel_processor_redact(redact).on_end) { throw 2; }
 }

@@ -14,7 +14,7 @@ int main(void) {
     memset(&desc, 0, sizeof desc);
     desc.service_name = "doctored";
     desc.ignore_env = true;
-    desc.diag.func = diag;
+    desc.diag.report_fn = diag;
     CHECK_INT(tel_init(&desc), TEL_ERR_BUILD);
     CHECK(!tel_enabled());
     CHECK_INT(tel_shutdown(0), TEL_ERR_STATE);

@@ -2,9 +2,9 @@
 #include "telemetry.h"
 #include "../check.h"
 
-static const tel_metric_options options = { NULL, NULL, 0, false, false };
+static const tel_metric_options options = { NULL, NULL, 0, false, false, 0, 0 };
 static tel_counter   plain   = TEL_INSTRUMENT("macros.plain", "1", "By TEL_INSTRUMENT");
-static tel_histogram latency = TEL_INSTRUMENT_WITH("macros.latency", "s", "By TEL_INSTRUMENT_WITH", &options);
+static tel_histogram latency = TEL_INSTRUMENT_OPT("macros.latency", "s", "By TEL_INSTRUMENT_OPT", &options);
 
 int main(void) {
     tel_context none;
@@ -18,7 +18,7 @@ int main(void) {
     tel_counter_add_with(&plain, 1, TEL_ATTRS(tel_int("a", 1), tel_str("b", "two")));
     TEL_SPAN(span, "span") { blocks += span != NULL; }
     TEL_TIME(&latency) { blocks++; }
-    TEL_WITH(&none) { blocks++; }
+    TEL_ATTACH(&none) { blocks++; }
     CHECK_INT(blocks, 3);
     CHECK_INT(nothing.count, 0);
     CHECK_INT(sizeof text, 56);

@@ -69,7 +69,7 @@ int straight(int item, double* sum) {
 #ifndef PLAIN
     tel_context context = tel_current();
 #endif
-    SCOPED(TEL_WITH(&context))
+    SCOPED(TEL_ATTACH(&context))
     SCOPED(TEL_TIME(&latency))
     SCOPED(TEL_SPAN(span, "item")) {
         double p = price(item);

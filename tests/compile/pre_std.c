@@ -86,6 +86,6 @@ int hostile(void) {
     tel_counter_add_with(&counter, 1, TEL_ATTRS(tel_bool("a", 1), tel_double("b", 2.0)));
     TEL_SPAN(span, "hostile") { tel_span_event(span, "e", TEL_NOATTRS); }
     TEL_TIME(&histogram) { tel_logf(TEL_ERROR, "%d", 1); }
-    TEL_WITH(&context) { tel_log(TEL_FATAL, "x", TEL_NOATTRS); }
+    TEL_ATTACH(&context) { tel_log(TEL_FATAL, "x", TEL_NOATTRS); }
     return (int)tel_init(&desc);
 }

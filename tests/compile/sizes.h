@@ -4,7 +4,8 @@
         sizeof(tel_context), sizeof(tel_span), sizeof(tel_span_desc), sizeof(tel_token), sizeof(tel_carrier),         \
         sizeof(tel_log_desc), sizeof(tel_point), sizeof(tel_metric_view), sizeof(tel_span_view), sizeof(tel_log_view), \
         sizeof(tel_batch), sizeof(tel_sink), sizeof(tel_otlp_desc), sizeof(tel_prometheus_desc), sizeof(tel_stats),   \
-        sizeof(tel_sink_stats), sizeof(tel_span_scope), sizeof(tel_time_scope), sizeof(tel_with_scope), 0 }
+        sizeof(tel_sink_stats), sizeof(tel_span_scope), sizeof(tel_time_scope), sizeof(tel_attach_scope),       \
+        sizeof(tel_timer), sizeof(tel_error), 0 }
 
 #ifdef __cplusplus
 extern "C" {

@@ -29,12 +29,12 @@ static void check_line(tel_text line, tel_text before) {
 
 int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     static char out[TEL__CONFIG_HEADERS_SIZE];
-    tel__config_source s = { true, NULL };
+    tel__config_source s = { true, NULL, NULL, false };
     tel_text list, rest, line, before;
     list.data = (const char*)data;
     list.size = size;
     memset(out, 'x', sizeof out);
-    tel__config_headers(&s, "list", list, out);
+    tel__endpoint_headers(&s, "list", list, out);
     REQUIRE(memchr(out, '\0', sizeof out) != NULL);
     rest = tel__text_of(out);
     before.data = out;

@@ -3,30 +3,30 @@
 #include "fuzz.h"
 
 /* The parser lies in memory of its own, so that a read past its end is seen. */
-static tel_result feed(const uint8_t* data, size_t size, size_t piece, tel__http_response* out, size_t* used) {
-    tel__http_parser* p = (tel__http_parser*)calloc(1, sizeof *p);
+static tel_result feed(const uint8_t* data, size_t size, size_t piece, tel__client_response* out, size_t* used) {
+    tel__client_parser* p = (tel__client_parser*)calloc(1, sizeof *p);
     tel_result r = TEL_OK;
     size_t at = 0;
     REQUIRE(p != NULL);
-    tel__http_response_reset(out);
-    while (r == TEL_OK && at < size && p->state != TEL__HTTP_DONE) {
+    tel__client_response_reset(out);
+    while (r == TEL_OK && at < size && p->state != TEL__CLIENT_DONE) {
         size_t n = size - at < piece ? size - at : piece;
         if (n > sizeof p->data - p->size) { n = sizeof p->data - p->size; }
         REQUIRE(n > 0);
         memcpy(p->data + p->size, data + at, n);
         p->size += n;
         at += n;
-        r = tel__http_parser_run(p, 1700000000u, out);
+        r = tel__client_parser_run(p, 1700000000u, out);
         REQUIRE(r != TEL_OK || p->size < sizeof p->data);
     }
     *used = at - p->size;
-    if (r == TEL_OK) { r = tel__http_parser_finish(p); }
+    if (r == TEL_OK) { r = tel__client_parser_finish(p); }
     free(p);
     return r;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-    static tel__http_response whole, split;
+    static tel__client_response whole, split;
     tel_result a, b;
     size_t used_a, used_b, piece;
     if (size < 1) { return 0; }
@@ -43,7 +43,7 @@ int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     if (a == TEL_OK) {
         REQUIRE(used_a == used_b || whole.too_large);
         REQUIRE(whole.status >= 200 && whole.status <= 999);
-        REQUIRE(whole.retry_after_ms == UINT64_MAX || whole.retry_after_ms <= TEL__HTTP_RETRY_MAX_MS);
+        REQUIRE(whole.retry_after_ms == UINT64_MAX || whole.retry_after_ms <= TEL__NET_RETRY_MAX_MS);
         REQUIRE(!(whole.too_large && whole.keep_alive));
     }
     return 0;

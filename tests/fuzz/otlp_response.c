@@ -29,6 +29,13 @@ int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     if (r == TEL_OK) {
         REQUIRE(tel__otlp_read_response(padded, size + 3, &again, NULL, 0) == TEL_ERR_FORMAT && again == 0);
     }
+    {
+        tel_text why;
+        bool failed = size && data[0] & 1;
+        if (tel__otlp_protobuf_read((const char*)data, size, failed, &again, &why) && why.size) {
+            REQUIRE(why.data >= (const char*)data && why.data + why.size <= (const char*)data + size);
+        }
+    }
     free(message);
     free(padded);
     return 0;

@@ -1,6 +1,6 @@
 /* Promise: whatever names, units, descriptions, scopes and attributes come in, the text is an exposition that the
    format allows: legal names, one header per family, lines of a family together, no label twice in a sample,
-   strings escaped and valid UTF-8; a second rendering from memos is the same text. */
+   no sample twice, strings escaped and valid UTF-8; points of series, which have shapes, give the same text as points that are looked at one by one. */
 #include "fuzz.h"
 #define METRICS 6
 #define POINTS  2
@@ -104,9 +104,10 @@ static bool belongs(tel_text name, tel_text family, bool histogram) {
 }
 
 static void check_exposition(const char* p, const char* end) {
-    tel_text families[METRICS + 1], helped, name;
+    static tel_text samples[METRICS * POINTS * 8];
+    tel_text families[METRICS + 1], helped, name, sample;
     bool histograms[METRICS + 1], histogram = false;
-    size_t n = 0, i;
+    size_t n = 0, count = 0, i;
     helped.data = NULL;
     helped.size = 0;
     REQUIRE(tel__text_clean(p, (size_t)(end - p), false) == (size_t)(end - p));
@@ -141,6 +142,11 @@ static void check_exposition(const char* p, const char* end) {
             name.size = (size_t)(p - line);
             REQUIRE(belongs(name, families[n - 1], histogram));
             p = check_labels(p);
+            sample.data = line;                         /* labels are sorted: equal ones have equal text */
+            sample.size = (size_t)(p - line);
+            for (i = 0; i < count; i++) { REQUIRE(!tel__text_equal(samples[i], sample)); }
+            REQUIRE(count < sizeof samples / sizeof samples[0]);
+            samples[count++] = sample;
             REQUIRE(*p == ' ' && p + 1 < stop);
             for (p++; p < stop; p++) { REQUIRE(*p != ' '); }
         }
@@ -154,7 +160,6 @@ typedef struct input {
     source s;
     tel_attr attrs[METRICS * POINTS * ATTRS], scope_attrs[2], resource[2];
     tel_point points[METRICS * POINTS];
-    tel_point_memo memos[METRICS * POINTS];
     tel_metric_view metrics[METRICS];
     tel_scope_view scopes[3];
     tel_batch batches[2];
@@ -181,7 +186,6 @@ static void build(input* in) {
         p->bounds = bounds;
         p->buckets = buckets;
         p->bound_count = 4;
-        p->tel__memo = &in->memos[i];
     }
     for (i = 0; i < METRICS; i++) {
         tel_metric_view* m = &in->metrics[i];
@@ -204,40 +208,69 @@ static void build(input* in) {
     in->batches[1].metric_count = METRICS - METRICS / 2;
 }
 
-static tel__text_out render(input* in, tel__memory* memory, tel__memory* text_memory) {
+static tel__text_out render(input* in, tel__series_shown* shown, tel__memory* memory, tel__memory* text_memory) {
     tel__prometheus_render r;
     tel__text_out out = tel__text_heap(text_memory);
-    tel__prometheus_begin(&r, &out, memory, NULL);
-    tel__prometheus_batch(&r, &in->batches[0]);
-    tel__prometheus_batch(&r, &in->batches[1]);
-    REQUIRE(r.written + r.dropped == METRICS * POINTS);
-    tel__prometheus_end(&r);
+    bool begin = true;
+    int tries;
+    for (tries = 0; begin && tries < TEL__PROMETHEUS_TRIES; tries++) {
+        out.size = 0;
+        tel__prometheus_begin(&r, shown, &out, memory, NULL);
+        tel__page_batch(&r, &in->batches[0]);
+        tel__page_batch(&r, &in->batches[1]);
+        REQUIRE(r.written + r.dropped == METRICS * POINTS);
+        begin = tel__page_end(&r);
+    }
+    REQUIRE(!begin);
     REQUIRE(out.lost == 0);
     if (out.size) { check_exposition(out.data, out.data + out.size); }
     return out;
 }
 
+/* Whether these could be the series of an instance: every metric has its own name, and no two points of one metric have the same
+   attributes. */
+static bool distinct(const input* in) {
+    size_t i, j, k;
+    for (i = 0; i < METRICS; i++) {
+        for (j = 0; j < i; j++) {
+            if (in->metrics[i].name.data == in->metrics[j].name.data) { return false; }
+        }
+    }
+    for (i = 0; i < METRICS * POINTS; i++) {
+        for (j = i - i % POINTS; j < i; j++) {
+            tel_attrs a = in->points[i].attrs, b = in->points[j].attrs;
+            for (k = 0; k < a.count && k < b.count && tel__attr_same(&a.items[k], &b.items[k]); k++) { }
+            if (a.count == b.count && k == a.count) { return false; }
+        }
+    }
+    return true;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     static input in;
     tel__memory memory, texts;
+    tel__series_shown shown;
     tel__text_out first, again;
     size_t i;
+    memset(&shown, 0, sizeof shown);
     memset(&in, 0, sizeof in);
     in.s.data = (const char*)data;
     in.s.size = size;
     build(&in);
     tel__memory_init(&texts, NULL, 64 << 20);
     tel__memory_init(&memory, NULL, size % 3 ? 64 << 20 : size * 8);       /* some runs with a tight cap */
-    first = render(&in, &memory, &texts);
+    first = render(&in, &shown, &memory, &texts);
     if (size % 3) {
-        again = render(&in, &memory, &texts);
+        if (distinct(&in)) {
+            for (i = 0; i < METRICS * POINTS; i++) { in.points[i].tel__of = &in; }
+        }
+        again = render(&in, &shown, &memory, &texts);
         REQUIRE(first.size == again.size && (first.size == 0 || memcmp(first.data, again.data, first.size) == 0));
         tel__text_heap_free(&again);
     }
     tel__text_heap_free(&first);
-    for (i = 0; i < METRICS * POINTS; i++) {
-        if (in.memos[i].data) { tel__memory_free(&memory, in.memos[i].data, in.memos[i].size); }
-    }
+    tel__series_set_free(&memory, shown.mixed);
+    tel__series_set_free(&memory, shown.gathered);
     REQUIRE(tel__atomic_load_u64(&memory.used) == 0 && tel__atomic_load_u64(&texts.used) == 0);
     return 0;
 }

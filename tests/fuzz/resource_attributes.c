@@ -2,13 +2,13 @@
    lies within the block that was reserved for it. */
 #include "fuzz.h"
 
-static void check_kept(const tel__config* c, const char* at, size_t size) {
+static void check_kept(const tel__resource* c, const char* at, size_t size) {
     REQUIRE(at >= c->block && at + size < c->block + c->text_at && at[size] == '\0');
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     tel__memory memory;
-    tel__config c;
+    tel__resource c;
     tel_desc desc;
     tel_text list;
     size_t i, k, begin;
@@ -18,20 +18,20 @@ int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     memset(&c, 0, sizeof c);
     list.data = (const char*)data;
     list.size = size;
-    REQUIRE(tel__config_reserve(&c, &memory, &desc, list, 0) == TEL_OK);
+    REQUIRE(tel__resource_reserve(&c, &memory, &desc, list, 0, NULL) == TEL_OK);
     begin = c.text_at;
-    if (!tel__config_pairs(&c, list)) {
-        REQUIRE(c.resource.count == 0 && c.text_at == begin);
+    if (!tel__resource_pairs(&c, list)) {
+        REQUIRE(c.attrs.count == 0 && c.text_at == begin);
     }
-    REQUIRE(c.text_at <= c.block_size && (const char*)(c.attrs + c.resource.count) <= c.block + begin);
-    for (i = 0; i < c.resource.count; i++) {
-        const tel_attr* a = &c.resource.items[i];
+    REQUIRE(c.text_at <= c.block_size && (const char*)(c.items + c.attrs.count) <= c.block + begin);
+    for (i = 0; i < c.attrs.count; i++) {
+        const tel_attr* a = &c.attrs.items[i];
         REQUIRE(a->key[0] && a->type == TEL_TYPE_STRING);
         check_kept(&c, a->key, strlen(a->key));
         check_kept(&c, a->as.s.data, a->as.s.size);
-        for (k = 0; k < i; k++) { REQUIRE(strcmp(a->key, c.resource.items[k].key) != 0); }
+        for (k = 0; k < i; k++) { REQUIRE(strcmp(a->key, c.attrs.items[k].key) != 0); }
     }
-    tel__config_free(&c, &memory);
+    tel__resource_free(&c, &memory);
     REQUIRE(tel__atomic_load_u64(&memory.used) == 0);
     return 0;
 }

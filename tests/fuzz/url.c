@@ -3,14 +3,14 @@
 #include "fuzz.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-    static tel__http_url url, again, zero;
+    static tel__net_url url, again, zero;
     static char text[2048];
     tel_text t;
     const char* p;
     t.data = (const char*)data;
     t.size = size;
     memset(&url, 0xa5, sizeof url);
-    if (tel__http_url_parse(t, &url) != TEL_OK) {
+    if (tel__net_url_parse(t, &url) != TEL_OK) {
         REQUIRE(memcmp(&url, &zero, sizeof url) == 0);
         return 0;
     }
@@ -20,7 +20,7 @@ int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     for (p = url.host; *p; p++) { REQUIRE(!strchr("/?#@[]%\\ ", *p) && (url.ipv6 || *p != ':')); }
     snprintf(text, sizeof text, "%s://%s%s%s:%u%s", url.tls ? "https" : "http", url.ipv6 ? "[" : "", url.host,
              url.ipv6 ? "]" : "", (unsigned)url.port, url.path);
-    REQUIRE(tel__http_url_parse(tel__text_of(text), &again) == TEL_OK);
+    REQUIRE(tel__net_url_parse(tel__text_of(text), &again) == TEL_OK);
     REQUIRE(memcmp(&url, &again, sizeof url) == 0);
     return 0;
 }

@@ -79,7 +79,7 @@ int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     REQUIRE((tel__text_clean(text, size, false) == size) == is_utf8(data, size));
     REQUIRE(!is_utf8(data, size) || (u.size == size && (size == 0 || memcmp(repaired, data, size) == 0)));
 
-    tel__text_put_json_string(&j, text, size);
+    tel__json_put_string(&j, text, size);
     REQUIRE(j.lost == 0);
     REQUIRE(unescape(json, j.size, other) == u.size && memcmp(other, repaired, u.size) == 0);
 
@@ -88,12 +88,12 @@ int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     e.size = 0;
     o.more_fn = pass_on;
     o.user_data = &e;
-    tel__text_put_json_string(&o, text, size);
+    tel__json_put_string(&o, text, size);
     REQUIRE(o.lost == 0 && pass_on(&o, 1));
     REQUIRE(e.size == j.size && memcmp(other, json, j.size) == 0);
 
     o = tel__text_fixed(other, size);                   /* too small: a prefix, and the rest is counted */
-    tel__text_put_json_string(&o, text, size);
+    tel__json_put_string(&o, text, size);
     REQUIRE(o.size == size && o.size + o.lost == j.size && memcmp(other, json, o.size) == 0);
 
     limit = size > 0 ? data[0] % (size + 1) : 0;

@@ -1,96 +1,135 @@
-/* ring.pml -- R10's own ring: one producer, one consumer, records of one or two cells that must be contiguous, a gap
- * at the end of the buffer, counters that wrap, release in batches.
+/* ring.pml -- the own ring of room ring: one producer, one consumer, a pool of chunks, records of one or two cells that lie in
+ * one chunk, jumps to another chunk and back to the beginning of the same one, gaps over a jump that is not read yet, release in
+ * batches, chunks that come back and are taken again.
  *
- * One cell stands for 8 bytes; the buffer has SIZE cells and the counters wrap at WRAP, a multiple of SIZE, as 2^32 is of
- * a power of two. A record's first cell says its size and kind, its last one carries its number; both are poisoned by the
- * consumer when it gives them back, so a read of a cell that was not written since is seen.
+ * One cell stands for 8 bytes; a chunk has SIZE cells and the pool CHUNKS of them. A record's last cell carries its number; the
+ * consumer poisons what it has passed, so a read of a cell that was not written since is seen, and a write to a cell that was
+ * not passed too. The last cell of a chunk is kept for a jump.
  *
  * Why sequential consistency is enough here. Each shared word has one writer.
  *   head  store release after the cells; the consumer's load acquire: a cell it is told of is a cell it can see (C11 5.1.2.4).
- *   tail  store release after the last read; the producer's load acquire: it writes only where the reads are over, that
- *         is, no load of the consumer can be satisfied by the new record. The producer's copy `seen_tail` is only older,
- *         and an older tail only makes the ring look fuller.
- *   size, kind of a gap: plain stores before the same store of head.
- * So every pair of conflicting plain accesses is ordered by one of the two pairs, and an execution on a weakly ordered
- * machine is one of those that this model searches.
- * BUG_GAP: no skip, a record may run over the end. BUG_ROOM: the gap is not counted as used. BUG_EARLY: tail moves before the reads. */
-#define SIZE 4
-#define WRAP 8
-#define LAST 6
+ *   tail  store release after the last read; the producer's load acquire: it begins its chunk again only where the reads are
+ *         over, that is, no load of the consumer can be satisfied by the new record.
+ *   pool  put and take are cas, acquire and release: a chunk that is taken is one whose reads are over, and the tail that was
+ *         stored before it was given back is seen.
+ *   size, kind of gaps and jumps: plain stores before the same store of head.
+ * The limit that the consumer sets to 0 is a hint: the producer looks at tail before it believes it. Here it looks whenever it likes.
+ * BUG_HOP: the unread jump is not leapt over. BUG_EARLY: tail moves before the reads. BUG_KEPT: a chunk that was left goes back to
+ * the pool before tail is stored. BUG_LAST: a chunk is begun again although no jump fits behind its own. BUG_BLIND: it is begun
+ * again although not all is read. */
+#define SIZE 5
+#define CHUNKS 2
+#define CELLS 10
+#define LAST 7
 
-byte kind[SIZE];                /* 0: poison; 1: gap; 2: record */
-byte size[SIZE];
-byte body[SIZE];
+byte kind[CELLS];               /* 0: poison; 1: gap; 2: record; 3: jump */
+byte size[CELLS];               /* of a jump: the chunk it names */
+byte body[CELLS];
+bool busy[CHUNKS];
 byte head, tail;
 bool done;
 
-#define USED(h, t) ((h + WRAP - t) % WRAP)
-
 proctype producer() {
-    byte n = 1, want, over, seen = 0, at;
+    byte n = 1, want, begin, stop = SIZE;
     do
     :: n > LAST -> break
     :: else ->
         if :: want = 1 :: want = 2 fi;
-        over = 0;
-        at = head % SIZE;
-#ifdef BUG_GAP
-#else
-        if :: SIZE - at < want -> over = SIZE - at :: else fi;
-#endif
+        begin = (head / SIZE) * SIZE;
         if
-        :: SIZE - USED(head, seen) < over + want ->
-            seen = tail                                     /* acquire */
+        :: head > begin &&
+#ifdef BUG_LAST
+#else
+           head + 2 <= begin + SIZE &&
+#endif
+#ifdef BUG_BLIND
+           true ->
+#else
+           tail == head ->                                  /* acquire */
+#endif
+            assert(kind[head] == 0); size[head] = begin / SIZE; kind[head] = 3;
+            stop = head;
+            head = begin                                    /* release */
+        :: skip                                             /* it need not look */
+        fi;
+#ifdef BUG_HOP
+        if :: stop < begin + SIZE -> stop = begin + SIZE :: else fi;
+#else
+        if
+        :: head + want > stop - 1 && stop % SIZE != 0 ->    /* over the jump */
+            assert(kind[head] == 0); size[head] = stop + 1 - head; kind[head] = 1;
+            head = stop + 1;                                /* release */
+            stop = begin + SIZE
         :: else
         fi;
-#ifdef BUG_ROOM
-        if :: SIZE - USED(head, seen) < want -> goto later :: else fi;
-#else
-        if :: SIZE - USED(head, seen) < over + want -> goto later :: else fi;
 #endif
         if
-        :: over > 0 ->
-            assert(kind[at] == 0); size[at] = over; kind[at] = 1
+        :: head + want > stop - 1 ->
+            atomic {                                        /* take a chunk */
+                if
+                :: !busy[0] -> busy[0] = true; begin = 0
+                :: !busy[1] -> busy[1] = true; begin = SIZE
+                :: else -> goto later
+                fi
+            };
+            assert(head < stop && kind[head] == 0); size[head] = begin / SIZE; kind[head] = 3;
+            stop = begin + SIZE;
+            head = begin                                    /* release */
         :: else
         fi;
-        at = (head + over) % SIZE;
-        assert(kind[at] == 0 && body[(at + want - 1) % SIZE] == 0);
-        kind[at] = 2;
-        size[at] = want;
-        assert(at + want <= SIZE);                          /* contiguous */
-        body[(at + want - 1) % SIZE] = n;
-        head = (head + over + want) % WRAP;                 /* release */
+        assert(kind[head] == 0 && body[head + want - 1] == 0);
+        size[head] = want;
+        kind[head] = 2;
+        body[head + want - 1] = n;
+        head = head + want;                                 /* release */
         n++;
-later:  over = 0
+later:  skip
     od;
     done = true
 }
 
 proctype consumer() {
-    byte want = 1, at, stop, cell, i;
+    byte want = 1, at = 0, goal, i, from;
     do
     :: want > LAST -> break
     :: else ->
-        at = tail;
-        stop = head;                                        /* acquire */
+        goal = head;                                        /* acquire */
 #ifdef BUG_EARLY
-        tail = stop;
+        tail = goal;
 #endif
         do
-        :: at == stop -> break
-        :: at != stop ->
-            cell = at % SIZE;
-            assert(kind[cell] != 0 && size[cell] > 0 && USED(stop, at) >= size[cell]);
+        :: at == goal -> break
+        :: at != goal ->
+            assert(kind[at] != 0);
             if
-            :: kind[cell] == 2 ->
-                assert(body[(cell + size[cell] - 1) % SIZE] == want);   /* in order, whole, once */
-                want++
-            :: else
+            :: kind[at] == 3 ->
+                from = at / SIZE;
+                i = size[at] * SIZE;
+                kind[at] = 0;
+                at = i;
+                if
+                :: at / SIZE != from ->
+#ifdef BUG_KEPT
+                    busy[from] = false;
+                    tail = at
+#else
+                    tail = at;                              /* release */
+                    busy[from] = false                      /* put: release */
+#endif
+                :: else
+                fi
+            :: else ->
+                i = size[at];
+                if
+                :: kind[at] == 2 ->
+                    assert(body[at + i - 1] == want);       /* in order, whole, once */
+                    body[at + i - 1] = 0;
+                    want++
+                :: else
+                fi;
+                kind[at] = 0;                               /* poison what is passed */
+                at = at + i
             fi;
-            i = size[cell];
-            kind[cell] = 0;                                 /* poison what is given back */
-            body[(cell + i - 1) % SIZE] = 0;
-            at = (at + i) % WRAP;
             if :: break :: skip fi                          /* a batch may end anywhere */
         od;
 #ifndef BUG_EARLY
@@ -98,7 +137,7 @@ proctype consumer() {
 #endif
     od;
     (done);
-    assert(USED(head, tail) == 0)
+    assert(head == at)
 }
 
-init { atomic { run producer(); run consumer() } }
+init { atomic { busy[0] = true; run producer(); run consumer() } }

@@ -1,4 +1,4 @@
-/* slots.pml -- R06's stack of free slots: indices linked through next[], a head that carries a tag.
+/* slots.pml -- room memory's stack of free slots: indices linked through next[], a head that carries a tag.
  *
  * Why sequential consistency is enough here. Every change of head is a cas that is acquire and release, and every take
  * begins with a load acquire of head, so next[i], stored relaxed before the cas that puts i, is seen by who finds i at the

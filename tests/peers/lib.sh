@@ -10,6 +10,7 @@
 peers=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$peers/../.." && pwd)
 cache=${PEERS_CACHE:-${TMPDIR:-/tmp}/telemetry-peers}
+go_wanted=$(sed -n 's/^go //p' "$peers/collector/go.mod")
 passed=0 failed=0 skipped=0 pids=
 
 pass() { passed=$((passed + 1)); echo "PASS $*"; }
@@ -90,27 +91,94 @@ wait_until() {
     done
 }
 
+# enough GO : can this Go build the Collector? Since 1.21 a Go fetches the release that go.mod asks for by itself, where it may.
+enough() {
+    is=$(cd "$peers/collector" && GOTOOLCHAIN=${GOTOOLCHAIN:-auto} timeout 300 "$1" env GOVERSION 2>/dev/null | sed 's/^go//')
+    [ -n "$is" ] && [ "$(printf '%s\n%s\n' "$go_wanted" "$is" | sort -V | head -1)" = "$go_wanted" ]
+}
+
+# find_go : leaves in $go a Go that can build the Collector; install.sh may have put one into the cache.
+find_go() {
+    for go in go /usr/local/go/bin/go /usr/lib/go-*/bin/go "$cache"/go/lib/python3*/site-packages/go/bin/go; do
+        if command -v "$go" >/dev/null 2>&1 && enough "$go"; then return 0; fi
+    done
+    return 1
+}
+
 # build_collector : leaves its path in $collector. The name carries a sum of the sources, so an old build is not used.
+# 1: there is no Go for it; 2: it does not build, and a FAIL line says why.
 build_collector() {
-    want=$(sed -n 's/^go //p' "$peers/collector/go.mod")
-    have=$(go env GOVERSION | sed 's/^go//')
-    if [ "$(printf '%s\n%s\n' "$want" "$have" | sort -V | head -1)" != "$want" ]; then
-        skip "the Collector needs go $want or newer, this is go $have"
-        finish
-    fi
     collector=$cache/collector-$(cat "$peers"/collector/main.go "$peers"/collector/go.* | cksum | tr ' ' '-')
-    if [ -x "$collector" ]; then return; fi
+    if [ -x "$collector" ]; then return 0; fi
+    find_go || return 1
     echo "building the Collector (once, a minute or two)"
     mkdir -p "$cache"
-    if ! (cd "$peers/collector" && CGO_ENABLED=0 timeout 900 go build -mod=readonly -trimpath -buildvcs=false \
-            -ldflags='-s -w' -o "$collector.$$" . && mv "$collector.$$" "$collector") >"$work/build.log" 2>&1; then
+    case $go in     # a Go of ours leaves no caches of a gigabyte behind
+    "$cache"/*) export GOPATH="$work/go" GOCACHE="$work/go/cache" GOFLAGS=-modcacherw;;
+    esac
+    if ! (cd "$peers/collector" && CGO_ENABLED=0 GOTOOLCHAIN=${GOTOOLCHAIN:-auto} timeout 900 "$go" build -mod=readonly -trimpath \
+            -buildvcs=false -ldflags='-s -w' -o "$collector.$$" . && mv "$collector.$$" "$collector") >"$work/build.log" 2>&1; then
         tail -5 "$work/build.log"
         fail "the Collector does not build"
-        finish
+        return 2
     fi
 }
 
-# start_collector PORT : OTLP/HTTP in on PORT, JSON lines out in $work/{traces,metrics,logs}.json; pid in $collector_pid.
+# build_server NAME PACKAGE VERSION [FLAG] : a program in Go, from its module; leaves its path in $server. What there is no Go for, or
+# what does not build here, is a reason to skip the rest of the job. A module that replaces others can only be built from another.
+build_server() {
+    server=$cache/$1-$3
+    if [ -x "$server" ]; then return 0; fi
+    find_go || { skip "$1: no Go of $go_wanted or newer (tests/run.sh --install)"; finish; }
+    echo "building $1 $3 (once)"
+    mkdir -p "$cache" "$work/go-module"
+    (cd "$work/go-module" && export CGO_ENABLED=0 GOTOOLCHAIN="${GOTOOLCHAIN:-auto}" && rm -f go.* && "$go" mod init server &&
+        timeout 900 nice "$go" get -tool "$2@$3" && timeout 900 nice "$go" build -trimpath -ldflags='-s -w' ${4:+"$4"} -o "$server.$$" "$2" &&
+        mv "$server.$$" "$server") >"$work/build.log" 2>&1 ||
+        { skip "$1 $3 does not build here: $(tail -1 "$work/build.log")"; finish; }
+}
+
+# python_package JOB NAME VERSION MODULE : from the Python package index, in an environment of its own, whose path is left in $venv.
+python_package() {
+    venv=$cache/$2-$3
+    "$venv/bin/python3" -c "import $4" 2>/dev/null && return
+    { python3 -m venv "$venv" && "$venv/bin/python3" -m pip install -q "$2==$3"; } >"$work/pip.log" 2>&1 ||
+        { skip "$1: no $2 $3 from the Python package index: $(tail -1 "$work/pip.log")"; finish; }
+}
+
+# only_full JOB : what builds or runs for minutes is left to those who ask for it.
+only_full() {
+    if [ "${PEERS:-}" != full ]; then skip "$1: its server takes minutes to build; PEERS=full asks for it"; finish; fi
+}
+
+# start_receiver : OTLP/HTTP in on $otlp_port, JSON lines out in $work/{traces,metrics,logs}.json, what goes over the wire in
+# $work/wire.json. The Collector behind wire.py, or, where no Go can build it, wire.py in its place, which reads JSON alone;
+# $encodings has what the receiver understands.
+start_receiver() {
+    build_collector
+    case $? in
+    0) encodings="json protobuf";;
+    1) collector= encodings=json; skip "the real Collector: no Go of $go_wanted or newer (tests/run.sh --install); wire.py stands in for it";;
+    *) finish;;
+    esac
+    set -- $(ports 2)
+    otlp_port=$1
+    [ -z "$collector" ] || start_collector "$2"
+    run 600 "$work/wire.log" python3 "$peers/wire.py" "$otlp_port" "$work" ${collector:+"$2"}
+    wire_pid=$pid
+    if ! wait_until 20 fetch -f -X POST -H 'Content-Type: application/json' -d '{}' "http://127.0.0.1:$otlp_port/v1/traces"; then
+        tail -5 "$work/wire.log"
+        fail "wire.py did not start"
+        finish
+    fi
+    rm -f "$work/wire.json"
+}
+stop_receiver() {
+    stop "$wire_pid" || { tail -5 "$work/wire.log"; fail "wire.py ended with exit code $?"; }
+    [ -z "$collector" ] || stop "$collector_pid" || fail "the Collector ended with exit code $?"
+}
+
+# start_collector PORT : with what start_receiver says; pid in $collector_pid.
 start_collector() {
     cat >"$work/collector.yaml" <<END
 receivers:
@@ -155,6 +223,24 @@ END
         fail "the Collector did not start"
         finish
     fi
+}
+
+# check SECONDS NAME SCRIPT ARGUMENT... : a script in Python that prints lines with ok or FAIL; each counts.
+check() {
+    seconds=$1 name=$2; shift 2
+    timeout -k 5 "$seconds" python3 "$@" >"$work/check.log" 2>&1
+    code=$?
+    sed 's/^ok   /PASS /' "$work/check.log"
+    passed=$((passed + $(grep -c '^ok   ' "$work/check.log")))
+    failed=$((failed + $(grep -c '^FAIL ' "$work/check.log")))
+    [ "$code" = 0 ] || fail "$name: its check ended with exit code $code"
+}
+
+# build NAME [FLAG...] : NAME.c of this folder to $work/NAME.
+build() {
+    name=$1; shift
+    ${CC:-gcc} -std=gnu99 ${CFLAGS:--O0 -g} -DTEL_CHECK_INVARIANTS -I"$root" "$peers/$name.c" -o "$work/$name" -pthread "$@" \
+        >"$work/compile.log" 2>&1 || { tail -20 "$work/compile.log"; fail "$name.c does not compile"; finish; }
 }
 
 # compile NAME [FLAG...] : examples/NAME.c to $work/NAME.

@@ -2,8 +2,8 @@
 """Compares what the clients of main_job.sh sent with what arrived. Standard library only.
 
     main_job_check.py ask URL TOTAL OUT.json         waits until Prometheus has TOTAL requests, stores its answers
-    main_job_check.py compare DIR NONCE HEADS OTHERS BEGIN
-        DIR     wrk.log, server.log, prometheus.json, {traces,metrics,logs}.json of the Collector
+    main_job_check.py compare DIR NONCE HEADS OTHERS BEGIN PROTOCOL
+        DIR     wrk.log, server.log, prometheus.json, {traces,metrics,logs}.json of the Collector, wire.json of wire.py
         NONCE   first 8 hex digits of every trace id and span id that wrk sent
         HEADS   requests to /cart without a traceparent; OTHERS: requests to / with a damaged one
         BEGIN   unix seconds before everything
@@ -211,6 +211,12 @@ def check_metrics(folder, total, by_route):
     return metrics
 
 
+def check_none_lost(signal, want, arrived, stats):
+    s = stats[signal]
+    same(f"{signal}: all arrived, once", want=want, recorded=s["recorded"], exported=s["exported"], arrived=arrived)
+    same(f"{signal}: none lost", want=0, dropped=s["dropped"], failed=s["failed"])
+
+
 def check_spans(folder, total, requests, heads, others, begin, stats):
     spans = list(items(lines(f"{folder}/traces.json"), "resourceSpans", "scopeSpans", "spans"))
     resources = [r for r, _ in spans]
@@ -226,15 +232,8 @@ def check_spans(folder, total, requests, heads, others, begin, stats):
     by_route["/cart"] += heads
     by_route["/"] += others
     want = sum(count * (1 + len(CHILDREN[route])) for route, count in by_route.items())
-    s = stats["spans"]
-    lost = s["dropped"] + s["failed"]
-    if lost == 0:
-        same("requests sent by the clients = SERVER spans in the Collector", sent=total, spans=len(servers))
-    else:
-        print(f"     {lost} spans lost, by the stats: the spans below are compared up to that number")
-    same("spans: those recorded, and those arrived plus those the stats call lost", want=want, recorded=s["recorded"],
-         arrived_plus_lost=len(spans) + lost)
-    same("spans: exported by the stats and arrived", exported=s["exported"], arrived=len(spans))
+    same("requests sent by the clients = SERVER spans in the Collector", sent=total, spans=len(servers))
+    check_none_lost("spans", want, len(spans), stats)
 
     wrong, seen, others_seen = [], set(), 0
     for s in servers:
@@ -246,18 +245,17 @@ def check_spans(folder, total, requests, heads, others, begin, stats):
         seen.add(s["traceId"])
     missing = set(requests) - seen
     check(f"each of {len(requests)} trace ids sent arrived, once, below the caller's span id",
-          not wrong and len(missing) <= lost, f"wrong: {few(wrong)}; missing: {few(missing)}")
-    if lost == 0:
-        same("requests without a usable traceparent began a trace", sent=heads + others, new_traces=others_seen)
+          not wrong and not missing, f"wrong: {few(wrong)}; missing: {few(missing)}")
+    same("requests without a usable traceparent began a trace", sent=heads + others, new_traces=others_seen)
     roots = [s for s in servers if s["traceId"] not in requests]
     check("a new trace has no parent and an id of its own", all(not s.get("parentSpanId") for s in roots)
           and len({s["traceId"] for s in roots}) == len(roots))
-    check_tree(spans, servers, by_id, lost)
+    check_tree(spans, servers, by_id)
     check_details(spans, servers, by_id, begin)
     return by_id, by_route, resources
 
 
-def check_tree(spans, servers, by_id, lost):
+def check_tree(spans, servers, by_id):
     orphans, children = [], defaultdict(list)
     for s in spans:
         if s.get("kind") == SERVER:
@@ -267,13 +265,13 @@ def check_tree(spans, servers, by_id, lost):
             orphans.append(s["spanId"])
         else:
             children[(s["traceId"])].append((s["name"], s.get("kind"), parent["name"]))
-    check("every child span has its parent, in the same trace", len(orphans) <= 3 * lost, few(orphans))
+    check("every child span has its parent, in the same trace", not orphans, few(orphans))
     wrong = []
     for s in servers:
         route = plain(s["attributes"]).get("http.route", "")
         if sorted(children[s["traceId"]]) != sorted(CHILDREN[route]):
             wrong.append(f"{s['name']} {s['traceId']} {children[s['traceId']]}")
-    check("every request has exactly its route's child spans", len(wrong) <= lost, few(wrong))
+    check("every request has exactly its route's child spans", not wrong, few(wrong))
 
 
 def check_details(spans, servers, by_id, begin):
@@ -306,13 +304,8 @@ def check_logs(folder, by_id, by_route, begin, stats):
     logs = list(items(lines(f"{folder}/logs.json"), "resourceLogs", "scopeLogs", "logRecords"))
     resources = [r for r, _ in logs]
     logs = [record for _, record in logs]
-    s = stats["logs"]
-    lost = s["dropped"] + s["failed"]
     want = sum(count * len(LOGS[route]) for route, count in by_route.items())
-    same("logs: those recorded, and those arrived plus those the stats call lost", want=want, recorded=s["recorded"],
-         arrived_plus_lost=len(logs) + lost)
-    same("logs: exported by the stats and arrived", exported=s["exported"], arrived=len(logs))
-    spans_lost = stats["spans"]["dropped"] + stats["spans"]["failed"]
+    check_none_lost("logs", want, len(logs), stats)
     strays, wrong = [], []
     for record in logs:
         span = by_id.get(record.get("spanId", ""))
@@ -320,13 +313,13 @@ def check_logs(folder, by_id, by_route, begin, stats):
             strays.append(record.get("body"))
         elif record["body"].get("stringValue") not in LOGS[plain(span["attributes"]).get("http.route", "")]:
             wrong.append(f"{record['body']} in {span['name']}")
-    check(f"each of {len(logs)} logs carries the ids of a span that arrived", len(strays) <= spans_lost, few(strays))
+    check(f"each of {len(logs)} logs carries the ids of a span that arrived", not strays, few(strays))
     check("each log is in the span it was written in", not wrong, few(wrong))
     want = {"cart has 3 items": 5, "order placed": 9, "no such page": 13, "charge card: no answer after 1000 us": 17}
     check("severities arrive", all(want.get(r["body"].get("stringValue")) == r.get("severityNumber") for r in logs))
     placed = [plain(r.get("attributes")).get("order.id") for r in logs if r["body"].get("stringValue") == "order placed"]
     check("the attributes of a log arrive: every order number once", len(set(placed)) == len(placed) and None not in placed
-          and (lost or set(placed) == set(range(1, len(placed) + 1))))
+          and set(placed) == set(range(1, by_route["/checkout"] + 1)))
     now = time.time()
     check("every log has a time within this job", all(begin * 1e9 <= int(r["timeUnixNano"]) <= now * 1e9 for r in logs))
     return resources
@@ -343,7 +336,36 @@ def check_resources(resources):
         check(f"{signal}: one resource, with service, SDK and instance", good, few(kinds) or "none")
 
 
-def compare(folder, nonce, heads, others, begin):
+def check_wire(folder, protocol, spans):
+    """HTTP as it went over the wire: each request well formed, few of them, over few connections."""
+    seen = lines(f"{folder}/wire.json")
+    requests = [r for r in seen if "first" in r]
+    same("wire: no connection broke", broken=len(seen) - len(requests), want=0)
+    wrong = [r["first"] for r in requests if not re.fullmatch(r"POST /v1/(traces|metrics|logs) HTTP/1\.1", r["first"])]
+    check(f"wire: each of {len(requests)} requests is a POST of HTTP/1.1 to its signal's path", requests and not wrong, few(wrong))
+    wrong = Counter()
+    for r in requests:
+        names = Counter(line.split(":")[0].lower() for line in r["head"])
+        values = dict(line.lower().split(": ", 1) for line in r["head"])
+        kind = {"http/json": "application/json", "http/protobuf": "application/x-protobuf"}[protocol]
+        wrong["a header twice"] += max(names.values()) > 1
+        wrong["Content-Type"] += values.get("content-type") != kind
+        wrong["Content-Length"] += values.get("content-length") != str(r["size"])
+        wrong["Host"] += not re.fullmatch(r"127\.0\.0\.1:\d+", values.get("host", ""))
+        wrong["User-Agent"] += not re.fullmatch(r"otel-otlp-exporter-c/\S+", values.get("user-agent", ""))
+        wrong["Connection"] += values.get("connection", "keep-alive") != "keep-alive"
+        wrong["status"] += r["status"] != 200
+    check("wire: Content-Type without charset, one User-Agent, Host, Content-Length, no header twice, answered 200",
+          not +wrong, dict(+wrong))
+    connections = len({r["connection"] for r in requests})
+    # Up to eight requests of spans and of logs are on the way at a time, and one of metrics: each has a connection, and keeps it.
+    check(f"wire: the connections are kept ({connections} for {len(requests)} requests)",
+          connections <= 8 + 8 + 1 and len(requests) >= 2 * connections)
+    traces = sum("/v1/traces" in r["first"] for r in requests)
+    check(f"wire: spans travel in batches ({spans} in {traces} requests)", traces <= spans / 100 + 20)
+
+
+def compare(folder, nonce, heads, others, begin, protocol):
     client = read_client(folder)
     stats, served = read_server(folder)
     total = client["sent"] + heads + others
@@ -359,6 +381,7 @@ def compare(folder, nonce, heads, others, begin):
     by_id, by_route, span_resources = check_spans(folder, total, requests, heads, others, begin, stats)
     log_resources = check_logs(folder, by_id, by_route, begin, stats)
     metrics = check_metrics(folder, total, by_route)
+    check_wire(folder, protocol, len(by_id))
     check_resources({"spans": span_resources, "logs": log_resources, "metrics": [r for r, _ in metrics]})
 
 
@@ -366,5 +389,5 @@ if __name__ == "__main__":
     if sys.argv[1] == "ask":
         ask(sys.argv[2], int(sys.argv[3]), sys.argv[4])
     else:
-        compare(sys.argv[2], sys.argv[3], int(sys.argv[4]), int(sys.argv[5]), int(sys.argv[6]))
+        compare(sys.argv[2], sys.argv[3], int(sys.argv[4]), int(sys.argv[5]), int(sys.argv[6]), sys.argv[7])
     sys.exit(1 if failures else 0)

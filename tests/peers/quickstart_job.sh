@@ -5,14 +5,12 @@
 # in the Collector, all from one service with a name.
 . "$(dirname "$0")/lib.sh"
 start
-need "quickstart job" go promtool curl jq timeout python3 "${CC:-gcc}"
+need "quickstart job" promtool curl jq timeout python3 "${CC:-gcc}"
 [ -f "$root/examples/quickstart.c" ] || { skip "quickstart job: there is no examples/quickstart.c"; finish; }
 
 compile quickstart -I"$root"
-build_collector
-set -- $(ports 2)
-otlp_port=$1 metrics_port=$2
-start_collector "$otlp_port"
+start_receiver
+metrics_port=$(ports 1)
 
 run 60 "$work/quickstart.log" env OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:$otlp_port" \
     OTEL_EXPORTER_PROMETHEUS_HOST=127.0.0.1 OTEL_EXPORTER_PROMETHEUS_PORT="$metrics_port" "$work/quickstart"
@@ -25,7 +23,7 @@ forget "$quickstart_pid"
 code=$?
 if [ "$code" = 0 ]; then pass "quickstart ended with exit code 0"
 else tail -20 "$work/quickstart.log"; fail "quickstart ended with exit code $code"; fi
-stop "$collector_pid" || fail "the Collector ended with exit code $?"
+stop_receiver
 
 touch "$work/scrape.prom"
 if promtool check metrics <"$work/scrape.prom" >"$work/promtool.log" 2>&1; then pass "promtool has nothing to say"

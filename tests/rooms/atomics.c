@@ -1,4 +1,4 @@
-/* Room test of R02 >>atomics: every operation against a plain model, then what threads rely on: no lost add, one
+/* Room test of >>atomics: every operation against a plain model, then what threads rely on: no lost add, one
    winner of a cas, and publication by release and acquire. Also built with -DTEL_FORCE_LOCKED_ATOMICS. */
 #define TELEMETRY_IMPLEMENTATION
 #include "telemetry.h"

@@ -1,4 +1,4 @@
-/* Room test of R09 >>attrs: canonical order, duplicates and limits, a hash that does not know the order, equality for
+/* Room test of >>attrs: canonical order, duplicates and limits, a hash that does not know the order, equality for
    every length, packing round trip with exact bounds, and the table of scopes alone and with threads. */
 #define TELEMETRY_IMPLEMENTATION
 #include "telemetry.h"
@@ -151,16 +151,18 @@ static void test_copy(void) {
     free(text);
 }
 
-#define SCOPES 300
+#define SCOPES 4200
+#define SCOPE_MOST (TEL__SCOPE_CHUNK * TEL__SCOPE_CHUNKS)
+static tel__diag scope_diag;
 static tel_scope many[SCOPES];
-static tel__attr_scopes scopes;
+static tel__scopes scopes;
 static tel__atomic_u32 scope_wrong, scope_seen[SCOPES];
 static void find_scopes(void* arg) {
     uint32_t i;
     (void)arg;
     for (i = 0; i < SCOPES; i++) {
-        uint32_t at = tel__attr_scope_find(&scopes, &many[i]), before = tel__atomic_swap_u32(&scope_seen[i], at + 1);
-        if ((before && before != at + 1) || (at && strcmp(tel__attr_scope_view(&scopes, at)->name.data, many[i].name) != 0)) { tel__atomic_add_u32(&scope_wrong, 1); }
+        uint32_t at = tel__scope_find(&scopes, &many[i]), before = tel__atomic_swap_u32(&scope_seen[i], at + 1);
+        if ((before && before != at + 1) || (at && strcmp(tel__scope_view(&scopes, at)->name.data, many[i].name) != 0)) { tel__atomic_add_u32(&scope_wrong, 1); }
     }
 }
 static void test_scopes(void) {
@@ -169,11 +171,12 @@ static void test_scopes(void) {
     tel__thread_handle h[4];
     tel_attr a = tel_str("a", "b");
     uint32_t i, program = 0;
-    tel__memory_init(&m, NULL, 1 << 20);
-    tel__attr_scopes_init(&scopes, &m);
-    CHECK_INT(tel__attr_scope_find(&scopes, NULL), 0);
-    CHECK_STR(tel__attr_scope_view(&scopes, 0)->name.data, "");
-    CHECK(tel__attr_scope_view(&scopes, 77) == tel__attr_scope_view(&scopes, 0));
+    tel__memory_init(&m, NULL, 8 << 20);
+    tel__diag_init(&scope_diag, NULL);
+    tel__scopes_init(&scopes, &m, &scope_diag);
+    CHECK_INT(tel__scope_find(&scopes, NULL), 0);
+    CHECK_STR(tel__scope_view(&scopes, 0)->name.data, "");
+    CHECK(tel__scope_view(&scopes, 77) == tel__scope_view(&scopes, 0));
     for (i = 0; i < SCOPES; i++) {
         snprintf(names[i], sizeof names[i], "s%u", (unsigned)i);
         memset(&many[i], 0, sizeof many[i]);
@@ -183,11 +186,12 @@ static void test_scopes(void) {
     for (i = 0; i < 4; i++) { CHECK(tel__thread_start(&h[i], find_scopes, NULL)); }
     for (i = 0; i < 4; i++) { tel__thread_join(&h[i]); }
     CHECK_INT(tel__atomic_load_u32(&scope_wrong), 0);
-    CHECK_INT(tel__atomic_load_u32(&scopes.count), TEL__ATTR_SCOPES);
-    for (i = 0; i < SCOPES; i++) { program += tel__attr_scope_find(&scopes, &many[i]) == 0; }
-    CHECK_INT(program, SCOPES - (TEL__ATTR_SCOPES - 1));        /* past the limit: the program's own */
-    CHECK(tel__attr_scope_view(&scopes, 1)->attrs.count == 1 && tel__attr_scope_view(&scopes, 1)->version.size == 0);
-    tel__attr_scopes_free(&scopes);
+    CHECK_INT(tel__atomic_load_u32(&scopes.count), SCOPE_MOST);
+    for (i = 0; i < SCOPES; i++) { program += tel__scope_find(&scopes, &many[i]) == 0; }
+    CHECK_INT(program, SCOPES - (SCOPE_MOST - 1));        /* past the limit: the program's own */
+    CHECK(tel__atomic_load_ptr(&scope_diag.noted[TEL__DIAG_SCOPES]) != NULL);
+    CHECK(tel__scope_view(&scopes, 1)->attrs.count == 1 && tel__scope_view(&scopes, 1)->version.size == 0);
+    tel__scopes_free(&scopes);
     CHECK_INT(tel__atomic_load_u64(&m.used), 0);
 }
 
@@ -208,20 +212,69 @@ static void test_equal_scopes(void) {
     s[5].name = "li";
     s[6].name = s[6].version = NULL;
     s[6].attrs = tel__attrs(NULL, 0);
-    tel__memory_init(&m, NULL, 1 << 20);
-    tel__attr_scopes_init(&scopes, &m);
-    first = tel__attr_scope_find(&scopes, &s[0]);
+    tel__memory_init(&m, NULL, 8 << 20);
+    tel__diag_init(&scope_diag, NULL);
+    tel__scopes_init(&scopes, &m, &scope_diag);
+    first = tel__scope_find(&scopes, &s[0]);
     CHECK(first != 0);
-    CHECK_INT(tel__attr_scope_find(&scopes, &s[1]), first);
-    CHECK_INT(tel__attr_scope_find(&scopes, &s[1]), first);
-    for (i = 2; i < 6; i++) { CHECK_INT(tel__attr_scope_find(&scopes, &s[i]), i + 1); }
-    CHECK_INT(tel__attr_scope_find(&scopes, &s[6]), 7);         /* says nothing, but is not the program itself */
-    CHECK_INT(tel__attr_scope_find(&scopes, &s[0]), first);
-    tel__attr_scopes_free(&scopes);
+    CHECK_INT(tel__scope_find(&scopes, &s[1]), first);
+    CHECK_INT(tel__scope_find(&scopes, &s[1]), first);
+    for (i = 2; i < 6; i++) { CHECK_INT(tel__scope_find(&scopes, &s[i]), i + 1); }
+    CHECK_INT(tel__scope_find(&scopes, &s[6]), 7);         /* says nothing, but is not the program itself */
+    CHECK_INT(tel__scope_find(&scopes, &s[0]), first);
+    tel__scopes_free(&scopes);
+    CHECK_INT(tel__atomic_load_u64(&m.used), 0);
+}
+
+/* Patterns, and which of several counts. */
+static void test_levels(void) {
+    static const struct { const char* pattern; const char* text; bool like; } cases[] = {
+        { "", "", true }, { "", "a", false }, { "*", "", true }, { "*", "abc", true }, { "a*", "abc", true }, { "a*", "ba", false },
+        { "*c", "abc", true }, { "*c", "abcd", false }, { "a?c", "abc", true }, { "a?c", "ac", false }, { "*b*b*", "abcb", true },
+        { "*b*b*", "abc", false }, { "**", "x", true }, { "?", "", false }, { "a*b?d", "axxbbcd", true }, { "net.*", "net.http", true },
+    };
+    static tel_scope http = { "net.http", NULL, NULL, { NULL, 0 } }, dns = { "net.dns", NULL, NULL, { NULL, 0 } };
+    char pattern[80];
+    tel__memory m;
+    size_t i;
+    for (i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        CHECK(tel__text_like(cases[i].pattern, tel__text_of(cases[i].text)) == cases[i].like);
+    }
+    tel__memory_init(&m, NULL, 1 << 20);
+    tel__diag_init(&scope_diag, NULL);
+    tel__scopes_init(&scopes, &m, &scope_diag);
+#define RECORDS(scope, sev) tel__scope_records(tel__scope_of(&scopes, scope), (tel_severity)(sev))
+    CHECK(RECORDS(NULL, 0) && RECORDS(NULL, 1) && RECORDS(&http, 1));
+    CHECK_INT(tel__scope_level(&scopes, "net.*", TEL_WARN), TEL_OK);
+    CHECK(RECORDS(NULL, 1) && !RECORDS(&http, 12) && RECORDS(&http, 13) && RECORDS(&http, 24) && RECORDS(&http, 0));
+    CHECK(!RECORDS(&dns, 12) && RECORDS(&dns, 13));     /* seen after the rule was given */
+    CHECK_INT(tel__scope_level(&scopes, "*dns", TEL_DEBUG), TEL_OK);
+    CHECK(RECORDS(&dns, 5) && !RECORDS(&dns, 4) && !RECORDS(&http, 12));
+    CHECK_INT(tel__scope_level(&scopes, "net.*", TEL_FATAL), TEL_OK);   /* given again: now the last one */
+    CHECK(!RECORDS(&dns, 20) && RECORDS(&dns, 21));
+    CHECK_INT(tel__scope_level(&scopes, "", TEL_ERROR), TEL_OK);
+    CHECK(!RECORDS(NULL, 16) && RECORDS(NULL, 17) && !RECORDS(&http, 17));
+    tel__scope_wanted(&scopes, false);
+    CHECK(!RECORDS(NULL, 24) && !RECORDS(NULL, 0) && !RECORDS(&http, 99));
+    tel__scope_wanted(&scopes, true);
+    CHECK(RECORDS(NULL, 17) && RECORDS(&http, 21));
+    CHECK_INT(tel__scope_level(&scopes, "*", TEL_TRACE), TEL_OK);
+    CHECK(RECORDS(NULL, 1) && RECORDS(&http, 1) && RECORDS(&dns, 1) && scopes.rule_count == 1);
+    for (i = 0; i < 31; i++) {
+        snprintf(pattern, sizeof pattern, "p%u", (unsigned)i);
+        CHECK_INT(tel__scope_level(&scopes, pattern, TEL_INFO), TEL_OK);
+    }
+    CHECK_INT(tel__scope_level(&scopes, "one more", TEL_INFO), TEL_ERR_LIMIT);
+    CHECK_INT(tel__scope_level(&scopes, "p7", TEL_INFO), TEL_OK);
+    memset(pattern, 'x', sizeof pattern);
+    pattern[64] = 0;
+    CHECK_INT(tel__scope_level(&scopes, pattern, TEL_INFO), TEL_ERR_LIMIT);
+    tel__scopes_free(&scopes);
     CHECK_INT(tel__atomic_load_u64(&m.used), 0);
 }
 
 int main(void) {
+    test_levels();
     test_canonical();
     test_limits();
     test_hash();

@@ -1,8 +1,9 @@
-/* Room test of R04 >>clock: the test clock and jumps of it, the tick mode with its rate and anchor, the system mode,
+/* Room test of >>clock: the test clock and jumps of it, the tick mode with its rate and anchor, the system mode,
    order kept by every conversion, and deadlines. Also built with -DTEL_FORCE_NO_TICKS. */
 #define TELEMETRY_IMPLEMENTATION
 #include "telemetry.h"
 #include "../check.h"
+#include <pthread.h>
 
 #define SECOND 1000000000u
 #define NOON   ((uint64_t)1700000000 * SECOND)
@@ -165,7 +166,62 @@ static void test_deadlines(void) {
     CHECK(tel__clock_left_ms(UINT64_MAX - 1) == UINT32_MAX - 1);    /* long, but not for ever */
 }
 
+/* A thread that is not under the stage never sees half of a new anchor: here every pair tells the same time. */
+static uint64_t still(void* user_data) { (void)user_data; return 5; }
+static bool renewed;
+static void* renew(void* arg) {
+    tel__clock* c = (tel__clock*)arg;
+    uint64_t i;
+    for (i = 1; i < 200000; i++) {
+        c->anchor_ticks = i % 3 * 1000000000u;
+        c->anchor_unix = c->anchor_ticks + 1000;
+        tel__clock_show(c);
+    }
+    __atomic_store_n(&renewed, true, __ATOMIC_RELAXED);
+    return NULL;
+}
+static void test_shown(void) {
+    static tel__clock c;
+    pthread_t t;
+    tel__clock_init(&c, still, NULL);
+    CHECK_INT(tel__clock_unix_now(&c), 5);
+    c.anchor_unix = 1005;                               /* at ticks of 5 */
+    tel__clock_show(&c);
+    CHECK_INT(pthread_create(&t, NULL, renew, &c), 0);
+    while (!__atomic_load_n(&renewed, __ATOMIC_RELAXED)) {
+        uint64_t now = tel__clock_unix_now(&c);
+        if (now != 1005 && now != 5) { CHECK_INT(now, 1005); }          /* 5: by the test clock itself */
+    }
+    pthread_join(t, NULL);
+    CHECK_INT(tel__clock_unix_now(&c), 1005);
+}
+
+/* The wall clock is set: what was recorded before the sync that notices it keeps its time, and what comes later has the new one.
+   The anchor of one hour ago stands for it. */
+static void test_step(bool ticks) {
+    const uint64_t hour = (uint64_t)3600 * 1000000000u;
+    tel__clock c, before;
+    uint64_t at, then, now;
+    memset(&c, 0, sizeof c);
+    tel__clock_init(&c, NULL, NULL);
+    if (!ticks) { c.mode = TEL__CLOCK_SYSTEM; tel__atomic_store_u64(&c.rate, tel__atomic_bits(1.0)); c.anchor_unix = 0; tel__clock_sync(&c); }
+    CHECK_INT(c.stepped, 0);
+    tel__clock_sync(&c);
+    CHECK_INT(c.stepped, 0);                                /* no step, no notice */
+    c.anchor_unix -= hour;
+    at = tel__clock_ticks(&c);
+    then = tel__clock_unix_at(&c, at);
+    tel__clock_sync(&c);
+    CHECK(at < c.stepped);
+    before = tel__clock_before(&c);
+    now = tel__clock_unix_at(&before, at);
+    CHECK(now + 1000000u > then && now < then + 1000000u);
+    CHECK(tel__clock_unix_at(&c, c.stepped) > then + hour - 1000000u);
+}
+
 int main(void) {
+    test_step(true);
+    test_step(false);
     test_test_clock();
     test_jumps();
     test_order();
@@ -181,5 +237,6 @@ int main(void) {
         CHECK(c.mode == TEL__CLOCK_SYSTEM && tel__clock_rate(&c) == 1.0);
     }
 #endif
+    test_shown();
     return check_done();
 }

@@ -1,4 +1,4 @@
-/* Room test of R20 >>config: every parse rule of the environment, precedence, the resource, the OTLP and
+/* Room test of >>config: every parse rule of the environment, precedence, the resource, the OTLP and
    Prometheus settings. Sets and unsets environment variables of its own process. */
 #define TELEMETRY_IMPLEMENTATION
 #include "telemetry.h"
@@ -35,22 +35,24 @@ static const char* const otlp_signals[] = { "", "METRICS_", "TRACES_", "LOGS_" }
 /* A clean slate: no variable set, nothing said. */
 static void reset(void) {
     size_t i, k;
-    for (i = 0; i < sizeof all_vars / sizeof all_vars[0]; i++) { unsetenv(all_vars[i]); }
-    for (i = 0; i < 4; i++) {
-        for (k = 0; k < 5; k++) {
-            char name[64];
-            snprintf(name, sizeof name, "OTEL_EXPORTER_OTLP_%s%s", otlp_signals[i], otlp_settings[k]);
+    for (i = 0; i < sizeof tel__config_settings / sizeof tel__config_settings[0]; i++) {
+        const char* variable = tel__config_settings[i].variable;
+        const char* gap = strchr(variable, '%');
+        if (!gap) { unsetenv(variable); }
+        for (k = 0; gap && k < 4; k++) {
+            char name[80];
+            snprintf(name, sizeof name, "%.*s%s%s", (int)(gap - variable), variable, otlp_signals[k], gap + 1);
             unsetenv(name);
         }
     }
     said[0] = '\0';
     said_count = 0;
     {
-        tel_diag user;
-        user.func = hear;
+        tel_diag user = { NULL, NULL, NULL };
+        user.report_fn = hear;
         user.user_data = NULL;
         tel__diag_init(&diag, &user);
-        diag.max_level = TEL__DIAG_DEBUG;
+        tel__atomic_store_u32(&diag.max_level, TEL__DIAG_DEBUG);
     }
 }
 
@@ -76,7 +78,10 @@ static tel_desc zero_desc(void) {
     return d;
 }
 
-static tel_result resolve(const tel_desc* d, tel__config* c) { return tel__config_resolve(d, &memory, &diag, c); }
+static tel_result resolve(const tel_desc* d, tel__config* c) {
+    tel__config_source s = { d->ignore_env, &diag, NULL, false };
+    return tel__config_resolve(d, &memory, &s, c);
+}
 
 static void give_back(tel__config* c) {
     tel__config_free(c, &memory);
@@ -89,8 +94,8 @@ static const char* attr_of(const tel__config* c, const char* key) {
     static unsigned turn;
     char* out = text[turn++ % 4];
     size_t i;
-    for (i = 0; i < c->resource.count; i++) {
-        const tel_attr* a = &c->resource.items[i];
+    for (i = 0; i < c->resource.attrs.count; i++) {
+        const tel_attr* a = &c->resource.attrs.items[i];
         if (strcmp(a->key, key) != 0) { continue; }
         if (a->type == TEL_TYPE_INT) { snprintf(out, 2048, "int %lld", (long long)a->as.i); return out; }
         if (a->type == TEL_TYPE_BOOL) { return a->as.b ? "bool true" : "bool false"; }
@@ -103,7 +108,7 @@ static const char* attr_of(const tel__config* c, const char* key) {
 
 static size_t count_of(const tel__config* c, const char* key) {
     size_t i, n = 0;
-    for (i = 0; i < c->resource.count; i++) { n += strcmp(c->resource.items[i].key, key) == 0; }
+    for (i = 0; i < c->resource.attrs.count; i++) { n += strcmp(c->resource.attrs.items[i].key, key) == 0; }
     return n;
 }
 
@@ -127,7 +132,7 @@ static void test_defaults(void) {
     CHECK_INT(c.limits[1].batch, 512);
     CHECK_INT(c.metric_interval_ms, 60000);
     CHECK_INT(c.metric_timeout_ms, 30000);
-    CHECK_INT(c.ring_bytes, 262144);
+    CHECK_INT(c.ring_bytes, 16 << 20);
     CHECK_INT(c.max_threads, 128);
     CHECK_INT(c.max_series, 2000);
     CHECK_INT(c.max_live_spans, 4096);
@@ -157,7 +162,7 @@ static void test_bool(void) {
 
 static void test_numbers(void) {
     static const char* const bad[] = { "-1", "5s", "1.5", "abc", "+", "2147483648", "99999999999999999999", "0x10",
-        "1e3", "1 2", "1,000", " " };
+        "1e3", "1 2", "1,000" };
     tel_desc d = zero_desc();
     tel__config c;
     size_t i;
@@ -224,6 +229,10 @@ static void test_batch_within_queue(void) {
     give_back(&c);
 }
 
+static int log_level(const tel_desc* d) {
+    tel__config_source s = { d->ignore_env, &diag, NULL, false };
+    return (int)tel__config_log_level(&s);
+}
 static void test_log_level(void) {
     static const struct { const char* text; int level, said; } cases[] = {
         { "", 2, 0 }, { "none", 0, 0 }, { "error", 1, 0 }, { "WARN", 2, 0 }, { "Info", 3, 0 }, { "debug", 4, 0 },
@@ -234,7 +243,7 @@ static void test_log_level(void) {
     for (i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         reset();
         set("OTEL_LOG_LEVEL", cases[i].text);
-        CHECK_INT(tel__config_log_level(&d, &diag), cases[i].level);
+        CHECK_INT(log_level(&d), cases[i].level);
         SAID(cases[i].said, cases[i].said ? "OTEL_LOG_LEVEL" : NULL, NULL);
     }
 }
@@ -292,7 +301,7 @@ static void test_ignore_env(void) {
     tel_desc d = zero_desc();
     tel__config c;
     tel__config_otlp otlp;
-    tel__config_prometheus p;
+    tel__endpoint_prometheus p;
     size_t i, k;
     reset();
     for (i = 0; i < sizeof all_vars / sizeof all_vars[0]; i++) { set(all_vars[i], "???"); }
@@ -308,10 +317,10 @@ static void test_ignore_env(void) {
     CHECK_INT(resolve(&d, &c), TEL_OK);
     CHECK(!c.disabled);
     CHECK(strncmp(c.service_name, "unknown_service", 15) == 0);
-    CHECK_INT(tel__config_log_level(&d, &diag), 2);
-    CHECK_INT(tel__config_otlp_resolve(NULL, true, &diag, &otlp), TEL_OK);
+    CHECK_INT(log_level(&d), 2);
+    CHECK_INT(tel__endpoint_otlp_resolve(NULL, true, &diag, &otlp), TEL_OK);
     CHECK_STR(otlp.signals[0].url, "http://localhost:4318/v1/metrics");
-    CHECK_INT(tel__config_prometheus_resolve(NULL, true, &diag, &p), TEL_OK);
+    CHECK_INT(tel__endpoint_prometheus_resolve(NULL, true, &diag, &p), TEL_OK);
     CHECK_STR(p.host, "localhost");
     SILENT();
     give_back(&c);
@@ -322,7 +331,7 @@ static void check_fault(tel_desc d, const char* word, int line) {
     reset();
     check__int(resolve(&d, &c), TEL_ERR_ARGUMENT, __FILE__, line, "refused");
     check_said(1, word, NULL, line);
-    CHECK(c.block == NULL);
+    CHECK(c.resource.block == NULL);
     tel__config_free(&c, &memory);
 }
 
@@ -346,6 +355,7 @@ static void test_faults(void) {
     d = zero_desc(); d.ring_bytes = 5000; check_fault(d, "ring_bytes", __LINE__);
     d = zero_desc(); d.ring_bytes = 2048; check_fault(d, "ring_bytes", __LINE__);
     d = zero_desc(); d.ring_bytes = 128u << 20; check_fault(d, "ring_bytes", __LINE__);
+    d = zero_desc(); d.ring_bytes = 64u << 20; check_fault(d, "memory_limit", __LINE__);
     d = zero_desc(); d.allocator.alloc_fn = no_alloc; check_fault(d, "allocator", __LINE__);
     d = zero_desc(); d.resource.count = 1; check_fault(d, "resource", __LINE__);
     d = zero_desc(); d.resource.count = 1025; check_fault(d, "resource", __LINE__);
@@ -361,8 +371,18 @@ static void test_faults(void) {
     d.sinks = many;
     d.sink_count = 16;
     d.ring_bytes = 64u << 20;
+    d.memory_limit = 128u << 20;
     CHECK_INT(resolve(&d, &c), TEL_OK);
     SILENT();
+    give_back(&c);
+    d.ring_bytes = 0;                                   /* a quarter of the limit, in powers of two */
+    d.memory_limit = 3u << 20;
+    CHECK_INT(resolve(&d, &c), TEL_OK);
+    CHECK_INT(c.ring_bytes, 512 << 10);
+    give_back(&c);
+    d.memory_limit = 4096;
+    CHECK_INT(resolve(&d, &c), TEL_OK);
+    CHECK_INT(c.ring_bytes, 4096);
     give_back(&c);
     memory.limit = 100;
     CHECK_INT(resolve(&d, &c), TEL_ERR_MEMORY);
@@ -409,18 +429,18 @@ static void test_sampler(void) {
 static void test_threshold(void) {
     tel_desc d = zero_desc();
     tel__config c;
-    CHECK(tel__config_threshold(1) == 0);
-    CHECK(tel__config_threshold(0) == (uint64_t)1 << 56);
-    CHECK(tel__config_threshold(0.5) == 0x80000000000000u);
-    CHECK(tel__config_threshold(0.25) == 0xc0000000000000u);
-    CHECK(tel__config_threshold(0.1) == 0xe6666666666666u);
-    CHECK(tel__config_threshold(0.01) >> 36 == 0xfd70a);
-    CHECK(tel__config_threshold(1.0 / 72057594037927936.0) == 0xffffffffffffffu);
+    CHECK(tel__sampling_threshold(1) == 0);
+    CHECK(tel__sampling_threshold(0) == (uint64_t)1 << 56);
+    CHECK(tel__sampling_threshold(0.5) == 0x80000000000000u);
+    CHECK(tel__sampling_threshold(0.25) == 0xc0000000000000u);
+    CHECK(tel__sampling_threshold(0.1) == 0xe6666666666666u);
+    CHECK(tel__sampling_threshold(0.01) >> 36 == 0xfd70a);
+    CHECK(tel__sampling_threshold(1.0 / 72057594037927936.0) == 0xffffffffffffffu);
     reset();
     d.sample_ratio = TEL_NEVER;
     set("OTEL_TRACES_SAMPLER", "always_on");
     CHECK_INT(resolve(&d, &c), TEL_OK);
-    CHECK(c.threshold == TEL__CONFIG_NEVER && c.sample_ratio == 0 && c.parent_based);
+    CHECK(c.threshold == TEL__SAMPLING_NEVER && c.sample_ratio == 0 && c.parent_based);
     give_back(&c);
 }
 
@@ -455,15 +475,15 @@ static void test_detected(void) {
     CHECK(strcmp(attr_of(&c, "os.type"), "(none)") != 0);
     CHECK(strcmp(attr_of(&c, "os.version"), "(none)") != 0);
     CHECK(strcmp(attr_of(&c, "os.description"), "(none)") != 0);
-    for (i = 0; i < c.resource.count; i++) {
-        CHECK_INT(count_of(&c, c.resource.items[i].key), 1);
-        CHECK_INT(c.resource.items[i].tel__key_size, strlen(c.resource.items[i].key));
+    for (i = 0; i < c.resource.attrs.count; i++) {
+        CHECK_INT(count_of(&c, c.resource.attrs.items[i].key), 1);
+        CHECK_INT(c.resource.attrs.items[i].tel__key_size, strlen(c.resource.attrs.items[i].key));
     }
     snprintf(before, sizeof before, "%s", attr_of(&c, "service.instance.id"));
     CHECK_INT(strlen(before), 36);
     CHECK(before[8] == '-' && before[13] == '-' && before[18] == '-' && before[23] == '-');
     CHECK(before[14] == '4' && strchr("89ab", before[19]) != NULL);
-    tel__config_refork(&c);
+    tel__resource_refork(&c.resource);
     CHECK(strcmp(before, attr_of(&c, "service.instance.id")) != 0);
     CHECK_INT(strlen(attr_of(&c, "service.instance.id")), 36);
     CHECK_STR(attr_of(&c, "process.pid"), pid);
@@ -482,7 +502,7 @@ static void test_layers(void) {
     CHECK_STR(attr_of(&c, "host.name"), "mine");
     CHECK_STR(attr_of(&c, "a"), "list");
     CHECK_STR(attr_of(&c, "process.pid"), "x");
-    tel__config_refork(&c);
+    tel__resource_refork(&c.resource);
     CHECK_STR(attr_of(&c, "service.instance.id"), "i-7");           /* the user's own id stays */
     CHECK_STR(attr_of(&c, "process.pid"), "x");
     give_back(&c);
@@ -507,7 +527,7 @@ static void test_layers(void) {
     CHECK_STR(attr_of(&c, "b"), "list");
     CHECK_STR(attr_of(&c, "n"), "int -5");
     CHECK_STR(attr_of(&c, "cut"), "abc");
-    tel__config_refork(&c);
+    tel__resource_refork(&c.resource);
     CHECK_STR(attr_of(&c, "n"), "int -5");
     CHECK_INT(count_of(&c, ""), 0);
     give_back(&c);
@@ -535,7 +555,7 @@ static void test_fork(void) {
         char want[32], before[64];
         snprintf(want, sizeof want, "int %lld", (long long)getpid());
         snprintf(before, sizeof before, "%s", attr_of(&c, "service.instance.id"));
-        tel__config_refork(&c);
+        tel__resource_refork(&c.resource);
         _exit(strcmp(attr_of(&c, "process.pid"), want) != 0 || strcmp(attr_of(&c, "service.instance.id"), before) == 0);
     }
     CHECK(child > 0 && waitpid(child, &status, 0) == child);
@@ -622,7 +642,7 @@ static void test_resource_room(void) {
     set("OTEL_SERVICE_NAME", value);
     CHECK_INT(resolve(&d, &c), TEL_OK);
     SILENT();
-    CHECK(c.text_at <= c.block_size);
+    CHECK(c.resource.text_at <= c.resource.block_size);
     CHECK_STR(c.service_name, name);
     CHECK_STR(c.service_version, version);
     CHECK_STR(attr_of(&c, "key.number.98"), "");
@@ -678,7 +698,7 @@ static void check_urls(const char* metrics, const char* traces, const char* logs
 #define URLS(m, t, l) check_urls((m), (t), (l), __LINE__)
 
 static void resolve_otlp(const tel_otlp_desc* d) {
-    CHECK_INT(tel__config_otlp_resolve(d, false, &diag, &otlp), TEL_OK);
+    CHECK_INT(tel__endpoint_otlp_resolve(d, false, &diag, &otlp), TEL_OK);
 }
 
 static void test_urls(void) {
@@ -725,12 +745,12 @@ static void test_urls(void) {
         set("OTEL_EXPORTER_OTLP_ENDPOINT", bad[i]);
         set("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", "http://logs:2/x");
         resolve_otlp(NULL);
-        URLS("http://localhost:4318/v1/metrics", "http://localhost:4318/v1/traces", "http://logs:2/x");
+        URLS("", "", "http://logs:2/x");            /* off: the headers must not go anywhere else */
         SAID(1, "OTEL_EXPORTER_OTLP_ENDPOINT", NULL);
         reset();
         memset(&d, 0, sizeof d);
         d.endpoint = bad[i];
-        CHECK_INT(tel__config_otlp_resolve(&d, false, &diag, &otlp), TEL_ERR_ARGUMENT);
+        CHECK_INT(tel__endpoint_otlp_resolve(&d, false, &diag, &otlp), TEL_ERR_ARGUMENT);
         SAID(1, "tel_otlp_desc.endpoint", NULL);
     }
     reset();
@@ -741,8 +761,99 @@ static void test_urls(void) {
     reset();
     set("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "nonsense");
     resolve_otlp(NULL);
-    URLS("http://localhost:4318/v1/metrics", "http://localhost:4318/v1/traces", "http://localhost:4318/v1/logs");
+    URLS("", "http://localhost:4318/v1/traces", "http://localhost:4318/v1/logs");
     SAID(1, "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "nonsense");
+}
+
+/* The whole URL in code, as a configuration file has it. */
+static void test_exact_url(void) {
+    tel_otlp_desc d;
+    memset(&d, 0, sizeof d);
+    reset();
+    d.endpoint = "http://collector:4318/own/path";
+    resolve_otlp(&d);
+    URLS("http://collector:4318/own/path/v1/metrics", "http://collector:4318/own/path/v1/traces", "http://collector:4318/own/path/v1/logs");
+    d.exact_url = true;
+    resolve_otlp(&d);
+    URLS("http://collector:4318/own/path", "http://collector:4318/own/path", "http://collector:4318/own/path");
+}
+
+/* ---- which exporters, and what is set in vain ---- */
+
+static void check_exporters(const char* variable, const char* list, size_t signal, const char* want, bool off, int count, int line) {
+    tel_desc d = zero_desc();
+    tel__config c;
+    reset();
+    set(variable, list);
+    CHECK_INT(resolve(&d, &c), TEL_OK);
+    check__str(c.exporters[signal], want, __FILE__, line, list);
+    check__int(c.off[signal], off, __FILE__, line, list);
+    check__str(c.exporters[(signal + 1) % 3], "otlp", __FILE__, line, "another signal");
+    check__int(c.off[(signal + 1) % 3], 0, __FILE__, line, "another signal");
+    check_said(count, count ? variable : NULL, NULL, line);
+    give_back(&c);
+}
+#define EXPORTERS(variable, signal, list, want, off, count) check_exporters((variable), (list), (signal), (want), (off), (count), __LINE__)
+
+/* Which types there are is the matter of tests/api/sink_types.c. */
+static void test_exporters(void) {
+    char list[300];
+    EXPORTERS("OTEL_TRACES_EXPORTER", 1, "", "otlp", false, 0);
+    EXPORTERS("OTEL_TRACES_EXPORTER", 1, "none", "none", true, 0);
+    EXPORTERS("OTEL_TRACES_EXPORTER", 1, "None", "None", true, 0);
+    EXPORTERS("OTEL_TRACES_EXPORTER", 1, " none , ", " none , ", true, 0);
+    EXPORTERS("OTEL_TRACES_EXPORTER", 1, "none,otlp", "none,otlp", false, 0);
+    EXPORTERS("OTEL_TRACES_EXPORTER", 1, ",,", ",,", false, 0);
+    EXPORTERS("OTEL_LOGS_EXPORTER", 2, "none", "none", true, 0);
+    EXPORTERS("OTEL_METRICS_EXPORTER", 0, "prometheus,otlp", "prometheus,otlp", false, 0);
+    memset(list, 'x', sizeof list - 1);
+    list[sizeof list - 1] = 0;
+    EXPORTERS("OTEL_METRICS_EXPORTER", 0, list, "otlp", false, 1);
+}
+
+/* Every known variable without effect is named, all of them in one diagnostic; what has an effect is not. */
+static void test_in_vain(void) {
+    tel_desc d = zero_desc();
+    tel__config c;
+    size_t i, k, rows = sizeof tel__config_settings / sizeof tel__config_settings[0];
+    reset();
+    set("OTEL_ENTITIES", "service{a=b}");
+    set("OTEL_EXPORTER_OTLP_INSECURE", "true");
+    set("OTEL_EXPORTER_OTLP_TRACES_INSECURE", "true");
+    set("OTEL_SERVICE_NAME", "mine");
+    CHECK_INT(resolve(&d, &c), TEL_OK);
+    SAID(1, "OTEL_ENTITIES", "OTEL_EXPORTER_OTLP_INSECURE, OTEL_EXPORTER_OTLP_TRACES_INSECURE");
+    CHECK(!strstr(said, "OTEL_SERVICE_NAME"));
+    give_back(&c);
+    for (i = 0; i < rows; i++) {
+        const tel__config_setting* row = &tel__config_settings[i];
+        for (k = 0; k < i; k++) { CHECK(!row->variable[0] || strcmp(row->variable, tel__config_settings[k].variable) != 0); }
+        if (row->type != TEL__CONFIG_VAIN || !row->variable[0] || strchr(row->variable, '%')) { continue; }
+        reset();
+        set(row->variable, "x");
+        CHECK_INT(resolve(&d, &c), TEL_OK);
+        SAID(1, row->variable, NULL);
+        give_back(&c);
+    }
+    reset();
+    set("OTEL_CONFIG_FILE", "x");
+    d.ignore_env = true;
+    CHECK_INT(resolve(&d, &c), TEL_OK);
+    SILENT();
+    give_back(&c);
+}
+
+static void test_blank(void) {
+    tel_desc d = zero_desc();
+    tel__config c;
+    reset();
+    set("OTEL_SERVICE_NAME", " \n");
+    set("OTEL_BSP_SCHEDULE_DELAY", "  ");
+    CHECK_INT(resolve(&d, &c), TEL_OK);
+    CHECK(strncmp(c.service_name, "unknown_service", 15) == 0);
+    CHECK_INT(c.limits[0].delay_ms, 5000);
+    SILENT();
+    give_back(&c);
 }
 
 static void test_code_endpoint(void) {
@@ -761,7 +872,7 @@ static void test_code_endpoint(void) {
     URLS("http://localhost:4318/v1/metrics", "http://other/", "http://localhost:4318/v1/logs");
 }
 
-/* The longest URL that R18 takes still fits with its signal's path. */
+/* The longest URL that room net takes still fits with its signal's path. */
 static void test_long_url(void) {
     static char text[2000];
     size_t i;
@@ -781,7 +892,7 @@ static void test_long_url(void) {
 static void check_headers(const char* list, const char* want, int count, const char* word, int line) {
     reset();
     set("OTEL_EXPORTER_OTLP_HEADERS", list);
-    CHECK_INT(tel__config_otlp_resolve(NULL, false, &diag, &otlp), TEL_OK);
+    CHECK_INT(tel__endpoint_otlp_resolve(NULL, false, &diag, &otlp), TEL_OK);
     check__str(otlp.signals[TRACES].headers, want, __FILE__, line, list);
     check__str(otlp.signals[LOGS].headers, want, __FILE__, line, list);
     check_said(count, word, NULL, line);
@@ -925,7 +1036,7 @@ static void test_compression(void) {
     CHECK_INT(otlp.signals[LOGS].gzip, TEL__ZLIB);
     reset();
     d.compression = "brotli";
-    CHECK_INT(tel__config_otlp_resolve(&d, false, &diag, &otlp), TEL_ERR_ARGUMENT);
+    CHECK_INT(tel__endpoint_otlp_resolve(&d, false, &diag, &otlp), TEL_ERR_ARGUMENT);
     SAID(1, "tel_otlp_desc.compression", NULL);
 }
 
@@ -936,9 +1047,12 @@ static void test_protocol(void) {
     set("OTEL_EXPORTER_OTLP_PROTOCOL", "HTTP/JSON");
     resolve_otlp(NULL);
     SILENT();
+    CHECK(!otlp.signals[TRACES].protobuf);
     set("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf");
+    set("OTEL_EXPORTER_OTLP_LOGS_PROTOCOL", "http/json");
     resolve_otlp(NULL);
-    SAID(1, "OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf", "as http/json");
+    SILENT();
+    CHECK(otlp.signals[TRACES].protobuf && otlp.signals[METRICS].protobuf && !otlp.signals[LOGS].protobuf);
     reset();
     set("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "grpc");
     set("OTEL_EXPORTER_OTLP_METRICS_PROTOCOL", "grpc");
@@ -956,61 +1070,61 @@ static void test_protocol(void) {
 
 static void test_prometheus(void) {
     tel_prometheus_desc d;
-    tel__config_prometheus p;
+    tel__endpoint_prometheus p;
     static char host[257];
     reset();
-    CHECK_INT(tel__config_prometheus_resolve(NULL, false, &diag, &p), TEL_OK);
+    CHECK_INT(tel__endpoint_prometheus_resolve(NULL, false, &diag, &p), TEL_OK);
     CHECK_STR(p.host, "localhost");
     CHECK_INT(p.port, 9464);
     set("OTEL_EXPORTER_PROMETHEUS_HOST", " 0.0.0.0 ");
     set("OTEL_EXPORTER_PROMETHEUS_PORT", "8080");
-    CHECK_INT(tel__config_prometheus_resolve(NULL, false, &diag, &p), TEL_OK);
+    CHECK_INT(tel__endpoint_prometheus_resolve(NULL, false, &diag, &p), TEL_OK);
     CHECK_STR(p.host, "0.0.0.0");
     CHECK_INT(p.port, 8080);
     memset(&d, 0, sizeof d);
     d.host = "::1";
     d.port = 1234;
-    CHECK_INT(tel__config_prometheus_resolve(&d, false, &diag, &p), TEL_OK);
+    CHECK_INT(tel__endpoint_prometheus_resolve(&d, false, &diag, &p), TEL_OK);
     CHECK_STR(p.host, "::1");
     CHECK_INT(p.port, 1234);
     d.host = NULL;
     d.port = TEL_ANY_PORT;
-    CHECK_INT(tel__config_prometheus_resolve(&d, false, &diag, &p), TEL_OK);
+    CHECK_INT(tel__endpoint_prometheus_resolve(&d, false, &diag, &p), TEL_OK);
     CHECK_STR(p.host, "0.0.0.0");
     CHECK_INT(p.port, 0);
     SILENT();
     set("OTEL_EXPORTER_PROMETHEUS_PORT", "0");
-    CHECK_INT(tel__config_prometheus_resolve(NULL, false, &diag, &p), TEL_OK);
+    CHECK_INT(tel__endpoint_prometheus_resolve(NULL, false, &diag, &p), TEL_OK);
     CHECK_INT(p.port, 0);
     d.port = 65535;
-    CHECK_INT(tel__config_prometheus_resolve(&d, false, &diag, &p), TEL_OK);
+    CHECK_INT(tel__endpoint_prometheus_resolve(&d, false, &diag, &p), TEL_OK);
     CHECK_INT(p.port, 65535);
     SILENT();
     set("OTEL_EXPORTER_PROMETHEUS_HOST", "bad host\n");
     set("OTEL_EXPORTER_PROMETHEUS_PORT", "65536");
-    CHECK_INT(tel__config_prometheus_resolve(NULL, false, &diag, &p), TEL_OK);
+    CHECK_INT(tel__endpoint_prometheus_resolve(NULL, false, &diag, &p), TEL_OK);
     CHECK_STR(p.host, "localhost");
     CHECK_INT(p.port, 9464);
     SAID(2, "OTEL_EXPORTER_PROMETHEUS_HOST", "OTEL_EXPORTER_PROMETHEUS_PORT=\"65536\"");
     reset();
     d.port = 65536;
-    CHECK_INT(tel__config_prometheus_resolve(&d, false, &diag, &p), TEL_ERR_ARGUMENT);
+    CHECK_INT(tel__endpoint_prometheus_resolve(&d, false, &diag, &p), TEL_ERR_ARGUMENT);
     SAID(1, "tel_prometheus_desc.port", NULL);
     reset();
     d.port = 1;
     d.host = "a b";
-    CHECK_INT(tel__config_prometheus_resolve(&d, false, &diag, &p), TEL_ERR_ARGUMENT);
+    CHECK_INT(tel__endpoint_prometheus_resolve(&d, false, &diag, &p), TEL_ERR_ARGUMENT);
     SAID(1, "tel_prometheus_desc.host", NULL);
     d.host = " b";
-    CHECK_INT(tel__config_prometheus_resolve(&d, false, &diag, &p), TEL_ERR_ARGUMENT);
+    CHECK_INT(tel__endpoint_prometheus_resolve(&d, false, &diag, &p), TEL_ERR_ARGUMENT);
     memset(host, 'h', sizeof host - 1);
     d.host = host;
-    CHECK_INT(tel__config_prometheus_resolve(&d, false, &diag, &p), TEL_ERR_ARGUMENT);
+    CHECK_INT(tel__endpoint_prometheus_resolve(&d, false, &diag, &p), TEL_ERR_ARGUMENT);
     host[255] = '\0';
-    CHECK_INT(tel__config_prometheus_resolve(&d, false, &diag, &p), TEL_OK);
+    CHECK_INT(tel__endpoint_prometheus_resolve(&d, false, &diag, &p), TEL_OK);
     CHECK_STR(p.host, host);
     d.host = "";
-    CHECK_INT(tel__config_prometheus_resolve(&d, false, &diag, &p), TEL_OK);
+    CHECK_INT(tel__endpoint_prometheus_resolve(&d, false, &diag, &p), TEL_OK);
     CHECK_STR(p.host, "localhost");
 }
 
@@ -1021,6 +1135,7 @@ int main(void) {
     test_numbers();
     test_batch_within_queue();
     test_log_level();
+    test_exact_url();
     test_long_values_are_cut();
     test_precedence();
     test_ignore_env();
@@ -1035,6 +1150,9 @@ int main(void) {
     test_resource_room();
     test_resource_limits();
     test_urls();
+    test_exporters();
+    test_in_vain();
+    test_blank();
     test_code_endpoint();
     test_long_url();
     test_headers();

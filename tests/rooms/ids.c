@@ -1,4 +1,4 @@
-/* Room test of R05 >>ids: the generator against its published definition, no zero ids, distinct seeds, all bits used. */
+/* Room test of >>ids: the generator against its published definition, no zero ids, distinct seeds, all bits used. */
 #define TELEMETRY_IMPLEMENTATION
 #include "telemetry.h"
 #include "../check.h"

@@ -1,4 +1,4 @@
-/* Room test of R14 >>logs: every field, severities, printf bodies of every size, attributes and their limits, contexts. */
+/* Room test of >>logs: every field, severities, printf bodies of every size, attributes and their limits, contexts. */
 #define TELEMETRY_IMPLEMENTATION
 #include "telemetry.h"
 #include "../check.h"
@@ -23,15 +23,15 @@ static void start_with(double ratio, uint32_t ring_bytes) {
     tel_desc d;
     memset(&memory, 0, sizeof memory);
     sink = tel_sink_memory(&memory);
-    sink.signal_mask = TEL_SPANS | TEL_LOGS;
+    sink.signal_mask = TEL_SIGNAL_SPANS | TEL_SIGNAL_LOGS;
     memset(&d, 0, sizeof d);
     d.sinks = &sink;
     d.sink_count = 1;
     d.ignore_env = d.no_thread = d.no_self_metrics = true;
     d.sample_ratio = ratio;
     d.ring_bytes = ring_bytes;
-    d.diag.func = hear;
-    d.clock_ns = test_clock;
+    d.diag.report_fn = hear;
+    d.clock_fn = test_clock;
     CHECK_INT(tel_init(&d), TEL_OK);
 }
 static void start(void) { start_with(0, 0); }
@@ -181,12 +181,12 @@ static void test_format(void) {
         CHECK(last()->body.size == (size_t)sizes[i] + 1 && last()->body.data[sizes[i]] == '!');
     }
     dropped = tel_query_stats().dropped[2];
-    tel_logf(TEL_INFO, "%s", x);                                 /* over a quarter of the ring */
+    tel_logf(TEL_INFO, "%s", x);                                 /* larger than a record may be */
     tel_log(TEL_INFO, x, TEL_NOATTRS);
     tel_log(TEL_INFO, "b", TEL_ATTRS(tel_str("x", x)));
     CHECK_INT(tel_query_stats().dropped[2], dropped + 3);
     {   /* the largest that fits, and one eight bytes more */
-        int most = 65536 - (int)sizeof(tel__log_record) - (int)tel__attr_item_size(0, 0) + 6;
+        int most = 65536 - 8 - (int)sizeof(tel__log_record) - (int)tel__attr_item_size(0, 0) + 6;
         tel_logf(TEL_INFO, "%.*s", most, x);
         CHECK_INT(last()->body.size, most);
         tel_logf(TEL_INFO, "%.*s", most + 8, x);
@@ -196,6 +196,71 @@ static void test_format(void) {
     vlog(NULL);                                                  /* nothing is recorded */
     last();
     CHECK_INT(got.log_count, dropped);
+    stop();
+}
+
+static void changing(const char* format, int n) { tel_logf(TEL_INFO, format, n); }
+
+/* One place in the program, many formats and arguments: each record has its own, also when the buffers have changed by the time it
+   is read. */
+static void test_kept(void) {
+    char format[32], argument[32], want[64];
+    int i;
+    start();
+    for (i = 0; i < 20; i++) {
+        snprintf(format, sizeof format, i % 2 ? "%%d of %c" : "%c has %%5d.", 'a' + i);
+        snprintf(argument, sizeof argument, "argument %d", i);
+        changing(format, i);
+        tel_logf(TEL_INFO, i % 3 ? "%s %d" : "(%s, %d)", argument, i);
+        (tel_logf)(TEL_INFO, "%s and %.2f", argument, i / 4.0);
+        memset(format, 'x', sizeof format - 1);
+        memset(argument, 'y', sizeof argument - 1);
+    }
+    last();
+    CHECK_INT(got.log_count, 60);
+    for (i = 0; i < 20; i++) {
+        if (i % 2) { snprintf(want, sizeof want, "%d of %c", i, 'a' + i); }
+        else { snprintf(want, sizeof want, "%c has %5d.", 'a' + i, i); }
+        CHECK(text_is(got.logs[3 * i].body, want));
+        snprintf(want, sizeof want, i % 3 ? "argument %d %d" : "(argument %d, %d)", i, i);
+        CHECK(text_is(got.logs[3 * i + 1].body, want));
+        snprintf(want, sizeof want, "argument %d and %.2f", i, i / 4.0);
+        CHECK(text_is(got.logs[3 * i + 2].body, want));
+    }
+    stop();
+}
+
+/* Arguments are evaluated once, and at once; a statement may be an expression. */
+static void test_evaluated(void) {
+    int n = 1, m = TEL_WARN;
+    start();
+    tel_logf((tel_severity)m++, "%d", n++);
+    CHECK(n == 2 && m == TEL_WARN + 1);
+    if (n) tel_logf(TEL_INFO, "yes"); else tel_logf(TEL_INFO, "no");
+    n == 2 ? tel_logf(TEL_INFO, "%c%c", '2', 0) : (void)0;
+    last();
+    CHECK_INT(got.log_count, 3);
+    CHECK(text_is(got.logs[0].body, "1") && got.logs[0].severity == TEL_WARN);
+    CHECK(text_is(got.logs[1].body, "yes"));
+    CHECK(got.logs[2].body.size == 2 && memcmp(got.logs[2].body.data, "2\0", 3) == 0);
+    stop();
+}
+
+/* A body that was formatted stands with everything else that a record can have; one that is longer than any buffer is whole. */
+static void test_kept_with(void) {
+    static char x[900];
+    tel_log_desc d;
+    memset(x, 'x', sizeof x - 1);
+    start();
+    memset(&d, 0, sizeof d);
+    d.severity = TEL_ERROR;
+    d.event_name = "event";
+    d.attrs = TEL_ATTRS(tel_int("a", 1), tel_str("b", "two"));
+    tel_logf_ex(&d, "%s|%s|%900d|%d", x, x, 5, 6);
+    CHECK_INT(last()->body.size, 2 * 899 + 900 + 4);
+    CHECK(last()->body.data[2 * 900 + 899] == '5' && last()->body.data[2702 - 1] == '6' && !last()->body.data[2702]);
+    CHECK(text_is(last()->event_name, "event") && last()->severity == TEL_ERROR && last()->attrs.count == 2);
+    CHECK(attr(last()->attrs, "a")->as.i == 1 && text_is(attr(last()->attrs, "b")->as.s, "two"));
     stop();
 }
 
@@ -257,12 +322,12 @@ static void test_terminated(void) {
     memset(&sink, 0, sizeof sink);
     memset(&d, 0, sizeof d);
     sink.export_fn = look;
-    sink.signal_mask = TEL_LOGS;
+    sink.signal_mask = TEL_SIGNAL_LOGS;
     sink.user_data = &seen;
     d.sinks = &sink;
     d.sink_count = 1;
     d.ignore_env = d.no_thread = d.no_self_metrics = true;
-    d.diag.func = hear;
+    d.diag.report_fn = hear;
     CHECK_INT(tel_init(&d), TEL_OK);
     for (i = 0; i < 64; i++) {
         tel_log_desc l;
@@ -313,6 +378,32 @@ static void test_attributes(void) {
     stop();
 }
 
+/* Bodies and values of every size, over the ends of the ring's chunks, whole and in order. */
+static void test_sizes(void) {
+    static char text[3000];
+    size_t n, i, read = 0;
+    memset(text, 'x', sizeof text);
+    start_with(0, 256 * 1024);
+    for (n = 0; n < 1000; n++) {
+        const char* body = text + sizeof text - 1 - n;
+        text[sizeof text - 1] = 0;
+        tel_log(TEL_INFO, body, TEL_ATTRS(tel_strn("s", text, 999 - n), tel_int("i", (int64_t)n), tel_bool("b", n % 2)));
+        if (n % 100 == 99) {
+            CHECK_INT(tel_flush(1000), TEL_OK);
+            got = tel_memory_read(&memory);
+            CHECK_INT(got.log_count, n + 1);
+            for (; read < got.log_count; read++) {
+                const tel_log_view* v = &got.logs[read];
+                CHECK(v->body.size == read && attr(v->attrs, "s")->as.s.size == 999 - read);
+                for (i = 0; i < read && v->body.data[i] == 'x'; i++) { }
+                CHECK(i == read && v->body.data[i] == 0);
+                CHECK(attr(v->attrs, "i")->as.i == (int64_t)read && attr(v->attrs, "b")->as.b == (read % 2 == 1));
+            }
+        }
+    }
+    stop();
+}
+
 static void test_context(void) {
     tel_context nothing = context_of(0, 0), given = context_of(6, 3);
     tel_log_desc d;
@@ -334,7 +425,7 @@ static void test_context(void) {
         d.context = &nothing;                                    /* given, and none: not the current one */
         tel_log_ex(&d);
         CHECK(zero(&last()->context, sizeof(tel_context)));
-        TEL_WITH(NULL) {
+        TEL_ATTACH(NULL) {
             tel_log(TEL_INFO, "no trace", TEL_NOATTRS);
             CHECK(zero(&last()->context, sizeof(tel_context)));
         }
@@ -384,17 +475,362 @@ static void test_full(void) {
     stop();
 }
 
+/* Text and attributes in one call, a body of known length, an error. */
+static void list_form(const tel_log_desc* d, const char* format, ...) TEL__PRINTF(2, 3);
+static void list_form(const tel_log_desc* d, const char* format, ...) {
+    va_list args;
+    va_start(args, format);
+    tel_vlogf_ex(d, format, args);
+    va_end(args);
+}
+static void test_desc_forms(void) {
+    static const tel_scope scope = { "lib.net", "2", NULL, { NULL, 0 } };
+    static char big[3000];
+    tel_attr a = tel_int("a", 1);
+    tel_error e = { "timeout", "no answer", NULL };
+    tel_log_desc d;
+    const tel_log_view* v;
+    memset(big, 'b', sizeof big - 1);
+    memset(&d, 0, sizeof d);
+    start();
+    d.severity = TEL_WARN;
+    d.scope = &scope;
+    d.attrs.items = &a;
+    d.attrs.count = 1;
+    d.event_name = "lib.event";
+    d.unix_ns = 99;
+    tel_logf_ex(&d, "%s is %d", "x", 5);
+    v = last();
+    CHECK(text_is(v->body, "x is 5") && text_is(v->scope->name, "lib.net") && v->severity == TEL_WARN && v->unix_ns == 99);
+    CHECK(text_is(v->event_name, "lib.event") && v->attrs.count == 1 && attr(v->attrs, "a")->as.i == 1);
+    list_form(&d, "%s!", big);                          /* printed a second time, into the ring */
+    v = last();
+    CHECK(v->body.size == 3000 && v->body.data[0] == 'b' && v->body.data[2999] == '!' && v->attrs.count == 1);
+    d.body_text.data = "body of known length";
+    d.body_text.size = 7;
+    tel_log_ex(&d);
+    CHECK(text_is(last()->body, "body of"));
+    d.body_text.size = SIZE_MAX;
+    tel_log_ex(&d);
+    CHECK(text_is(last()->body, "body of known length"));
+    d.body = "wins";
+    tel_log_ex(&d);
+    CHECK(text_is(last()->body, "wins"));
+    tel_log_error(TEL_ERROR, "failed", &e, TEL_ATTRS(tel_str("peer", "db")));
+    v = last();
+    CHECK(text_is(v->body, "failed") && v->attrs.count == 3 && text_is(attr(v->attrs, "exception.type")->as.s, "timeout"));
+    CHECK(text_is(attr(v->attrs, "exception.message")->as.s, "no answer") && text_is(attr(v->attrs, "peer")->as.s, "db"));
+    tel_log_error(TEL_ERROR, NULL, NULL, TEL_NOATTRS);
+    v = last();
+    CHECK(v->attrs.count == 0 && v->body.size == 0);
+    CHECK_INT(got.log_count, 7);
+    stop();
+}
+
+/* What is below its level, or wanted by nobody, is not recorded, and is not a loss. */
+static void test_levels(void) {
+    static const tel_scope noisy = { "lib.noisy", NULL, NULL, { NULL, 0 } };
+    tel_log_desc d;
+    memset(&d, 0, sizeof d);
+    d.scope = &noisy;
+    d.severity = TEL_DEBUG;
+    CHECK_INT(tel_log_level("*", TEL_INFO), TEL_ERR_STATE);
+    CHECK(!tel_log_enabled(TEL_FATAL));
+    start();
+    CHECK(tel_log_enabled(TEL_TRACE) && tel_log_enabled(TEL_FATAL));
+    CHECK_INT(tel_log_level(NULL, TEL_INFO), TEL_ERR_ARGUMENT);
+    CHECK_INT(tel_log_level("*", (tel_severity)25), TEL_ERR_ARGUMENT);
+    CHECK_INT(tel_log_level("*", TEL_WARN), TEL_OK);
+    CHECK(!tel_log_enabled(TEL_INFO) && tel_log_enabled(TEL_WARN));
+    tel_log(TEL_INFO, "no", TEL_NOATTRS);
+    tel_logf(TEL_INFO, "no %d", 1);
+    tel_log_error(TEL_INFO, "no", NULL, TEL_NOATTRS);
+    tel_log_ex(&d);
+    tel_logf_ex(&d, "no %d", 2);
+    tel_log(TEL_WARN, "yes", TEL_NOATTRS);
+    CHECK_INT(tel_log_level("lib.*", TEL_DEBUG), TEL_OK);
+    tel_log_ex(&d);
+    tel_logf_ex(&d, "yes %d", 3);
+    tel_log(TEL_INFO, "no", TEL_NOATTRS);
+    (void)last();
+    CHECK_INT(got.log_count, 3);
+    CHECK_INT(tel_query_stats().recorded[2], 3);
+    stop();
+    {
+        tel_sink sink;
+        tel_desc desc;
+        memset(&desc, 0, sizeof desc);
+        memset(&memory, 0, sizeof memory);
+        sink = tel_sink_memory(&memory);
+        desc.sinks = &sink;
+        desc.sink_count = 1;
+        desc.ignore_env = desc.no_thread = desc.no_self_metrics = true;
+        desc.diag.report_fn = hear;
+        desc.min_severity = (tel_severity)25;
+        CHECK_INT(tel_init(&desc), TEL_ERR_ARGUMENT);
+        desc.min_severity = TEL_ERROR;
+        CHECK_INT(tel_init(&desc), TEL_OK);
+        CHECK_INT(tel_query_desc().min_severity, TEL_ERROR);
+        tel_log(TEL_WARN, "no", TEL_NOATTRS);
+        tel_log(TEL_ERROR, "yes", TEL_NOATTRS);
+        tel_log_ex(&d);
+        CHECK_INT(tel_query_stats().recorded[2], 1);
+        stop();
+        memset(&memory, 0, sizeof memory);
+        sink = tel_sink_memory(&memory);
+        sink.signal_mask = TEL_SIGNAL_SPANS;            /* no sink wants logs */
+        desc.min_severity = (tel_severity)0;
+        CHECK_INT(tel_init(&desc), TEL_OK);
+        tel_log(TEL_FATAL, "no", TEL_NOATTRS);
+        tel_log((tel_severity)0, "no", TEL_NOATTRS);
+        tel_log_ex(&d);
+        CHECK(!tel_log_enabled(TEL_FATAL));
+        CHECK_INT(tel_query_stats().recorded[2], 0);
+        stop();
+    }
+}
+
+/* ---- floods ---- */
+
+static tel_log_limit flood;
+static uint32_t through, counted;
+static void* ask_often(void* arg) {
+    int i;
+    (void)arg;
+    for (i = 0; i < 5000; i++) {
+        uint32_t n = tel_log_due(&flood, 3600000);
+        if (n) { __atomic_fetch_add(&through, 1, __ATOMIC_RELAXED); __atomic_fetch_add(&counted, n, __ATOMIC_RELAXED); }
+    }
+    return NULL;
+}
+
+/* One record per interval, whoever asks; when the interval has passed, those held back are told. */
+static void test_floods(void) {
+    pthread_t thread[4];
+    int i;
+    for (i = 0; i < 4; i++) { pthread_create(&thread[i], NULL, ask_often, NULL); }
+    for (i = 0; i < 4; i++) { pthread_join(thread[i], NULL); }
+    CHECK_INT(through, 1);
+    flood.tel__next -= 2 * 3600000 / 16;                /* as if two hours had passed: 16 ms each */
+    CHECK_INT(tel_log_due(&flood, 3600000) + counted, 20001);
+    CHECK_INT(tel_log_due(&flood, 3600000), 0);
+    flood.tel__next = (flood.tel__next - 3600000 / 16 - 4) | 1u;
+    CHECK_INT(tel_log_due(&flood, 0), 2);
+    start();
+    for (i = 0; i < 100; i++) { TEL_LOG_EVERY(3600000, TEL_WARN, "full", TEL_ATTRS(tel_int("a", i), tel_int("b", 1))); }
+    CHECK_STR(last()->body.data, "full");
+    CHECK_INT(last()->attrs.count, 2);
+    CHECK_INT(got.log_count, 1);
+    stop();
+}
+
+/* ---- the whole record: the source's severity, the observed time, a structured body ---- */
+
+static const char* sent(const tel_log_view* v) {
+    static char json[16384];
+    tel__text_out o = tel__text_fixed(json, sizeof json - 1);
+    tel_batch b;
+    memset(&b, 0, sizeof b);
+    b.logs = v;
+    b.log_count = 1;
+    CHECK_INT(tel__otlp_encode_as(&b, TEL_SIGNAL_LOGS, false, &o), TEL_OK);
+    json[o.size] = 0;
+    return json;
+}
+
+static void test_record(void) {
+    static char longest[5000];
+    tel__log_parts parts;
+    const tel_log_view* v;
+    tel_attr body;
+    tel_log_desc d;
+    memset(&d, 0, sizeof d);
+    start();
+    d.severity = (tel_severity)10;
+    d.severity_text = "notice";
+    d.body = "text";
+    d.unix_ns = 5;
+    d.observed_unix_ns = 7;
+    tel_log_ex(&d);
+    v = last();
+    CHECK(text_is(v->severity_text, "notice") && v->unix_ns == 5 && v->observed_unix_ns == 7 && v->body_value.type == TEL_TYPE_NONE);
+    CHECK(strstr(sent(v), "\"observedTimeUnixNano\":\"7\",\"severityNumber\":10,\"severityText\":\"notice\",\"body\":{\"stringValue\":\"text\"}"));
+    d.severity = (tel_severity)0;
+    tel_logf_ex(&d, "%d", 4);
+    v = last();
+    CHECK(text_is(v->body, "4") && text_is(v->severity_text, "notice"));
+    CHECK(strstr(sent(v), "severityNumber") == NULL && strstr(sent(v), "\"severityText\":\"notice\""));
+    memset(&d, 0, sizeof d);
+    body = tel_map("its key does not matter", TEL_ATTRS(tel_int("n", 1), tel_list("l", TEL_ATTRS(tel_str("", "x"), tel_bool("", true)))));
+    d.body_value = &body;
+    d.body = "not this";
+    d.attrs = TEL_ATTRS(tel_int("a", 3));
+    tel_log_ex(&d);
+    v = last();
+    CHECK(text_is(v->body, "{\"n\":1,\"l\":[\"x\",true]}") && v->body_value.type == TEL_TYPE_MAP && v->severity_text.data == NULL);
+    CHECK(v->attrs.count == 1 && attr(v->attrs, "a")->as.i == 3 && v->observed_unix_ns == v->unix_ns);
+    CHECK(strstr(sent(v), "\"body\":{\"kvlistValue\":{\"values\":[{\"key\":\"n\",\"value\":{\"intValue\":\"1\"}},{\"key\":\"l\","));
+    body = tel_double("", 0.5);
+    tel_log_ex(&d);
+    CHECK(strstr(sent(last()), "\"body\":{\"doubleValue\":0.5}"));
+    body = tel_bytes("", "\xff\x00", 2);
+    tel_log_ex(&d);
+    CHECK(strstr(sent(last()), "\"body\":{\"bytesValue\":\"/wA=\"}"));
+    body = tel_map("", TEL_NOATTRS);
+    tel_log_ex(&d);
+    CHECK(strstr(sent(last()), "\"body\":{\"kvlistValue\":{\"values\":[]}}"));
+    tel_logf_ex(&d, "the text of %s", "logf");         /* replaces the body, whatever that is */
+    CHECK(text_is(last()->body, "the text of logf") && last()->body_value.type == TEL_TYPE_NONE);
+    tel_logf_ex(&d, "%ls", L"wide");
+    CHECK(text_is(last()->body, "wide") && last()->body_value.type == TEL_TYPE_NONE);
+    memset(&body, 0, sizeof body);                      /* the empty value is no text */
+    tel_log_ex(&d);
+    CHECK(last()->body.data == NULL && strstr(sent(last()), "\"body\"") == NULL);
+    strcpy(longest, "short");                           /* what another thread makes longer meanwhile is cut */
+    body = tel_str("", longest);
+    d.severity_text = longest;
+    CHECK(tel__log_begin_desc(tel__thread_me.tracer, &d, &parts));
+    strcpy(longest, "much longer than it was when it was measured");
+    tel__log_write_attrs(tel__thread_me.tracer, &parts, TEL_NOATTRS, TEL_NOATTRS);
+    CHECK(text_is(last()->body, "much ") && text_is(last()->severity_text, "much "));
+    d.severity_text = NULL;
+    memset(longest, 'x', sizeof longest - 1);
+    body = tel_list("", TEL_ATTRS(tel_str("", longest)));
+    tel_log_ex(&d);
+    CHECK_INT(last()->body.size, sizeof longest - 1 + 4);
+    stop();
+}
+
+/* A body is hidden as a whole if something in it is; so is its text. */
+static void test_record_hidden(void) {
+    static tel_scope secret = { "lib.secret", NULL, NULL, { NULL, 0 } };
+    static const tel_processor none;
+    tel_processor redact = none;
+    tel_attr body = tel_map("", TEL_ATTRS(tel_str("password", "hunter2")));
+    const tel_log_view* v;
+    tel_log_desc d;
+    tel_sink sink;
+    tel_desc desc;
+    memset(&desc, 0, sizeof desc);
+    memset(&d, 0, sizeof d);
+    memset(&memory, 0, sizeof memory);
+    redact = tel_processor_redact(NULL);
+    sink = tel_sink_memory(&memory);
+    sink.signal_mask = TEL_SIGNAL_LOGS;
+    desc.sinks = &sink;
+    desc.sink_count = desc.processor_count = 1;
+    desc.processors = &redact;
+    desc.ignore_env = desc.no_thread = true;
+    CHECK_INT(tel_init(&desc), TEL_OK);
+    d.body_value = &body;
+    tel_log_ex(&d);
+    v = last();
+    CHECK(text_is(v->body, "[REDACTED]") && v->body_value.type == TEL_TYPE_NONE);
+    body = tel_map("", TEL_ATTRS(tel_str("open", "fine")));
+    secret.attrs = TEL_ATTRS(tel_str("db.password", "hunter2"), tel_str("kind", "static"));
+    d.scope = &secret;
+    tel_log_ex(&d);
+    v = last();
+    CHECK_STR(attr(v->scope->attrs, "db.password")->as.s.data, "[REDACTED]");
+    CHECK_STR(attr(v->scope->attrs, "kind")->as.s.data, "static");
+    CHECK(text_is(v->body, "{\"open\":\"fine\"}") && v->body_value.type == TEL_TYPE_MAP);
+    stop();
+}
+
+/* ---- who is asked whether a record is wanted ---- */
+
+static int asked;
+static bool refuse_debug(const tel_log_desc* like, void* user_data) {
+    asked++;
+    return !(like->severity == TEL_DEBUG || (like->event_name && strcmp(like->event_name, (const char*)user_data) == 0));
+}
+
+static void test_enabled(void) {
+    static const tel_scope lib = { "lib", NULL, NULL, { NULL, 0 } };
+    static tel_processor processors[2];
+    static char noise[] = "noise";
+    tel_context dark = context_of(1, 0), lit = context_of(2, 1), none;
+    tel_log_desc d;
+    tel_sink sink;
+    tel_desc desc;
+    tel_token token;
+    memset(&none, 0, sizeof none);
+    memset(&desc, 0, sizeof desc);
+    memset(&d, 0, sizeof d);
+    memset(&memory, 0, sizeof memory);
+    CHECK(!tel_log_enabled_ex(&d) && !tel_log_enabled_ex(NULL));
+    processors[1].log_enabled = refuse_debug;
+    processors[1].user_data = noise;
+    sink = tel_sink_memory(&memory);
+    desc.sinks = &sink;
+    desc.sink_count = 1;
+    desc.processors = processors;
+    desc.processor_count = 2;
+    desc.log_sampled_only = true;
+    desc.ignore_env = desc.no_thread = desc.no_self_metrics = true;
+    CHECK_INT(tel_init(&desc), TEL_OK);
+    CHECK(!tel_log_enabled_ex(NULL));
+    CHECK(tel_log_enabled(TEL_INFO) && !tel_log_enabled(TEL_DEBUG) && asked == 2);
+    d.severity = TEL_INFO;
+    CHECK(tel_log_enabled_ex(&d));
+    d.event_name = "noise";
+    CHECK(!tel_log_enabled_ex(&d));
+    d.event_name = NULL;
+    d.scope = &lib;
+    CHECK_INT(tel_log_level("lib", TEL_WARN), TEL_OK);
+    CHECK(!tel_log_enabled_ex(&d) && asked == 4);              /* the level is enough */
+    d.severity = TEL_WARN;
+    CHECK(tel_log_enabled_ex(&d));
+    d.context = &dark;
+    CHECK(!tel_log_enabled_ex(&d));
+    d.context = &lit;
+    CHECK(tel_log_enabled_ex(&d));
+    d.context = &none;
+    CHECK(tel_log_enabled_ex(&d));
+    /* and so are the records */
+    d.body = "yes";
+    tel_log_ex(&d);
+    d.context = &dark;
+    tel_log_ex(&d);
+    tel_logf_ex(&d, "no %d", 1);
+    token = tel_attach(&dark);
+    CHECK(!tel_log_enabled(TEL_FATAL));
+    tel_log(TEL_FATAL, "no", TEL_NOATTRS);
+    tel_log(TEL_FATAL, "no", TEL_ATTRS(tel_int("a", 1)));
+    tel_logf(TEL_FATAL, "no %d", 1);
+    tel_log_error(TEL_FATAL, "no", NULL, TEL_NOATTRS);
+    d.context = &lit;
+    tel_log_ex(&d);
+    tel_detach(token);
+    tel_log(TEL_DEBUG, "recording does not ask", TEL_NOATTRS);
+    (void)last();
+    CHECK_INT(got.log_count, 3);
+    CHECK_INT(tel_query_stats().recorded[2], 3);
+    CHECK_INT(tel_query_stats().dropped[2], 0);
+    stop();
+}
+
 int main(void) {
+    test_floods();
+    test_desc_forms();
+    test_levels();
     tel_log(TEL_INFO, "nothing is initialised", TEL_NOATTRS);
     tel_logf(TEL_INFO, "%s", "nothing");
     test_fields();
     test_severity();
     test_format();
     test_refused();
+    test_kept();
+    test_evaluated();
+    test_kept_with();
     test_bytes();
     test_terminated();
     test_attributes();
+    test_sizes();
     test_context();
     test_full();
+    test_record();
+    test_record_hidden();
+    test_enabled();
     return check_done();
 }

@@ -1,8 +1,9 @@
-/* Room test of R06 >>memory: the cap and the exact account of it, failing allocators, aligned blocks, the arena, and
+/* Room test of >>memory: the cap and the exact account of it, failing allocators, aligned blocks, the arena, and
    the stack of free slots alone and with threads. */
 #define TELEMETRY_IMPLEMENTATION
 #include "telemetry.h"
 #include "../check.h"
+#include <pthread.h>
 
 static __thread bool slot_is_fresh;     /* tested by the span room */
 
@@ -65,6 +66,92 @@ static void test_cap(void) {
     CHECK_INT(used(&m), 0);
 }
 
+/* A part has what it reserved whatever the others take, competes for more, and gives all of it back. */
+static void test_parts(void) {
+    tel__memory m, part, other;
+    void *a, *b, *c, *d;
+    start(&m, 1000);
+    CHECK(tel__memory_part(&part, &m, 300));
+    CHECK(used(&m) == 300 && tel__atomic_load_u64(&m.allocated) == 0);
+    CHECK(!tel__memory_part(&other, &m, 701));
+    CHECK_INT(used(&m), 300);
+    a = tel__memory_alloc(&m, 700);                     /* competing takes all the rest */
+    CHECK(a && tel__memory_alloc(&m, 1) == NULL);
+    b = tel__memory_alloc(&part, 200);
+    c = tel__memory_alloc(&part, 100);
+    CHECK(b && c && used(&part) == 300 && used(&m) == 1000);
+    CHECK(tel__memory_alloc(&part, 1) == NULL);
+    CHECK_INT(used(&part), 300);
+    CHECK_INT(tel__atomic_load_u64(&m.allocated), 1000);
+    tel__memory_free(&m, a, 700);
+    d = tel__memory_alloc(&part, 650);                  /* beyond its reserve it competes */
+    CHECK(d && used(&part) == 950 && used(&m) == 950);
+    CHECK(tel__memory_alloc(&m, 51) == NULL);
+    tel__memory_free(&part, b, 200);                    /* 750 left: 450 of them beyond */
+    CHECK(used(&part) == 750 && used(&m) == 750);
+    tel__memory_free(&part, d, 650);
+    CHECK(used(&part) == 100 && used(&m) == 300);
+    heap.fail_after = 1;
+    CHECK(tel__memory_alloc(&part, 500) == NULL);
+    CHECK(used(&part) == 100 && used(&m) == 300);
+    tel__memory_free(&part, c, 100);
+    tel__memory_part_end(&part);
+    tel__memory_part_end(&part);
+    CHECK(used(&m) == 0 && tel__atomic_load_u64(&m.allocated) == 0 && tel__atomic_load_u64(&heap.live) == 0);
+}
+
+/* Threads that take and give at a part's limit and at the whole's: in the end nothing is charged twice or forgotten. */
+static tel__memory shared_whole, shared_part;
+static void* take_and_give(void* arg) {
+    size_t size = *(size_t*)arg, got = 0;
+    int i;
+    for (i = 0; i < 20000; i++) {
+        tel__memory* m = i % 3 ? &shared_part : &shared_whole;
+        void* p = tel__memory_alloc_raw(m, size + (size_t)(i % 7));
+        got += p != NULL;
+        tel__memory_free(m, p, size + (size_t)(i % 7));
+    }
+    return got ? arg : NULL;
+}
+static void test_parts_on_threads(void) {
+    size_t sizes[4] = { 100, 170, 260, 90 };
+    pthread_t t[4];
+    void* got;
+    int i, served = 0;
+    start(&shared_whole, 600);
+    CHECK(tel__memory_part(&shared_part, &shared_whole, 200));
+    for (i = 0; i < 4; i++) { pthread_create(&t[i], NULL, take_and_give, &sizes[i]); }
+    for (i = 0; i < 4; i++) {
+        pthread_join(t[i], &got);
+        served += got != NULL;
+    }
+    CHECK(served > 0);
+    CHECK(used(&shared_part) == 0 && used(&shared_whole) == 200);
+    tel__memory_part_end(&shared_part);
+    CHECK(used(&shared_whole) == 0 && tel__atomic_load_u64(&shared_whole.allocated) == 0);
+}
+
+/* A list that is read while it grows: what stood at an index stands there. */
+static void test_list(void) {
+    tel__memory m;
+    tel__memory_list l;
+    static int items[1000];
+    uint32_t i, k, wrong = 0;
+    start(&m, 1 << 20);
+    memset(&l, 0, sizeof l);
+    for (i = 0; i < 1000; i++) {
+        CHECK(tel__memory_list_add(&l, &m, &items[i]));
+        for (k = 0; k <= i; k += 97) { wrong += tel__memory_list_at(&l, k) != &items[k]; }
+    }
+    CHECK_INT(wrong, 0);
+    m.limit = used(&m);
+    while (tel__memory_list_room(&l, &m)) { CHECK(tel__memory_list_add(&l, &m, items)); }
+    i = tel__atomic_load_u32(&l.count);
+    CHECK(!tel__memory_list_add(&l, &m, items) && tel__atomic_load_u32(&l.count) == i);
+    tel__memory_list_free(&l, &m);
+    CHECK(used(&m) == 0 && tel__atomic_load_u64(&heap.live) == 0);
+}
+
 static void test_lines(void) {
     tel__memory m;
     void* p[40];
@@ -80,22 +167,6 @@ static void test_lines(void) {
     CHECK(used(&m) == 0 && tel__atomic_load_u64(&heap.live) == 0);
     m.limit = 100;
     CHECK(tel__memory_alloc_lines(&m, 1) == NULL);
-}
-
-static void test_copy(void) {
-    tel__memory m;
-    static const char long_text[100] = "x";
-    char* s;
-    start(&m, 100);
-    s = tel__memory_copy(&m, "abcdef", 3);
-    CHECK_STR(s, "abc");
-    CHECK_INT(used(&m), 4);
-    tel__memory_free(&m, s, 4);
-    s = tel__memory_copy(&m, NULL, 0);
-    CHECK_STR(s, "");
-    tel__memory_free(&m, s, 1);
-    CHECK(tel__memory_copy(&m, long_text, sizeof long_text) == NULL);
-    CHECK_INT(used(&m), 0);
 }
 
 static void test_arena(void) {
@@ -254,8 +325,10 @@ static void test_cap_threads(void) {
 
 int main(void) {
     test_cap();
+    test_parts();
+    test_parts_on_threads();
+    test_list();
     test_lines();
-    test_copy();
     test_arena();
     test_slots();
     test_slots_threads();

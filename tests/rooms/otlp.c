@@ -1,4 +1,4 @@
-/* R16 >>otlp: golden documents for each signal, scopes that alternate, texts that do not fit, answers of receivers.
+/* Room test of >>otlp: golden documents for each signal, scopes that alternate, texts that do not fit, answers of receivers.
    Run with "--write DIR" it writes its documents there instead, for tests/peers/otlp_schema.py. */
 #define TELEMETRY_IMPLEMENTATION
 #include "telemetry.h"
@@ -87,7 +87,7 @@ static void test_span_plain(void) {
     s.kind = TEL_SPAN_SERVER;
     batch.spans = &s;
     batch.span_count = 1;
-    CHECK_STR(encode(&batch, TEL_SPANS),
+    CHECK_STR(encode(&batch, TEL_SIGNAL_SPANS),
         "{\"resourceSpans\":[{" RESOURCE ",\"scopeSpans\":[{" SCOPE_A ",\"spans\":[{"
         "\"traceId\":\"000102030405060708090a0b0c0d0e0f\",\"spanId\":\"a0a1a2a3a4a5a6a7\",\"name\":\"GET /\","
         "\"kind\":2,"
@@ -99,7 +99,7 @@ static void test_span_full(void) {
     tel_span_view s = plain_span(&scope_b);
     tel_attr a[7], event_attr[1], link_attr[1], scope_attr[1];
     tel_event_view events[2];
-    tel_link links[2];
+    tel_link_view links[2];
     reset();
     memset(events, 0, sizeof events);
     memset(links, 0, sizeof links);
@@ -140,7 +140,7 @@ static void test_span_full(void) {
     s.dropped_links = 4294967295u;
     batch.spans = &s;
     batch.span_count = 1;
-    CHECK_STR(encode(&batch, TEL_SPANS),
+    CHECK_STR(encode(&batch, TEL_SIGNAL_SPANS),
         "{\"resourceSpans\":[{" RESOURCE ",\"scopeSpans\":[{\"scope\":{\"name\":\"lib.b\",\"attributes\":["
         "{\"key\":\"shard\",\"value\":{\"intValue\":\"7\"}}]},\"spans\":[{"
         "\"traceId\":\"000102030405060708090a0b0c0d0e0f\",\"spanId\":\"a0a1a2a3a4a5a6a7\","
@@ -158,7 +158,7 @@ static void test_span_full(void) {
         "\"droppedEventsCount\":2,\"links\":["
         "{\"traceId\":\"202122232425262728292a2b2c2d2e2f\",\"spanId\":\"c0c1c2c3c4c5c6c7\",\"flags\":771},"
         "{\"traceId\":\"303132333435363738393a3b3c3d3e3f\",\"spanId\":\"d0d1d2d3d4d5d6d7\",\"attributes\":["
-        "{\"key\":\"w\",\"value\":{\"doubleValue\":-0}}],\"flags\":256}],\"droppedLinksCount\":4294967295,"
+        "{\"key\":\"w\",\"value\":{\"doubleValue\":-0.0}}],\"flags\":256}],\"droppedLinksCount\":4294967295,"
         "\"status\":{\"message\":\"timeout\",\"code\":2},\"flags\":771}]}]}]}");
 }
 
@@ -184,7 +184,7 @@ static void test_span_odd(void) {
     batch.resource.count = 0;
     batch.spans = &s;
     batch.span_count = 1;
-    json = encode(&batch, TEL_SPANS);
+    json = encode(&batch, TEL_SIGNAL_SPANS);
     CHECK(strstr(json, "\"resource\":{},") != NULL);
     CHECK(strstr(json, "\"name\":\"\"") == NULL);
     CHECK(strstr(json, "\"kind\":1,") != NULL);
@@ -195,7 +195,7 @@ static void test_span_odd(void) {
     CHECK(strstr(json, "{\"key\":\"key\",\"value\":{\"intValue\":\"1\"}},{\"key\":\"\",\"value\":") != NULL);
     s.name = text("x");
     s.name.size = SIZE_MAX;
-    CHECK(strstr(encode(&batch, TEL_SPANS), "\"name\":\"x\"") != NULL);
+    CHECK(strstr(encode(&batch, TEL_SIGNAL_SPANS), "\"name\":\"x\"") != NULL);
 }
 
 /* ---- logs ---- */
@@ -227,7 +227,7 @@ static void test_logs(void) {
     l[2].context.flags = 0;
     batch.logs = l;
     batch.log_count = 3;
-    CHECK_STR(encode(&batch, TEL_LOGS),
+    CHECK_STR(encode(&batch, TEL_SIGNAL_LOGS),
         "{\"resourceLogs\":[{" RESOURCE ",\"scopeLogs\":[{" SCOPE_A ",\"logRecords\":["
         "{\"timeUnixNano\":\"1544712660300000000\",\"observedTimeUnixNano\":\"1544712660300000001\","
         "\"severityNumber\":18,"
@@ -300,19 +300,19 @@ static void test_metrics(void) {
     histogram[0].bounds = bounds;
     histogram[0].buckets = buckets;
     histogram[0].bound_count = 2;
-    m[0] = metric("orders", TEL_SUM, sum, 2);
+    m[0] = metric("orders", TEL_METRIC_SUM, sum, 2);
     m[0].unit = text("{order}");
     m[0].description = text("Orders placed");
     m[0].monotonic = m[0].cumulative = m[0].integer = true;
-    m[1] = metric("queue", TEL_SUM, sum, 1);
-    m[2] = metric("temperature", TEL_GAUGE, gauge, 1);
-    m[3] = metric("later", (tel_metric_kind)3, gauge, 1);
-    m[4] = metric("nothing", TEL_SUM, NULL, 0);
-    m[5] = metric("latency", TEL_HISTOGRAM, histogram, 3);
+    m[1] = metric("queue", TEL_METRIC_SUM, sum, 1);
+    m[2] = metric("temperature", TEL_METRIC_GAUGE, gauge, 1);
+    m[3] = metric("later", (tel_metric_kind)9, gauge, 1);
+    m[4] = metric("nothing", TEL_METRIC_SUM, NULL, 0);
+    m[5] = metric("latency", TEL_METRIC_HISTOGRAM, histogram, 3);
     m[1].cumulative = true;
     batch.metrics = m;
     batch.metric_count = 6;
-    CHECK_STR(encode(&batch, TEL_METRICS),
+    CHECK_STR(encode(&batch, TEL_SIGNAL_METRICS),
         "{\"resourceMetrics\":[{" RESOURCE ",\"scopeMetrics\":[{" SCOPE_A ",\"metrics\":["
         "{\"name\":\"orders\",\"description\":\"Orders placed\",\"unit\":\"{order}\",\"sum\":{\"dataPoints\":["
         "{\"attributes\":[{\"key\":\"route\",\"value\":{\"stringValue\":\"/cart\"}}],"
@@ -331,7 +331,39 @@ static void test_metrics(void) {
         "\"min\":4,\"max\":4}],\"aggregationTemporality\":1}}]," SCHEMA_A "}]}]}");
     batch.metrics = m + 3;
     batch.metric_count = 2;
-    CHECK_STR(encode(&batch, TEL_METRICS), "{}");
+    CHECK_STR(encode(&batch, TEL_SIGNAL_METRICS), "{}");
+}
+
+static void test_exponential(void) {
+    static const uint64_t buckets[] = { 0, 300, 0, 1, 0 };
+    tel_point p[2];
+    tel_metric_view m;
+    reset();
+    memset(p, 0, sizeof p);
+    m = metric("latency", TEL_METRIC_EXPONENTIAL, p, 2);
+    p[0].unix_ns = p[1].unix_ns = 20;
+    p[0].start_unix_ns = 10;
+    p[0].count = 303;
+    p[0].d = 30.25;
+    p[0].min = 0;
+    p[0].max = 20;
+    p[0].scale = -1;
+    p[0].offset = -5;
+    p[0].zero_count = 2;
+    p[0].zero_threshold = 0.25;
+    p[0].buckets = buckets;
+    p[0].bucket_count = 5;
+    m.cumulative = true;
+    batch.metrics = &m;
+    batch.metric_count = 1;
+    CHECK_STR(encode(&batch, TEL_SIGNAL_METRICS),
+        "{\"resourceMetrics\":[{" RESOURCE ",\"scopeMetrics\":[{" SCOPE_A ",\"metrics\":["
+        "{\"name\":\"latency\",\"exponentialHistogram\":{\"dataPoints\":["
+        "{\"startTimeUnixNano\":\"10\",\"timeUnixNano\":\"20\",\"count\":\"303\",\"sum\":30.25,\"scale\":-1,"
+        "\"zeroCount\":\"2\",\"positive\":{\"offset\":-4,\"bucketCounts\":[\"300\",\"0\",\"1\"]},"
+        "\"min\":0,\"max\":20,\"zeroThreshold\":0.25},"
+        "{\"timeUnixNano\":\"20\",\"count\":\"0\",\"sum\":0,\"scale\":0,\"zeroCount\":\"0\"}],"
+        "\"aggregationTemporality\":2}}]," SCHEMA_A "}]}]}");
 }
 
 /* ---- scopes ---- */
@@ -348,7 +380,7 @@ static void test_scopes_alternate(void) {
     }
     batch.spans = s;
     batch.span_count = 6;
-    json = encode(&batch, TEL_SPANS);
+    json = encode(&batch, TEL_SIGNAL_SPANS);
     CHECK_INT(occurrences(json, "\"scope\":"), 2);
     CHECK_INT(occurrences(json, "\"name\":\"lib.a\""), 1);
     CHECK_INT(occurrences(json, "\"name\":\"lib.b\""), 1);
@@ -378,7 +410,7 @@ static void test_scopes_many(void) {
     for (i = 0; i < SCOPES; i++) { scopes[i].name = text(scope_names[i]); }
     batch.spans = s;
     batch.span_count = SCOPES * EACH;
-    json = encode(&batch, TEL_SPANS);
+    json = encode(&batch, TEL_SIGNAL_SPANS);
     for (i = 0; i < SCOPES * EACH; i++) {
         snprintf(quoted, sizeof quoted, "\"item%u\"", (unsigned)i);
         once += occurrences(json, quoted) == 1;
@@ -399,12 +431,12 @@ static void test_scopes_of_unknown(void) {
     memset(&point, 0, sizeof point);
     point.unix_ns = 1;
     for (i = 0; i < SCOPES; i++) {
-        m[i] = metric("m", TEL_GAUGE, &point, i % 4 == 3 ? 0 : 1);
+        m[i] = metric("m", TEL_METRIC_GAUGE, &point, i % 4 == 3 ? 0 : 1);
         m[i].scope = &scopes[i];
     }
     batch.metrics = m;
     batch.metric_count = SCOPES;
-    json = encode(&batch, TEL_METRICS);
+    json = encode(&batch, TEL_SIGNAL_METRICS);
     CHECK_INT(occurrences(json, "\"scope\":{}"), SCOPES * 3 / 4);
     CHECK_INT(occurrences(json, "\"dataPoints\""), SCOPES * 3 / 4);
     CHECK_INT(occurrences(json, "[]"), 0);
@@ -416,9 +448,9 @@ static void test_signals(void) {
     char buffer[100];
     tel__text_out out = tel__text_fixed(buffer, sizeof buffer);
     reset();
-    CHECK_STR(encode(&batch, TEL_SPANS), "{}");
-    CHECK_STR(encode(&batch, TEL_LOGS), "{}");
-    CHECK_INT(tel__otlp_encode(&batch, TEL_ALL_SIGNALS, &out), TEL_ERR_ARGUMENT);
+    CHECK_STR(encode(&batch, TEL_SIGNAL_SPANS), "{}");
+    CHECK_STR(encode(&batch, TEL_SIGNAL_LOGS), "{}");
+    CHECK_INT(tel__otlp_encode(&batch, TEL_SIGNAL_ALL, &out), TEL_ERR_ARGUMENT);
     CHECK_INT(tel__otlp_encode(&batch, (tel_signal)0, &out), TEL_ERR_ARGUMENT);
     CHECK_INT(out.size, 0);
 }
@@ -435,17 +467,17 @@ static void test_short_buffers(void) {
     s.attrs = tel__attrs(a, 2);
     batch.spans = &s;
     batch.span_count = 1;
-    whole = strlen(encode(&batch, TEL_SPANS));
+    whole = strlen(encode(&batch, TEL_SIGNAL_SPANS));
     for (capacity = 0; capacity < whole; capacity++) {
         tel__text_out out = tel__text_fixed(buffer, capacity);
         memset(buffer, '~', sizeof buffer);
-        wrong += tel__otlp_encode(&batch, TEL_SPANS, &out) != TEL_ERR_MEMORY;
+        wrong += tel__otlp_encode(&batch, TEL_SIGNAL_SPANS, &out) != TEL_ERR_MEMORY;
         wrong += out.lost == 0 || out.size > capacity || buffer[capacity] != '~';
     }
     CHECK_INT(wrong, 0);
     {
         tel__text_out out = tel__text_fixed(buffer, whole + 64);
-        CHECK_INT(tel__otlp_encode(&batch, TEL_SPANS, &out), TEL_OK);
+        CHECK_INT(tel__otlp_encode(&batch, TEL_SIGNAL_SPANS, &out), TEL_OK);
         CHECK_INT(out.size, whole);
     }
 }
@@ -462,10 +494,10 @@ static void test_gives_up(void) {
     enum { MANY = 1000 };
     static tel_attr a[MANY];
     static tel_event_view events[MANY];
-    static tel_link links[MANY];
+    static tel_link_view links[MANY];
     static tel_span_view s[MANY];
     static tel_point points[MANY];
-    tel_metric_view m = metric("m", TEL_GAUGE, points, MANY);
+    tel_metric_view m = metric("m", TEL_METRIC_GAUGE, points, MANY);
     size_t i;
     reset();
     memset(events, 0, sizeof events);
@@ -477,23 +509,23 @@ static void test_gives_up(void) {
     }
     batch.metrics = &m;
     batch.metric_count = 1;
-    CHECK(lost_of(TEL_METRICS) < 500);
-    m.kind = TEL_HISTOGRAM;
-    CHECK(lost_of(TEL_METRICS) < 500);
+    CHECK(lost_of(TEL_SIGNAL_METRICS) < 500);
+    m.kind = TEL_METRIC_HISTOGRAM;
+    CHECK(lost_of(TEL_SIGNAL_METRICS) < 500);
     batch.spans = s;
     batch.span_count = MANY;
-    CHECK(lost_of(TEL_SPANS) < 500);
+    CHECK(lost_of(TEL_SIGNAL_SPANS) < 500);
     batch.span_count = 1;
     s[0].attrs = tel__attrs(a, MANY);
-    CHECK(lost_of(TEL_SPANS) < 500);
+    CHECK(lost_of(TEL_SIGNAL_SPANS) < 500);
     s[0].attrs.count = 0;
     s[0].events = events;
     s[0].event_count = MANY;
-    CHECK(lost_of(TEL_SPANS) < 500);
+    CHECK(lost_of(TEL_SIGNAL_SPANS) < 500);
     s[0].event_count = 0;
     s[0].links = links;
     s[0].link_count = MANY;
-    CHECK(lost_of(TEL_SPANS) < 500);
+    CHECK(lost_of(TEL_SIGNAL_SPANS) < 500);
 }
 
 /* A builder that hands its text on each time its 64 bytes are full. */
@@ -510,15 +542,53 @@ static void test_pieces(void) {
     s[1].attrs = tel__attrs(a, 2);
     batch.spans = s;
     batch.span_count = 3;
-    strcpy(want, encode(&batch, TEL_SPANS));
+    strcpy(want, encode(&batch, TEL_SIGNAL_SPANS));
     sink.data = have;
     sink.size = 0;
     out.more_fn = pieces_more;
     out.user_data = &sink;
-    CHECK_INT(tel__otlp_encode(&batch, TEL_SPANS, &out), TEL_OK);
+    CHECK_INT(tel__otlp_encode(&batch, TEL_SIGNAL_SPANS, &out), TEL_OK);
     (void)pieces_more(&out, 0);
     have[sink.size] = 0;
     CHECK_STR(have, want);
+}
+
+/* What precedes a value is rendered once for many spans; through a window too small for that, each is written out. Both say the same,
+   whatever changes from span to span: keys, types, values, how many there are. */
+static void test_leads(void) {
+    enum { SPANS = 60, EACH = 11 };
+    static char want[128 * 1024], window[64], keys[SPANS][EACH][80];
+    static tel_attr a[SPANS][EACH];
+    static tel_span_view s[SPANS];
+    pieces sink;
+    tel__text_out out = tel__text_fixed(window, sizeof window);
+    int i, k;
+    reset();
+    for (i = 0; i < SPANS; i++) {
+        s[i] = plain_span(&scope_a);
+        for (k = 0; k < EACH; k++) {
+            const char* odd = i % 7 == 3 ? "\"\\" : i % 7 == 5 ? "\xc3\xa9\xff" : "";
+            snprintf(keys[i][k], sizeof keys[i][k], "%s%.*s%d", odd, i % 4 == k % 4 ? 59 + i % 3 : 8 + k,
+                     "key.of.an.attribute.that.may.be.so.long.that.it.has.no.lead.at.all", i / 20);
+            a[i][k] = tel_int(keys[i][k], -i * k);
+            if ((i + k) % 5 == 1) { a[i][k] = tel_str(keys[i][k], i % 3 ? "value" : "\"a value that has to be escaped\n"); }
+            if ((i / 8 + k) % 5 == 2) { a[i][k] = tel_double(keys[i][k], i * 0.25 - k); }
+            if ((i / 16 + k) % 5 == 3) { a[i][k] = tel_bool(keys[i][k], i % 2 != 0); }
+        }
+        a[i][i % EACH].type = i % 9 ? a[i][i % EACH].type : TEL_TYPE_NONE;
+        s[i].attrs = tel__attrs(a[i], (size_t)(i % (EACH + 1)));
+    }
+    batch.spans = s;
+    batch.span_count = SPANS;
+    sink.data = want;
+    sink.size = 0;
+    out.more_fn = pieces_more;
+    out.user_data = &sink;
+    CHECK_INT(tel__otlp_encode(&batch, TEL_SIGNAL_SPANS, &out), TEL_OK);
+    (void)pieces_more(&out, 0);
+    want[sink.size] = 0;
+    CHECK(sink.size > 20000);
+    CHECK_STR(encode(&batch, TEL_SIGNAL_SPANS), want);
 }
 
 /* ---- answers ---- */
@@ -664,6 +734,156 @@ static void test_answers_deep(void) {
     CHECK_INT(nested(33, "[", "", ""), TEL_ERR_FORMAT);
 }
 
+/* ---- protobuf: the same walker, read back field by field ---- */
+
+#if !TEL_NO_PROTOBUF
+static tel__memory heap;
+
+static tel_text binary(const tel_batch* b, tel_signal signal) {
+    static tel__text_out out;
+    tel__text_heap_free(&out);
+    out = tel__text_heap(&heap);
+    CHECK_INT(tel__otlp_encode_as(b, signal, true, &out), TEL_OK);
+    return tel__text_sized(out.data, out.size);
+}
+/* The nth field of that number in a message; number 0: not there. */
+static tel__otlp_protobuf_item field(tel_text in, uint64_t number, int nth) {
+    tel__otlp_protobuf_item item;
+    while (tel__otlp_protobuf_take(&in, &item)) {
+        if (item.number == number && nth-- == 0) { return item; }
+    }
+    CHECK_INT(in.size, 0);
+    memset(&item, 0, sizeof item);
+    return item;
+}
+static tel_text inner(tel_text in, uint64_t number, int nth) { return field(in, number, nth).bytes; }
+static bool says(tel_text t, const char* s) { return tel__text_equal(t, tel__text_of(s)); }
+
+static void test_protobuf_spans(void) {
+    static char large[100000];
+    static const uint8_t bytes[] = { 0x0a, 0x84, 0x80, 0x80, 0x00, 0x0a, 0x80, 0x80, 0x80, 0x00 };
+    tel_span_view s[2];
+    tel_attr a[5];
+    tel_text doc, span, value;
+    memset(large, 'x', sizeof large);
+    reset();
+    batch.resource.count = 0;
+    CHECK_INT(binary(&batch, TEL_SIGNAL_SPANS).size, 0);            /* nothing of the signal: no bytes */
+    reset();
+    s[0] = s[1] = plain_span(&scope_a);
+    a[0] = tel_str("broken", "a\xff" "b");
+    a[1] = tel_int("negative", -2);
+    a[2] = tel_double("half", 0.5);
+    a[3] = tel_bool("yes", true);
+    a[4] = tel_strn("large", large, sizeof large);
+    s[1].attrs = tel__attrs(a, 5);
+    batch.spans = s;
+    batch.span_count = 2;
+    doc = binary(&batch, TEL_SIGNAL_SPANS);
+    doc = inner(doc, 1, 0);                                         /* ResourceSpans */
+    CHECK(says(inner(inner(inner(inner(doc, 1, 0), 1, 0), 2, 0), 1, 0), "shop"));
+    CHECK(field(inner(inner(inner(doc, 1, 0), 1, 1), 2, 0), 3, 0).value == 42);
+    doc = inner(doc, 2, 0);                                         /* ScopeSpans */
+    CHECK(says(inner(inner(doc, 1, 0), 1, 0), "lib.a") && says(inner(doc, 3, 0), scope_a.schema_url.data));
+    span = inner(doc, 2, 1);
+    CHECK(span.size > sizeof large && field(doc, 2, 2).number == 0);
+    CHECK(inner(span, 1, 0).size == 16 && memcmp(inner(span, 1, 0).data, s[1].context.trace_id, 16) == 0);
+    CHECK(says(inner(span, 5, 0), s[1].name.data));
+    CHECK(says(inner(inner(inner(span, 9, 0), 2, 0), 1, 0), "a\xef\xbf\xbd" "b"));
+    CHECK(field(inner(inner(span, 9, 1), 2, 0), 3, 0).value == (uint64_t)-2);
+    CHECK(field(inner(inner(span, 9, 3), 2, 0), 2, 0).value == 1);
+    value = inner(inner(inner(span, 9, 4), 2, 0), 1, 0);
+    CHECK(value.size == sizeof large && memcmp(value.data, large, sizeof large) == 0);
+    CHECK(says(inner(inner(span, 9, 4), 1, 0), "large"));
+    /* the bytes themselves: an empty resource in an envelope, whose lengths have four bytes */
+    batch.resource.count = 0;
+    s[0].scope = NULL;
+    batch.span_count = 1;
+    doc = binary(&batch, TEL_SIGNAL_SPANS);
+    CHECK(doc.size > 10 && memcmp(doc.data, bytes, 1) == 0 && memcmp(doc.data + 5, bytes + 5, 5) == 0);
+}
+
+static void test_protobuf_metrics(void) {
+    static const double bounds[2] = { 1, 2.5 };
+    static const uint64_t buckets[3] = { 4, 0, 0x0102030405060708u };
+    tel_metric_view m;
+    tel_point p;
+    tel_text doc, point, list;
+    double d;
+    reset();
+    memset(&p, 0, sizeof p);
+    p.bounds = bounds;
+    p.buckets = buckets;
+    p.bound_count = 2;
+    p.count = 7;
+    p.d = 20.5;
+    p.unix_ns = 9;
+    m = metric("sizes", TEL_METRIC_HISTOGRAM, &p, 1);
+    batch.metrics = &m;
+    batch.metric_count = 1;
+    doc = inner(inner(inner(binary(&batch, TEL_SIGNAL_METRICS), 1, 0), 2, 0), 2, 0);
+    CHECK(says(inner(doc, 1, 0), "sizes"));
+    point = inner(inner(doc, 9, 0), 1, 0);
+    list = inner(point, 6, 0);
+    CHECK(list.size == 24 && list.data[0] == 4 && list.data[16] == 8 && list.data[23] == 1);
+    list = inner(point, 7, 0);
+    CHECK_INT(list.size, 16);
+    if (list.size == 16) {
+        uint64_t bits = 0;
+        int i;
+        for (i = 7; i >= 0; i--) { bits = bits << 8 | (unsigned char)list.data[8 + i]; }
+        memcpy(&d, &bits, sizeof d);
+        CHECK(d == 2.5);
+    }
+    CHECK(field(point, 4, 0).number == 4 && field(point, 5, 0).number == 5);
+    m.kind = TEL_METRIC_EXPONENTIAL;
+    p.scale = -3;
+    p.offset = 1000;
+    p.bucket_count = 2;
+    doc = inner(inner(inner(binary(&batch, TEL_SIGNAL_METRICS), 1, 0), 2, 0), 2, 0);
+    point = inner(inner(doc, 10, 0), 1, 0);
+    CHECK(field(point, 4, 0).number == 4 && field(point, 5, 0).number == 5 && field(point, 6, 0).value == 5);
+    list = inner(point, 8, 0);
+    CHECK_INT(field(list, 1, 0).value, 2000);
+    list = inner(list, 2, 0);
+    CHECK(list.size == 1 && list.data[0] == 4);
+}
+
+/* No memory in the middle: said, and nothing is written where nothing is. */
+static void test_protobuf_memory(void) {
+    static tel_span_view s[50];
+    uint64_t limit;
+    int i;
+    reset();
+    for (i = 0; i < 50; i++) { s[i] = plain_span(&scope_a); }
+    batch.spans = s;
+    batch.span_count = 50;
+    for (limit = 100; limit < 20000; limit += 700) {
+        tel__memory small;
+        tel__text_out out;
+        tel_result r;
+        tel__memory_init(&small, NULL, limit);
+        out = tel__text_heap(&small);
+        r = tel__otlp_encode_as(&batch, TEL_SIGNAL_SPANS, true, &out);
+        CHECK(r == TEL_OK ? !out.lost : r == TEL_ERR_MEMORY);
+        tel__text_heap_free(&out);
+        CHECK_INT(tel__atomic_load_u64(&small.used), 0);
+    }
+}
+
+static void test_protobuf_answers(void) {
+    static const char partial[] = "\x0a\x0b\x08\x02\x12\x07too old", bad[] = "\x0a\x7f\x08", odd[] = "\x08\x01\x12\x02no\x9d\x01" "abcd";
+    tel_text why;
+    int64_t n = -1;
+    CHECK(tel__otlp_protobuf_read("", 0, false, &n, &why) && n == 0 && why.size == 0);
+    CHECK(tel__otlp_protobuf_read(partial, sizeof partial - 1, false, &n, &why) && n == 2 && says(why, "too old"));
+    CHECK(tel__otlp_protobuf_read(odd, sizeof odd - 1, true, &n, &why) && n == 0 && says(why, "no"));
+    CHECK(!tel__otlp_protobuf_read(bad, sizeof bad - 1, false, &n, &why));
+    CHECK(!tel__otlp_protobuf_read("\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff", 11, false, &n, &why));
+    CHECK(!tel__otlp_protobuf_read("\x0b", 1, false, &n, &why) && !tel__otlp_protobuf_read("\x02\x00", 2, false, &n, &why));
+}
+#endif
+
 int main(int argc, char** argv) {
     if (argc == 3 && strcmp(argv[1], "--write") == 0) { write_dir = argv[2]; }
     test_span_plain();
@@ -672,6 +892,7 @@ int main(int argc, char** argv) {
     test_logs();
     test_severities();
     test_metrics();
+    test_exponential();
     test_scopes_alternate();
     test_scopes_many();
     test_scopes_of_unknown();
@@ -679,9 +900,17 @@ int main(int argc, char** argv) {
     test_short_buffers();
     test_gives_up();
     test_pieces();
+    test_leads();
     test_answers_good();
     test_answers_bad();
     test_answers_cut();
     test_answers_deep();
+#if !TEL_NO_PROTOBUF
+    tel__memory_init(&heap, NULL, (uint64_t)1 << 30);
+    test_protobuf_spans();
+    test_protobuf_metrics();
+    test_protobuf_memory();
+    test_protobuf_answers();
+#endif
     return check_done();
 }

@@ -1,4 +1,4 @@
-/* Room test of R15 >>pipeline: what seals a stage, what a sink is offered and how often, queues that are full, sinks that
+/* Room test of >>pipeline: what seals a batch, what a sink is offered and how often, queues that are full, sinks that
    fail for a while or for good; then the delivery queue with a send_fn of our own: order, retries, losses, a blocked end. */
 #define TELEMETRY_IMPLEMENTATION
 #include "telemetry.h"
@@ -125,7 +125,7 @@ static void test_age(void) {
     TEL_SPAN(s, "young") { (void)s; }
     tel_pump(1000);
     CHECK(t.calls == 0 && p->open[0] && p->open[1]);
-    if (p->open[1]) { p->open[1]->first_mono -= (uint64_t)HOUR_MS * 1000000u; }     /* an hour goes by, for logs */
+    if (p->open[1]) { p->open[1]->since_mono -= (uint64_t)HOUR_MS * 1000000u; }     /* an hour goes by, for logs */
     put(2);
     tel_pump(1000);
     CHECK(t.calls == 1 && t.items == 5 && t.spans == 0 && !p->open[1] && p->open[0]);
@@ -148,13 +148,13 @@ static void test_bytes(void) {
     memset(body, 'b', sizeof body - 1);
     p->limits[1].batch = p->limits[1].queue = 100000;
     t.gaps = true;
-    for (i = 0; i < 120; i++) { tel_log(TEL_INFO, body, TEL_ATTRS(tel_int("n", i))); if (i % 20 == 19) { tel_pump(1000); } }
+    for (i = 0; i < 100; i++) { tel_log(TEL_INFO, body, TEL_ATTRS(tel_int("n", i))); if (i % 20 == 19) { tel_pump(1000); } }
     CHECK_INT(t.calls, 0);
     for (; i < 140; i++) { tel_log(TEL_INFO, body, TEL_ATTRS(tel_int("n", i))); }
     tel_pump(1000);
-    CHECK_INT(t.calls, 1);                              /* a MiB of records seals, whatever their number */
+    CHECK_INT(t.calls, 1);                              /* a MiB seals, whatever the number of records */
     before = t.items;
-    CHECK(before >= 125 && before < 140);
+    CHECK(before > 100 && before < 140);
     CHECK_INT(tel_flush(5000), TEL_OK);
     CHECK(t.items == 140 && t.wrong == 0);
     end();
@@ -173,33 +173,33 @@ static void test_retry(void) {
     sinks[0] = taker_sink(&bad, "bad");
     sinks[1] = taker_sink(&good, "good");
     p = begin(sinks, 2);
-    k = &p->sinks[0];
+    k = p->sinks[0];
     p->limits[1].batch = 10;
     bad.fail_from = 1;
     bad.fail_count = 1000;
     put(10);
     tel_pump(1000);
     CHECK(bad.calls == 1 && bad.items == 0 && good.calls == 1 && good.items == 10);
-    CHECK(k->retry_at[1] != 0 && k->give_up_at[1] > k->retry_at[1]);
+    CHECK(k->pending[2].retry_at != 0 && k->pending[2].give_up_at > k->pending[2].retry_at);
     CHECK_INT(books(0).queued[2], 10);
     CHECK_INT(books(1).queued[2], 0);
-    k->retry_at[1] = UINT64_MAX;                           /* not yet */
+    k->pending[2].retry_at = UINT64_MAX;                           /* not yet */
     put(10);
     tel_pump(1000);
     CHECK(bad.calls == 1 && good.calls == 2 && good.items == 20);
     for (i = 0; i < 16; i++) {                          /* now, each time */
-        k->retry_at[1] = 1;
+        k->pending[2].retry_at = 1;
         tel_pump(1000);
-        CHECK(bad.calls == (uint64_t)i + 2 && k->backoff_ns[1] >= backoff && k->backoff_ns[1] <= (uint64_t)5000000000u);
-        backoff = k->backoff_ns[1];
+        CHECK(bad.calls == (uint64_t)i + 2 && k->pending[2].backoff_ns >= backoff && k->pending[2].backoff_ns <= (uint64_t)5000000000u);
+        backoff = k->pending[2].backoff_ns;
     }
     CHECK_INT(backoff, 5000000000ll);
     CHECK_BOOKS();
     bad.fail_count = 0;
-    k->retry_at[1] = 1;
+    k->pending[2].retry_at = 1;
     tel_pump(1000);
     CHECK(bad.items == 20 && bad.wrong == 0 && bad.calls == 19);    /* each stage once, in order */
-    CHECK(k->retry_at[1] == 0 && k->backoff_ns[1] == 0 && k->give_up_at[1] == 0);
+    CHECK(k->pending[2].retry_at == 0 && k->pending[2].backoff_ns == 0 && k->pending[2].give_up_at == 0);
     CHECK(good.items == 20 && good.calls == 2 && good.wrong == 0);
     bad.fail_from = (int)bad.calls + 1;                 /* flush waits for the retries by itself */
     bad.fail_count = 3;
@@ -233,7 +233,7 @@ static void test_give_up(void) {
     put(20);
     tel_pump(1000);
     CHECK_INT(t.calls, 1);
-    p->sinks[0].retry_at[1] = p->sinks[0].give_up_at[1] = 1;
+    p->sinks[0]->pending[2].retry_at = p->sinks[0]->pending[2].give_up_at = 1;
     tel_pump(1000);                                     /* the first is given up, the second has its own time */
     CHECK_INT(t.calls, 3);
     CHECK_INT(books(0).dropped_failed[2], 10);
@@ -243,6 +243,219 @@ static void test_give_up(void) {
     CHECK_INT(tel_flush(5000), TEL_OK);
     CHECK(t.items == 10 && t.next == 20 && t.wrong == 0);
     end();
+}
+
+/* A sink that has no room is offered the batch for as long as it takes, and the rest waits. Metrics are not offered again. */
+static void test_no_room(void) {
+    taker t;
+    tel_sink sink = taker_sink(&t, "no_room");
+    tel__pipeline* p = begin(&sink, 1);
+    tel__pipeline_queue* q = &p->sinks[0]->pending[2];
+    static tel_counter hits = TEL_INSTRUMENT("pipeline.no_room", "1", NULL);
+    int i;
+    where = "no_room";
+    p->limits[1].batch = 10;
+    p->limits[1].queue = 20;
+    t.fail_from = 1;
+    t.fail_count = 1000;
+    t.fail_with = TEL_ERR_LIMIT;
+    put(50);
+    for (i = 0; i < 10; i++) {
+        q->retry_at = 1;
+        tel_pump(1000);
+        CHECK(q->give_up_at == 0 && q->backoff_ns <= TEL__PIPELINE_NO_ROOM_MOST && q->retry_at > 1);
+    }
+    q->full_since = 1;                                  /* alone it is never late */
+    tel_pump(1000);
+    CHECK(books(0).queued[2] == 20 && books(0).dropped_full[2] == 0 && tel_query_stats().queued[2] == 30);
+    CHECK_BOOKS();
+    tel_counter_add(&hits, 1);
+    tel__atomic_store_u64(&p->next_collect, 0);
+    tel_pump(1000);
+    CHECK(books(0).dropped_full[0] == 1 && books(0).dropped_failed[0] == 0);
+    CHECK_BOOKS();
+    t.fail_count = 0;
+    CHECK_INT(tel_flush(5000), TEL_OK);
+    CHECK(t.items == 50 && t.next == 50 && t.wrong == 0);
+    end();
+}
+
+/* Views are made once, for all sinks and all attempts, and so are times. */
+typedef struct looker { const tel_log_view* logs; uint64_t unix_ns; int calls, differ; } looker;
+static tel_result looker_export(const tel_batch* b, void* user_data) {
+    looker* l = (looker*)user_data;
+    if (!b->log_count) { return TEL_OK; }
+    l->calls++;
+    if (!l->logs) { l->logs = b->logs; l->unix_ns = b->logs[0].unix_ns; }
+    l->differ += l->logs != b->logs || l->unix_ns != b->logs[0].unix_ns || b->logs[0].unix_ns != b->logs[0].observed_unix_ns;
+    return l->calls < 3 ? TEL_ERR_IO : TEL_OK;
+}
+static void test_once(void) {
+    looker a = { NULL, 0, 0, 0 }, b = { NULL, 0, 0, 0 };
+    taker unused;
+    tel_sink sinks[2];
+    tel__pipeline* p;
+    uint64_t before = tel__clock_unix_ns();
+    int i;
+    where = "once";
+    sinks[0] = sinks[1] = taker_sink(&unused, "once");
+    sinks[0].export_fn = sinks[1].export_fn = looker_export;
+    sinks[0].user_data = &a;
+    sinks[1].user_data = &b;
+    p = begin(sinks, 2);
+    p->limits[1].batch = 1;
+    put(1);
+    for (i = 0; i < 3; i++) {
+        for (b.calls += i == 1; b.calls > 3; b.calls--) { }     /* the second one fails once less */
+        p->sinks[0]->pending[2].retry_at = p->sinks[1]->pending[2].retry_at = 1;
+        tel_pump(1000);
+        tel_get_instance()->clock.first_mono = 0;
+        tel_get_instance()->clock.anchor_unix += (uint64_t)3600 * 1000000000u;      /* the wall clock is set */
+    }
+    CHECK(a.calls == 3 && a.differ == 0 && b.differ == 0 && a.logs == b.logs);
+    CHECK(a.unix_ns >= before && a.unix_ns <= before + (uint64_t)600 * 1000000000u);
+    CHECK(books(0).delivered[2] == 1 && books(1).delivered[2] == 1);
+    end();
+}
+
+/* The wall clock is set between a record and the round that takes it out of its ring: the record keeps the time it was made. */
+static void test_set_between(void) {
+    const uint64_t hour = (uint64_t)3600 * 1000000000u;
+    looker a = { NULL, 0, 2, 0 };
+    tel_sink sink;
+    taker unused;
+    tel__pipeline* p;
+    uint64_t made;
+    where = "set between";
+    sink = taker_sink(&unused, "set");
+    sink.export_fn = looker_export;
+    sink.user_data = &a;
+    p = begin(&sink, 1);
+    p->limits[1].batch = 1;
+    p->clock->anchor_unix -= hour;                      /* so it was an hour earlier, until the next round */
+    made = tel__clock_unix_ns() - hour;
+    put(1);
+    tel_pump(1000);
+    CHECK(a.unix_ns + 1000000u > made && a.unix_ns < made + hour / 2);
+    a.logs = NULL;
+    put(1);
+    tel_pump(1000);
+    CHECK(a.unix_ns > made + hour / 2);
+    end();
+}
+
+/* ---- sinks with threads of their own ---- */
+
+typedef struct gate { pthread_mutex_t mutex; pthread_cond_t cond; bool shut, inside; int logs, points, calls, flushes, last; uint64_t collection; } gate;
+static void gate_init(gate* g, bool shut) {
+    memset(g, 0, sizeof *g);
+    pthread_mutex_init(&g->mutex, NULL);
+    pthread_cond_init(&g->cond, NULL);
+    g->shut = shut;
+}
+static void gate_open(gate* g) {
+    pthread_mutex_lock(&g->mutex);
+    g->shut = false;
+    pthread_cond_broadcast(&g->cond);
+    pthread_mutex_unlock(&g->mutex);
+}
+static tel_result gate_export(const tel_batch* b, void* user_data) {
+    gate* g = (gate*)user_data;
+    size_t i;
+    pthread_mutex_lock(&g->mutex);
+    CHECK(!g->inside);                                  /* never two at a time */
+    g->inside = true;
+    pthread_cond_broadcast(&g->cond);
+    while (g->shut) { pthread_cond_wait(&g->cond, &g->mutex); }
+    g->inside = false;
+    g->calls++;
+    g->logs += (int)b->log_count;
+    for (i = 0; i < b->metric_count; i++) { g->points += (int)b->metrics[i].point_count; }
+    if (b->metric_count) {
+        CHECK(b->collection >= g->collection);
+        g->collection = b->collection;
+        g->last += b->last;
+    }
+    pthread_mutex_unlock(&g->mutex);
+    return TEL_OK;
+}
+static tel_result gate_flush(uint32_t timeout_ms, void* user_data) {
+    (void)timeout_ms;
+    ((gate*)user_data)->flushes++;
+    return TEL_OK;
+}
+static tel_sink gate_sink(gate* g, const char* name) {
+    tel_sink s;
+    memset(&s, 0, sizeof s);
+    s.name = name;
+    s.export_fn = gate_export;
+    s.flush_fn = gate_flush;
+    s.user_data = g;
+    return s;
+}
+
+/* One sink hangs: the other one gets everything, collections too; flush and shutdown keep their time and say so. */
+static void test_apart(void) {
+    static tel_counter hits = TEL_INSTRUMENT("pipeline.apart", "1", NULL);
+    static gate stuck, good;
+    tel_sink sinks[2];
+    tel_desc d;
+    tel_stats s;
+    uint64_t begun;
+    int i;
+    where = "apart";
+    gate_init(&stuck, true);
+    gate_init(&good, false);
+    sinks[0] = gate_sink(&stuck, "stuck");
+    sinks[1] = gate_sink(&good, "good");
+    d = test_desc(sinks, 2);
+    d.allocator = counting_allocator(&heap);
+    CHECK_INT(tel_init(&d), TEL_OK);
+    tel_counter_add(&hits, 1);
+    for (i = 0; i < 20000; i++) { tel_log(TEL_INFO, "text", TEL_NOATTRS); }
+    begun = tel__clock_mono_ns();
+    CHECK_INT(tel_flush(1000), TEL_ERR_TIMEOUT);
+    CHECK(tel__clock_mono_ns() - begun < (uint64_t)6000 * 1000000u);
+    while (books(1).delivered[2] < 20000) { usleep(1000); }             /* the watchdog ends it */
+    CHECK(books(1).delivered[0] >= 1 && books(1).dropped_full[2] == 0);
+    CHECK(books(0).delivered[2] == 0 && books(0).dropped_full[2] > 10000);
+    CHECK_BOOKS();
+    CHECK_INT(tel_flush(20), TEL_ERR_TIMEOUT);          /* the stuck one goes without this collection */
+    for (i = 0; i < 5000 && books(1).delivered[0] < 2; i++) { tel_flush(20); }
+    CHECK(books(1).delivered[0] >= 2);
+    CHECK_INT(tel_shutdown(50), TEL_ERR_TIMEOUT);
+    s = tel_query_stats();                              /* the final books close, although one is inside still */
+    CHECK(s.queued[0] + s.queued[1] + s.queued[2] == 0 && s.recorded[2] == 20000);
+    for (i = 0; i < 2; i++) {
+        tel_sink_stats k;
+        CHECK(tel_query_sink((size_t)i, &k));
+        CHECK_INT(s.dropped[2] + k.delivered[2] + k.dropped_full[2] + k.dropped_failed[2], 20000);
+        CHECK_INT(k.delivered[0] + k.dropped_full[0] + k.dropped_failed[0], s.recorded[0]);
+        CHECK(k.queued[0] + k.queued[2] == 0);
+    }
+    gate_open(&stuck);
+    CHECK_INT(counting_settled(&heap), 0);
+    CHECK(good.logs == 20000 && good.last >= 2 && good.flushes == 0);
+}
+
+/* Without trouble every sink gets everything, and is flushed on its own thread. */
+static void test_apart_well(void) {
+    static gate gates[3];
+    tel_sink sinks[3];
+    tel_desc d;
+    int i;
+    where = "apart_well";
+    for (i = 0; i < 3; i++) { gate_init(&gates[i], false); sinks[i] = gate_sink(&gates[i], "well"); }
+    sinks[2].prompt = true;
+    d = test_desc(sinks, 3);
+    d.allocator = counting_allocator(&heap);
+    CHECK_INT(tel_init(&d), TEL_OK);
+    for (i = 0; i < 5000; i++) { tel_log(TEL_INFO, "text", TEL_NOATTRS); }
+    CHECK_INT(tel_flush(60000), TEL_OK);
+    for (i = 0; i < 3; i++) { CHECK(gates[i].logs == 5000 && gates[i].flushes == 1); }
+    CHECK(tel_get_instance()->pipeline.sinks[0]->running && !tel_get_instance()->pipeline.sinks[2]->running);
+    CHECK_INT(tel_shutdown(60000), TEL_OK);
+    CHECK_INT(counting_live(&heap), 0);
 }
 
 static void test_for_good(void) {
@@ -281,24 +494,33 @@ static void test_full(void) {
     t.fail_count = 1000;
     put(40);
     tel_pump(1000);
-    CHECK(books(0).queued[2] == 20 && books(0).dropped_full[2] == 20);
+    CHECK(books(0).queued[2] == 20 && books(0).dropped_full[2] == 0 && other.items == 20);  /* the others wait for it ... */
+    CHECK_INT(tel_query_stats().queued[2], 20);
+    CHECK_BOOKS();
+    p->sinks[0]->pending[2].full_since = 1;              /* ... but not for ever: it is late */
+    tel_pump(1000);
+    CHECK(books(0).queued[2] == 20 && books(0).dropped_full[2] == 20 && p->sinks[0]->pending[2].late);
+    CHECK(other.items == 40 && other.wrong == 0);
     CHECK_BOOKS();
     t.fail_count = 0;
     CHECK_INT(tel_flush(5000), TEL_OK);
     CHECK(t.items == 20 && t.next == 20 && t.wrong == 0);               /* the oldest two */
+    CHECK(!p->sinks[0]->pending[2].late && p->sinks[0]->pending[2].full_since == 0);
     CHECK(heard("stuck"));
     CHECK(books(0).delivered[2] == 20 && books(0).dropped_full[2] == 20 && books(0).queued[2] == 0);
-    p->limits[1].queue = 5;                             /* a stage larger than the limit has its chance */
+    p->limits[1].queue = 5;                             /* a batch larger than the limit has its chance */
     other.next = t.next = number;
     other.wrong = 0;
     put(10);
     CHECK_INT(tel_flush(5000), TEL_OK);
     CHECK(t.items == 30 && t.wrong == 0);
-    p->limits[1].batch = 1;                             /* as many stages as there are places */
+    p->limits[1].batch = 1;                             /* as many batches as there are places */
     p->limits[1].queue = 1000000;
     t.fail_from = (int)t.calls + 1;
     t.fail_count = 1000;
     put(TEL__PIPELINE_PENDING + 44);
+    tel_pump(1000);
+    p->sinks[0]->pending[2].full_since = 1;
     tel_pump(1000);
     CHECK_INT(books(0).queued[2], TEL__PIPELINE_PENDING);
     CHECK_INT(books(0).dropped_full[2], 20 + 44);
@@ -324,23 +546,23 @@ static void test_signals(void) {
     sinks[0] = taker_sink(&spans, "spans");
     sinks[1] = taker_sink(&logs, "logs");
     sinks[2] = taker_sink(&metrics, "metrics");
-    sinks[0].signal_mask = TEL_SPANS;
-    sinks[1].signal_mask = TEL_LOGS;
-    sinks[2].signal_mask = TEL_METRICS;
+    sinks[0].signal_mask = TEL_SIGNAL_SPANS;
+    sinks[1].signal_mask = TEL_SIGNAL_LOGS;
+    sinks[2].signal_mask = TEL_SIGNAL_METRICS;
     p = begin(sinks, 3);
     put(3);
     TEL_SPAN(s, "one") { (void)s; }
     tel_counter_add(&hits, 1);
     tel_pump(1000);
     CHECK(spans.calls == 0 && logs.calls == 0 && metrics.calls == 0);
-    p->next_collect = 0;                                /* the minute is over */
+    tel__atomic_store_u64(&p->next_collect, 0);                                /* the minute is over */
     tel_pump(1000);
     CHECK(metrics.calls == 1 && metrics.points == 1 && spans.calls == 0);
     tel_pump(1000);
     CHECK_INT(metrics.calls, 1);
     metrics.fail_from = 2;                              /* a collection that fails is not offered again: the next has it all */
     metrics.fail_count = 1;
-    CHECK_INT(tel_flush(5000), TEL_OK);
+    CHECK_INT(tel_flush(5000), TEL_ERR_IO);             /* and the flush says so */
     CHECK(metrics.calls == 2 && metrics.points == 1);
     CHECK(books(2).delivered[0] == 1 && books(2).dropped_failed[0] == 1);
     CHECK_INT(tel_query_stats().recorded[0], 2);
@@ -364,29 +586,30 @@ static void test_inside(void) {
     end();
 }
 
-static void test_pause(void) {
-    tel__pipeline p;
-    uint64_t last;
-    int i;
-    where = "pause";
-    memset(&p, 0, sizeof p);
-    p.tick_ns = TEL__PIPELINE_TICK_MAX;
-    tel__atomic_store_u32(&p.fill, 256);
-    for (i = 0, last = p.tick_ns; i < 40; i++) {
-        uint64_t now = tel__pipeline_pause(&p);
-        CHECK(now <= last && now >= TEL__PIPELINE_TICK_MIN);
-        last = now;
-    }
-    CHECK_INT(last, TEL__PIPELINE_TICK_MIN);
-    tel__atomic_store_u32(&p.fill, 30);                 /* neither full nor empty: stays */
-    CHECK_INT(tel__pipeline_pause(&p), TEL__PIPELINE_TICK_MIN);
-    tel__atomic_store_u32(&p.fill, 0);
-    for (i = 0; i < 40; i++) {
-        uint64_t now = tel__pipeline_pause(&p);
-        CHECK(now >= last && now <= TEL__PIPELINE_TICK_MAX);
-        last = now;
-    }
-    CHECK_INT(last, TEL__PIPELINE_TICK_MAX);
+/* When the export thread wakes next: never later than a second, and at what is due before. */
+static void test_due(void) {
+    taker t;
+    tel_sink sink = taker_sink(&t, "due");
+    tel__pipeline* p = begin(&sink, 1);
+    uint64_t now = tel__clock_mono_ns(), due = tel__round_due(p);
+    where = "due";
+    CHECK(due >= now + TEL__PIPELINE_TICK && due <= tel__clock_mono_ns() + TEL__PIPELINE_TICK);
+    tel__atomic_store_u64(&p->next_collect, now + 800000000u);
+    CHECK_INT(tel__round_due(p) - now, 800000000);
+    tel__atomic_store_u64(&p->next_collect, now);       /* another collection is in the way */
+    CHECK(tel__round_due(p) >= now + 2000000u);
+    tel__atomic_store_u64(&p->next_collect, UINT64_MAX);
+    put(1);
+    tel_pump(1000);
+    CHECK(p->open[1] != NULL);
+    p->limits[1].delay_ms = 10;
+    if (p->open[1]) { CHECK(tel__round_due(p) <= p->open[1]->since_mono + 10000000u); }
+    p->limits[1].delay_ms = HOUR_MS;
+    p->sinks[0]->pending[1].retry_at = now + 77;
+    CHECK_INT(tel__round_due(p) - now, 77);
+    p->sinks[0]->pending[1].retry_at = 0;
+    CHECK_INT(tel_flush(5000), TEL_OK);
+    end();
 }
 
 /* With its own thread: full batches go out without anybody's call. */
@@ -412,257 +635,6 @@ static void test_thread(void) {
     CHECK_INT(counting_live(&heap), 0);
 }
 
-/* ---- delivery ------------------------------------------------------------------------------------------- */
-
-static tel__memory memory;
-static tel__atomic_u32 freed;
-
-typedef struct post {
-    tel__pipeline_delivery d;               /* first */
-    pthread_mutex_t mutex;
-    pthread_cond_t  cond;
-    bool       blocked;                     /* send_fn waits while this is so */
-    uint32_t   entered, attempts, delivered, wrong;
-    uint32_t   next;                        /* the payload expected next */
-    uint32_t   fail_each;                   /* so many failures before each success */
-    uint32_t   failures;
-    tel__pipeline_sent failure, success;
-    pthread_t  who;
-} post;
-
-static tel__pipeline_sent post_send(tel__pipeline_delivery* d, tel__pipeline_payload* payload, uint64_t deadline) {
-    post* o = (post*)d;
-    tel__pipeline_sent sent;
-    uint32_t n;
-    (void)deadline;
-    pthread_mutex_lock(&o->mutex);
-    o->entered++;
-    pthread_cond_broadcast(&o->cond);
-    while (o->blocked) { pthread_cond_wait(&o->cond, &o->mutex); }
-    memcpy(&n, payload->data, sizeof n);
-    o->attempts++;
-    o->who = pthread_self();
-    o->wrong += n != o->next;
-    if (o->failures < o->fail_each) {
-        o->failures++;
-        sent = o->failure;
-        if (sent.result != TEL_ERR_IO && sent.result != TEL_ERR_TIMEOUT) { o->failures = 0; o->next++; }
-    } else {
-        o->failures = 0;
-        o->next++;
-        o->delivered++;
-        sent = o->success;
-    }
-    pthread_mutex_unlock(&o->mutex);
-    return sent;
-}
-static void post_free(tel__pipeline_delivery* d) {
-    post* o = (post*)d;
-    tel__memory* m = d->memory;
-    tel__pipeline_delivery_free(d);
-    pthread_mutex_destroy(&o->mutex);
-    pthread_cond_destroy(&o->cond);
-    tel__memory_free(m, o, sizeof *o);
-    tel__atomic_add_u32(&freed, 1);
-}
-static post* post_make(bool no_thread) {
-    post* o = (post*)tel__memory_alloc(&memory, sizeof *o);
-    int i;
-    if (!o) { exit(check_done() | 1); }
-    pthread_mutex_init(&o->mutex, NULL);
-    pthread_cond_init(&o->cond, NULL);
-    o->d.memory = &memory;
-    o->d.max_bytes = 1000;
-    o->d.no_thread = no_thread;
-    o->d.send_fn = post_send;
-    o->d.free_fn = post_free;
-    for (i = 0; i < 3; i++) { o->d.timeout_ms[i] = 60000; }
-    o->failure.result = TEL_ERR_IO;
-    o->success.result = TEL_OK;
-    o->success.retry_after_ms = UINT64_MAX;
-    tel__pipeline_delivery_init(&o->d);
-    tel__atomic_store_u32(&freed, 0);
-    return o;
-}
-static void post_push(post* o, uint32_t n, int signal, uint64_t items) {
-    tel__pipeline_payload* payload = (tel__pipeline_payload*)tel__memory_alloc(&memory, sizeof *payload);
-    if (!payload) { FAIL("memory"); return; }
-    payload->signal = signal;
-    payload->items = items;
-    payload->size = sizeof n;
-    payload->capacity = 64;
-    payload->data = (char*)tel__memory_alloc(&memory, payload->capacity);
-    if (payload->data) { memcpy(payload->data, &n, sizeof n); }
-    tel__pipeline_delivery_push(&o->d, payload);
-}
-static void post_block(post* o, bool blocked) {
-    pthread_mutex_lock(&o->mutex);
-    o->blocked = blocked;
-    pthread_cond_broadcast(&o->cond);
-    pthread_mutex_unlock(&o->mutex);
-}
-static void post_entered(post* o, uint32_t n) {
-    pthread_mutex_lock(&o->mutex);
-    while (o->entered < n) { pthread_cond_wait(&o->cond, &o->mutex); }
-    pthread_mutex_unlock(&o->mutex);
-}
-static tel_sink_stats post_stats(post* o) {
-    tel_sink_stats s;
-    memset(&s, 0, sizeof s);
-    tel__pipeline_delivery_stats(&s, &o->d);
-    return s;
-}
-/* Closed, and its worker is back: within the 300 ms that close waits, or later, and then it frees all itself. */
-static void post_end(post* o) {
-    tel__pipeline_delivery_close(&o->d);
-    while (tel__atomic_load_acquire_u32(&memory.pins)) { usleep(1000); }    /* the watchdog ends it */
-    CHECK_INT(tel__atomic_load_u32(&freed), 1);
-    CHECK_INT(tel__atomic_load_u32(&memory.pins), 0);
-    CHECK_INT(tel__atomic_load_u64(&memory.used), 0);
-}
-
-/* Forty payloads, each refused once for now: all arrive, in order, and nothing is lost. */
-static void test_order(void) {
-    post* o = post_make(false);
-    uint32_t i;
-    where = "order";
-    o->fail_each = 1;                                   /* retry_after_ms is 0: at once */
-    for (i = 0; i < 40; i++) {
-        post_push(o, i, (int)(i % 3), 1 + i);
-    }
-    CHECK_INT(tel__pipeline_delivery_flush(TEL_FOREVER, &o->d), TEL_OK);
-    CHECK(o->delivered == 40 && o->attempts == 80 && o->wrong == 0);
-    CHECK(!pthread_equal(o->who, pthread_self()));
-    CHECK(post_stats(o).dropped_failed[0] + post_stats(o).dropped_failed[1] + post_stats(o).dropped_failed[2] == 0);
-    CHECK(post_stats(o).queued[0] + post_stats(o).queued[1] + post_stats(o).queued[2] == 0);
-    CHECK_INT(o->d.bytes, 0);
-    post_end(o);
-}
-
-/* Without a thread push has sent when it returns, by the caller. */
-static void test_no_thread(void) {
-    post* o = post_make(true);
-    where = "no_thread";
-    o->fail_each = 1;
-    o->failure.result = TEL_ERR_TIMEOUT;
-    post_push(o, 0, 1, 5);
-    CHECK(o->delivered == 1 && o->attempts == 2 && pthread_equal(o->who, pthread_self()));
-    CHECK_INT(post_stats(o).queued[1], 0);
-    CHECK_INT(post_stats(o).dropped_failed[1], 0);
-    CHECK_INT(tel__pipeline_delivery_flush(0, &o->d), TEL_OK);
-    CHECK(!o->d.worker && o->d.bytes == 0);
-    post_end(o);
-}
-
-/* "Retry now", again and again: once it is believed, then the pauses are our own. */
-static void test_now(void) {
-    post* o = post_make(true);
-    uint64_t since = tel__clock_mono_ns();
-    where = "now";
-    o->fail_each = 1000;
-    post_push(o, 0, 1, 5);
-    CHECK_INT(o->attempts, 2);
-    CHECK(o->d.first && o->d.first->retry_at >= since + 1000000000u);
-    CHECK_INT(post_stats(o).queued[1], 5);
-    post_end(o);
-}
-
-static void test_losses(void) {
-    post* o = post_make(true);
-    where = "losses";
-    o->success.rejected = 3;                            /* taken, but for three */
-    post_push(o, 0, 2, 10);
-    CHECK_INT(post_stats(o).dropped_failed[2], 3);
-    o->success.rejected = 1000;                         /* no more than there were */
-    post_push(o, 1, 2, 10);
-    CHECK_INT(post_stats(o).dropped_failed[2], 13);
-    o->success.rejected = 0;
-    o->fail_each = 1;
-    o->failure.result = TEL_ERR_FORMAT;                 /* final: one attempt */
-    post_push(o, 2, 1, 7);
-    CHECK(o->attempts == 3 && post_stats(o).dropped_failed[1] == 7);
-    o->failure.result = TEL_ERR_IO;                     /* asked to wait beyond the deadline: no use */
-    o->failure.retry_after_ms = 61000;
-    post_push(o, 3, 0, 4);
-    CHECK(o->attempts == 4 && post_stats(o).dropped_failed[0] == 4);
-    o->failures = 0;
-    o->next = 4;
-    o->failure.retry_after_ms = UINT64_MAX - 1;         /* absurd */
-    post_push(o, 4, 0, 4);
-    CHECK(o->attempts == 5 && post_stats(o).dropped_failed[0] == 8);
-    o->failures = 0;
-    o->next = 5;
-    o->failure.retry_after_ms = UINT64_MAX;             /* no hint, and the first pause is longer than the deadline is away */
-    o->d.timeout_ms[0] = 100;
-    post_push(o, 5, 0, 4);
-    CHECK(o->attempts == 6 && post_stats(o).dropped_failed[0] == 12);
-    o->failures = 0;
-    o->next = 6;
-    o->failure.retry_after_ms = UINT64_MAX - 1;         /* nor without a deadline: not for ever */
-    o->d.timeout_ms[0] = 0;
-    post_push(o, 6, 0, 4);
-    CHECK(o->attempts == 7 && post_stats(o).dropped_failed[0] == 16);
-    tel__pipeline_delivery_lose(&o->d, 1, 2);
-    CHECK_INT(post_stats(o).dropped_failed[1], 9);
-    CHECK(o->wrong == 0 && o->d.bytes == 0 && o->delivered == 2);
-    CHECK(post_stats(o).queued[0] + post_stats(o).queued[1] + post_stats(o).queued[2] == 0);
-    post_end(o);
-}
-
-static void test_flush(void) {
-    post* o = post_make(false);
-    uint32_t i;
-    where = "flush";
-    CHECK_INT(tel__pipeline_delivery_flush(TEL_FOREVER, &o->d), TEL_OK);    /* nothing to wait for */
-    o->blocked = true;
-    CHECK(tel__pipeline_delivery_room(&o->d));
-    for (i = 0; i < 16; i++) { post_push(o, i, 1, 2); }
-    CHECK(!tel__pipeline_delivery_room(&o->d));         /* 1024 bytes of 1000 */
-    post_entered(o, 1);
-    CHECK_INT(post_stats(o).queued[1], 32);             /* what is in flight as well */
-    CHECK_INT(tel__pipeline_delivery_flush(20, &o->d), TEL_ERR_TIMEOUT);
-    CHECK_INT(tel__pipeline_delivery_flush(0, &o->d), TEL_ERR_TIMEOUT);
-    CHECK_INT(o->delivered, 0);
-    post_block(o, false);
-    CHECK_INT(tel__pipeline_delivery_flush(TEL_FOREVER, &o->d), TEL_OK);
-    CHECK(o->delivered == 16 && o->wrong == 0 && tel__pipeline_delivery_room(&o->d));
-    CHECK_INT(post_stats(o).queued[1], 0);
-    post_end(o);
-}
-
-/* Closed while it waits to try again, for up to a minute: the wait is cut short. Closed with a queue: dropped, freed. */
-static void test_close_waiting(void) {
-    post* o = post_make(false);
-    uint32_t i;
-    where = "close_waiting";
-    o->fail_each = 1000;
-    o->failure.retry_after_ms = 50000;
-    for (i = 0; i < 5; i++) { post_push(o, i, 1, 2); }
-    post_entered(o, 1);
-    CHECK_INT(tel__pipeline_delivery_flush(5, &o->d), TEL_ERR_TIMEOUT);
-    post_end(o);
-    o = post_make(false);                               /* never used */
-    post_end(o);
-}
-
-/* send_fn does not come back: close does all the same, and whoever is last frees. */
-static void test_close_blocked(void) {
-    post* o = post_make(false);
-    uint32_t i;
-    where = "close_blocked";
-    o->blocked = true;
-    for (i = 0; i < 5; i++) { post_push(o, i, 1, 2); }
-    post_entered(o, 1);
-    tel__pipeline_delivery_close(&o->d);
-    CHECK_INT(tel__atomic_load_u32(&freed), 0);
-    CHECK_INT(tel__atomic_load_u32(&memory.pins), 1);
-    CHECK(tel__atomic_load_u64(&memory.used) > 0);
-    post_block(o, false);
-    while (tel__atomic_load_acquire_u32(&memory.pins)) { usleep(1000); }    /* the watchdog ends it */
-    CHECK_INT(tel__atomic_load_u32(&freed), 1);
-    CHECK_INT(tel__atomic_load_u64(&memory.used), 0);
-}
-
 /* ---- who is drained ------------------------------------------------------------------------------------- */
 
 /* Batches far smaller than a ring: a flush offers everything all the same, and a pump does while it has time. */
@@ -677,7 +649,7 @@ static void test_small_batches(void) {
     CHECK(t.items == 1500 && t.wrong == 0);
     put(1500);
     CHECK_INT(tel_flush(0), TEL_ERR_TIMEOUT);           /* no time, and it says so */
-    CHECK(t.items > 1500 && t.items < 3000);
+    CHECK(t.items < 3000);
     tel_pump(TEL_FOREVER);
     CHECK(t.items == 3000 && t.wrong == 0 && t.most == 1);
     end();
@@ -733,33 +705,78 @@ static void test_busy_thread(void) {
     pthread_cond_broadcast(&b.cond);
     pthread_mutex_unlock(&b.mutex);
     pthread_join(thread, NULL);
-    tel_get_instance()->pipeline.sinks[0].sink.export_fn = taker_export;
-    tel_get_instance()->pipeline.sinks[0].sink.user_data = &unused;
+    tel_get_instance()->pipeline.sinks[0]->sink.export_fn = taker_export;
+    tel_get_instance()->pipeline.sinks[0]->sink.user_data = &unused;
     end();
+}
+
+/* A thread is stopped in the shared ring before it has stored how long its record is. A flush and a shutdown wait for what
+   lies behind it as long as they have time, and do not say that it is delivered. */
+static void* held_put(void* arg) {
+    put((int)(intptr_t)arg);
+    return NULL;
+}
+static void held_thread(int n) {
+    pthread_t thread;
+    pthread_create(&thread, NULL, held_put, (void*)(intptr_t)n);
+    pthread_join(thread, NULL);
+}
+static void test_held(bool threads) {
+    taker t;
+    tel_sink sink = taker_sink(&t, "held");
+    tel_desc d = test_desc(&sink, 1);
+    tel__ring* shared;
+    tel__ring_head* h;
+    uint32_t head;
+    where = threads ? "held, threads" : "held";
+    d.no_thread = !threads;
+    d.max_threads = 1;
+    number = 0;
+    CHECK_INT(tel_init(&d), TEL_OK);
+    put(1);                                             /* has the only ring of its own */
+    held_thread(1);
+    CHECK_INT(tel_flush(5000), TEL_OK);
+    CHECK_INT(t.items, 2);
+    shared = &tel_get_instance()->registry.shared;
+    CHECK(shared->size != 0);
+    head = tel__atomic_add_u32(&shared->head, 64);
+    put(1);
+    held_thread(3);
+    CHECK_INT(tel_flush(30), TEL_ERR_TIMEOUT);
+    CHECK_INT(t.items, 3);
+    CHECK_INT(tel_query_stats().queued[2], 3);
+    h = (tel__ring_head*)(void*)tel__ring_word(shared, head);
+    h->kind = TEL__RING_GAP;                            /* it goes on */
+    tel__atomic_store_release_u32(tel__ring_word(shared, head), 64);
+    CHECK_INT(tel_flush(5000), TEL_OK);
+    CHECK(t.items == 6 && t.wrong == 0);
+    tel__atomic_add_u32(&shared->head, 64);
+    held_thread(2);
+    CHECK_INT(tel_shutdown(30), TEL_ERR_TIMEOUT);       /* and it never does */
+    CHECK(t.items == 6 && tel_query_stats().dropped[2] == 2);
 }
 
 int main(void) {
     capture_watchdog(150);
-    tel__memory_init(&memory, NULL, (uint64_t)1 << 24);
     test_count();
     test_age();
     test_bytes();
     test_retry();
     test_give_up();
+    test_no_room();
+    test_once();
+    test_set_between();
+    test_apart();
+    test_apart_well();
     test_for_good();
     test_full();
     test_signals();
     test_inside();
-    test_pause();
+    test_due();
     test_thread();
     test_small_batches();
     test_busy_thread();
-    test_order();
-    test_no_thread();
-    test_now();
-    test_losses();
-    test_flush();
-    test_close_waiting();
-    test_close_blocked();
+    test_held(false);
+    test_held(true);
     return check_done();
 }

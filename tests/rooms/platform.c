@@ -1,4 +1,4 @@
-/* Room test of R01 >>platform: macros are 0 or 1, the two clocks, the tick counter, entropy, what host and process
+/* Room test of >>platform: macros are 0 or 1, the two clocks, the tick counter, entropy, what host and process
    this is, and the bucket search that every histogram rests on. */
 #define TELEMETRY_IMPLEMENTATION
 #include "telemetry.h"
@@ -113,7 +113,7 @@ static void test_count_below(void) {
     uint32_t n, i, wrong = 0;
     infinite *= 2;
     for (i = 0; i < 64; i++) { b[i] = i < 61 ? -10.0 + (double)i * 0.5 : infinite; }
-    for (n = 0; n <= 64; n += 8) {
+    for (n = 8; n <= 64; n += 8) {
         double v;
         for (v = -11.0; v < 25.0; v += 0.125) {
             uint32_t want = 0;
@@ -128,6 +128,33 @@ static void test_count_below(void) {
     CHECK_INT(tel__platform_count_below(b, 8, -9.5), 1);
 }
 
+#ifdef __linux__
+/* Lines of /proc/self/cgroup and mountinfo as container runtimes and Kubernetes make them. */
+static void test_container(void) {
+#define ID "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+    tel__platform_facts f;
+    memset(&f, 0, sizeof f);
+    tel__platform_container_line("0::/user.slice/user-1000.slice/session-2.scope\n", &f);
+    tel__platform_container_line("0::/\n", &f);
+    tel__platform_container_line("1:name=systemd:/docker/0123456789abcdef\n", &f);
+    CHECK_STR(f.container_id, "");
+    tel__platform_container_line("12:pids:/docker/" ID "\n", &f);
+    CHECK_STR(f.container_id, ID);
+    CHECK_STR(f.pod_uid, "");
+    memset(&f, 0, sizeof f);
+    tel__platform_container_line("0::/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod0a1b2c3d_0000_1111_2222_333344445555"
+                                 ".slice/cri-containerd-" ID ".scope\n", &f);
+    CHECK_STR(f.container_id, ID);
+    CHECK_STR(f.pod_uid, "0a1b2c3d-0000-1111-2222-333344445555");
+    memset(&f, 0, sizeof f);
+    tel__platform_container_line("983 961 0:37 /containers/" ID "/hostname /etc/hostname rw", &f);
+    CHECK_STR(f.container_id, ID);
+#undef ID
+}
+#else
+static void test_container(void) { }
+#endif
+
 int main(void) {
     test_macros();
     test_clocks();
@@ -137,5 +164,6 @@ int main(void) {
     test_spelling();
     test_detect();
     test_count_below();
+    test_container();
     return check_done();
 }

@@ -1,4 +1,4 @@
-/* Room test of R13 >>propagation: every rule of traceparent, the carrier calls, and, when TEL_FIXTURES names
+/* Room test of >>propagation: every rule of traceparent, the carrier calls, and, when TEL_FIXTURES names
    the folder of the fixtures, the W3C conformance cases of w3c/trace_context_cases.json. */
 #define TELEMETRY_IMPLEMENTATION
 #include "telemetry.h"
@@ -160,7 +160,7 @@ static void test_every_length(void) {
 typedef struct header { char name[64], value[2048]; } header;
 typedef struct headers { header items[8]; size_t count, sets; } headers;
 
-static void headers_set(void* user_data, const char* key, const char* value) {
+static void headers_set(const char* key, const char* value, void* user_data) {
     headers* h = (headers*)user_data;
     h->sets++;
     if (h->count < 8) {
@@ -180,7 +180,7 @@ static bool same_name(const char* a, const char* b) {
 }
 
 /* As HTTP servers do: names without case, repeated headers joined with a comma. */
-static tel_text headers_get(void* user_data, const char* key) {
+static tel_text headers_get(const char* key, void* user_data) {
     static char joined[8192];
     headers* h = (headers*)user_data;
     tel_text t = { NULL, 0 };
@@ -196,10 +196,22 @@ static tel_text headers_get(void* user_data, const char* key) {
     return t;
 }
 
+/* As they came: one by one. */
+static tel_text headers_get_all(const char* key, size_t index, void* user_data) {
+    headers* h = (headers*)user_data;
+    tel_text t = { NULL, 0 };
+    size_t i;
+    for (i = 0; i < h->count; i++) {
+        if (same_name(h->items[i].name, key) && index-- == 0) { return tel__text_of(h->items[i].value); }
+    }
+    return t;
+}
+
 static tel_carrier carrier_of(headers* h) {
     tel_carrier c;
-    c.set = headers_set;
-    c.get = headers_get;
+    memset(&c, 0, sizeof c);
+    c.set_fn = headers_set;
+    c.get_fn = headers_get;
     c.user_data = h;
     return c;
 }
@@ -210,28 +222,28 @@ static void test_carrier(void) {
     tel_context c, back;
     memset(&h, 0, sizeof h);
     memset(&c, 0, sizeof c);
-    c = tel__propagation_extract(&carrier);
+    c = tel__propagators_extract(&carrier);
     CHECK(all_zero(&c));
     CHECK_INT(tel__propagation_parse(text_of(GOOD), &c), TEL_OK);
     c.remote = 0;
-    CHECK_INT(tel__propagation_inject(&c, &carrier), TEL_OK);
+    CHECK_INT(tel__propagators_inject(&c, &carrier), TEL_OK);
     CHECK_INT(h.sets, 1);
     CHECK_STR(h.items[0].name, "traceparent");
     CHECK_STR(h.items[0].value, GOOD);
-    back = tel__propagation_extract(&carrier);
+    back = tel__propagators_extract(&carrier);
     CHECK_INT(back.remote, 1);
     back.remote = 0;
     CHECK(memcmp(&back, &c, sizeof c) == 0);
 
     h.items[0].value[0] = 'f';
     h.items[0].value[1] = 'f';
-    back = tel__propagation_extract(&carrier);
+    back = tel__propagators_extract(&carrier);
     CHECK(all_zero(&back));
-    back = tel__propagation_extract(NULL);
+    back = tel__propagators_extract(NULL);
     CHECK(all_zero(&back));
     broken = carrier;
-    broken.get = NULL;
-    back = tel__propagation_extract(&broken);
+    broken.get_fn = NULL;
+    back = tel__propagators_extract(&broken);
     CHECK(all_zero(&back));
 }
 
@@ -242,18 +254,41 @@ static void test_inject_refuses(void) {
     memset(&h, 0, sizeof h);
     CHECK_INT(tel__propagation_parse(text_of(GOOD), &good), TEL_OK);
     memset(&c, 0, sizeof c);
-    CHECK_INT(tel__propagation_inject(&c, &carrier), TEL_ERR_ARGUMENT);
+    CHECK_INT(tel__propagators_inject(&c, &carrier), TEL_ERR_ARGUMENT);
     c = good;
     memset(c.span_id, 0, sizeof c.span_id);
-    CHECK_INT(tel__propagation_inject(&c, &carrier), TEL_ERR_ARGUMENT);
+    CHECK_INT(tel__propagators_inject(&c, &carrier), TEL_ERR_ARGUMENT);
     c = good;
     memset(c.trace_id, 0, sizeof c.trace_id);
-    CHECK_INT(tel__propagation_inject(&c, &carrier), TEL_ERR_ARGUMENT);
-    CHECK_INT(tel__propagation_inject(NULL, &carrier), TEL_ERR_ARGUMENT);
-    CHECK_INT(tel__propagation_inject(&good, NULL), TEL_ERR_ARGUMENT);
-    broken.set = NULL;
-    CHECK_INT(tel__propagation_inject(&good, &broken), TEL_ERR_ARGUMENT);
+    CHECK_INT(tel__propagators_inject(&c, &carrier), TEL_ERR_ARGUMENT);
+    CHECK_INT(tel__propagators_inject(NULL, &carrier), TEL_ERR_ARGUMENT);
+    CHECK_INT(tel__propagators_inject(&good, NULL), TEL_ERR_ARGUMENT);
+    broken.set_fn = NULL;
+    CHECK_INT(tel__propagators_inject(&good, &broken), TEL_ERR_ARGUMENT);
     CHECK_INT(h.sets, 0);
+}
+
+/* Of a key that comes twice the first value counts; keys that only resemble each other all stay. */
+static void test_keys(void) {
+    tel__tracestate t;
+    char key[8];
+    size_t size = 0, i;
+    int round;
+    t.size = 0;
+    for (round = 0; round < 2; round++) {
+        for (i = 0; i < 27; i++) {
+            snprintf(key, sizeof key, "%c%c%c", (char)('a' + i % 3), (char)('a' + i / 3 % 3), (char)('a' + i / 9));
+            tel__tracestate_append(&t, text_of(key), text_of(round ? "no" : "yes"));
+            if (!round) { size += size ? 8 : 7; }
+        }
+        CHECK_INT(t.size, size);
+    }
+    for (i = 0; i < 256; i++) {
+        char c = (char)i;
+        bool name = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || (c && strchr("_-*/@", c));
+        CHECK_INT(tel__tracestate_span(&c, 1, 1), name);
+        CHECK_INT(tel__tracestate_span(&c, 1, 2), i >= 0x20 && i <= 0x7e && c != ',' && c != '=');
+    }
 }
 
 /* ---- the W3C cases ---------------------------------------------------------------------------------- */
@@ -275,33 +310,63 @@ static const char* next_string(const char* p, char* out, size_t capacity) {
     return *p ? p + 1 : NULL;
 }
 
-static void check_w3c(const char* id, headers* h, const char* want, const char* trace_id) {
+/* state: what must come out, "" nothing, "?" is not looked at. all: headers one by one. */
+static void check_w3c(const char* id, headers* h, const char* want, const char* trace_id, const char* state, bool all) {
     tel_carrier carrier = carrier_of(h);
-    tel_context c = tel__propagation_extract(&carrier);
+    tel_context c;
     bool same = strcmp(want, "same") == 0;
-    char out[TEL_TRACEPARENT_SIZE], hex[3] = "";
+    char out[TEL_TRACEPARENT_SIZE], hex[3] = "", kept[1025];
     tel_text sent;
     int before = check__failed;
+    if (all) { carrier.get_fn = NULL; carrier.get_all_fn = headers_get_all; }
+    c = tel__propagators_extract(&carrier);
     CHECK_INT(!all_zero(&c), same);
+    (void)tel_tracestate_get(&c, NULL, kept, sizeof kept);
+    if (strcmp(state, "?") != 0) { CHECK_STR(kept, state); } else { CHECK(strncmp(kept, "foo=", 4) == 0); }
     if (same && !all_zero(&c)) {
         tel__propagation_format(&c, out);
         CHECK(memcmp(out + 3, trace_id, 32) == 0);
-        sent = tel__text_trim(headers_get(h, "traceparent"));
+        sent = tel__text_trim(headers_get("traceparent", h));
         memcpy(hex, sent.data + 53, 2);
         CHECK_INT(strtol(out + 53, NULL, 16), strtol(hex, NULL, 16) & 3);
     }
     if (check__failed != before) { fprintf(stderr, "     in W3C case %s\n", id); }
 }
 
+static void check_w3c_both(const char* id, headers* h, const char* want, const char* trace_id, const char* state) {
+    check_w3c(id, h, want, trace_id, state, false);
+    check_w3c(id, h, want, trace_id, state, true);
+}
+
+/* Pairs of strings up to the bracket that closes their list, as the value of a header. */
+static const char* read_pairs(const char* p, char* out, size_t capacity) {
+    size_t n = 0;
+    int depth = 0;
+    out[0] = 0;
+    for (;; p++) {
+        if (*p == '[') { depth++; }
+        if (*p == ']' && --depth == 0) { return p + 1; }
+        if (*p == '"') {
+            char key[512], value[512];
+            p = next_string(p, key, sizeof key);
+            p = p ? next_string(p, value, sizeof value) : p;
+            if (!p) { return NULL; }
+            n += (size_t)snprintf(out + n, capacity - n, "%s%s=%s", n ? "," : "", key, value);
+            p--;
+        }
+    }
+}
+
 /* Reads the file as a stream of strings: "id" opens a case, pairs follow "headers" until "expect". */
 static int run_w3c(const char* p) {
-    char s[4096], id[128] = "", want[16] = "", trace_id[64] = "";
+    char s[4096], id[128] = "", want[16] = "", trace_id[64] = "", state[4096] = "";
     static headers h;
     bool in_headers = false;
     int cases = 0;
     while ((p = next_string(p, s, sizeof s)) != NULL) {
         if (strcmp(s, "id") == 0) {
-            if (id[0]) { check_w3c(id, &h, want, trace_id); cases++; }
+            if (id[0]) { check_w3c_both(id, &h, want, trace_id, state); cases++; }
+            state[0] = 0;
             memset(&h, 0, sizeof h);
             p = next_string(p, id, sizeof id);
         } else if (strcmp(s, "headers") == 0) {
@@ -317,10 +382,15 @@ static int run_w3c(const char* p) {
             p = next_string(p, want, sizeof want);
         } else if (strcmp(s, "trace_id") == 0) {
             p = next_string(p, trace_id, sizeof trace_id);
+        } else if (strcmp(s, "tracestate_contains_key") == 0) {
+            strcpy(state, "?");
+            p = next_string(p, s, sizeof s);
+        } else if (strcmp(s, "tracestate") == 0 && !in_headers) {
+            p = read_pairs(p, state, sizeof state);
         }
         if (!p) { break; }
     }
-    if (id[0]) { check_w3c(id, &h, want, trace_id); cases++; }
+    if (id[0]) { check_w3c_both(id, &h, want, trace_id, state); cases++; }
     return cases;
 }
 
@@ -351,6 +421,7 @@ int main(void) {
     test_every_octet();
     test_every_length();
     test_carrier();
+    test_keys();
     test_inject_refuses();
     test_w3c();
     return check_done();

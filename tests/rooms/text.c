@@ -1,4 +1,4 @@
-/* Room test of R07 >>text: the builder in its three forms, every number both ways, JSON strings and UTF-8
+/* Room test of >>text: the builder in its three forms, every number both ways, JSON strings and UTF-8
    against the tables of the Unicode standard, percent-decoding, and the small string tools.
    TEXT_ROUNDS=n in the environment: n random doubles instead of 100000. */
 #define TELEMETRY_IMPLEMENTATION
@@ -98,9 +98,9 @@ static void test_fixed(void) {
     CHECK_INT(o.size, 8);
     CHECK_INT(o.lost, 2);
     CHECK(memcmp(buffer, "abcdefgh", 8) == 0);
-    tel__text_put_u64(&o, 12345);
-    tel__text_put_double(&o, 0.25);
-    tel__text_put_json_string(&o, "x\n", 2);
+    tel__number_put_u64(&o, 12345);
+    tel__number_put_double(&o, 0.25);
+    tel__json_put_string(&o, "x\n", 2);
     CHECK_INT(o.lost, 2 + 5 + 4 + 5);
 
     /* What was not taken leaves no hole: a smaller piece that would fit is lost too. */
@@ -119,15 +119,15 @@ static void test_fixed(void) {
     CHECK_INT(o.lost, 0);
     TEL__TEXT_LIT(&o, "abc");
     CHECK_INT(o.lost, 3);
-    tel__text_put_json_string(&o, NULL, 0);
+    tel__json_put_string(&o, NULL, 0);
     tel__text_put_utf8(&o, NULL, 0);
     tel__text_put_hex(&o, NULL, 0);
     CHECK_INT(o.lost, 5);
 
     /* Numbers need the room of their digits only. */
     o = tel__text_fixed(buffer, 7);
-    tel__text_put_u64(&o, 123);
-    tel__text_put_double(&o, -0.5);
+    tel__number_put_u64(&o, 123);
+    tel__number_put_double(&o, -0.5);
     CHECK_INT(o.size, 7);
     CHECK_INT(o.lost, 0);
     CHECK(memcmp(buffer, "123-0.5", 7) == 0);
@@ -203,13 +203,13 @@ static void test_flushing(void) {
         o.more_fn = channel_more;
         o.user_data = &c;
         tel__text_put_char(&o, '{');
-        tel__text_put_json_string(&o, "a", 1);
+        tel__json_put_string(&o, "a", 1);
         tel__text_put_char(&o, ':');
-        tel__text_put_json_string(&o, "x\n\xff, twenty bytes and more", 26);
+        tel__json_put_string(&o, "x\n\xff, twenty bytes and more", 26);
         tel__text_put_char(&o, ',');
-        tel__text_put_u64(&o, UINT64_MAX);
+        tel__number_put_u64(&o, UINT64_MAX);
         tel__text_put_char(&o, ',');
-        tel__text_put_double(&o, 0.1);
+        tel__number_put_double(&o, 0.1);
         tel__text_put_char(&o, ',');
         tel__text_put_hex(&o, bytes, 3);
         tel__text_put_char(&o, '}');
@@ -246,19 +246,19 @@ static void check_u64(uint64_t v) {
     uint64_t back = 0;
     snprintf(want, sizeof want, "%llu", (unsigned long long)v);
     begin();
-    tel__text_put_u64(&out, v);
+    tel__number_put_u64(&out, v);
     CHECK_STR(show(), want);
     t = tel__text_of(want);
-    CHECK_INT(tel__text_parse_u64(t, UINT64_MAX, &back), TEL_OK);
+    CHECK_INT(tel__number_parse_u64(t, UINT64_MAX, &back), TEL_OK);
     CHECK(back == v);
-    CHECK_INT(tel__text_parse_u64(t, v, &back), TEL_OK);
-    if (v > 0) { CHECK_INT(tel__text_parse_u64(t, v - 1, &back), TEL_ERR_LIMIT); }
+    CHECK_INT(tel__number_parse_u64(t, v, &back), TEL_OK);
+    if (v > 0) { CHECK_INT(tel__number_parse_u64(t, v - 1, &back), TEL_ERR_LIMIT); }
     snprintf(want, sizeof want, "%lld", (long long)v);
     begin();
-    tel__text_put_i64(&out, (int64_t)v);
+    tel__number_put_i64(&out, (int64_t)v);
     CHECK_STR(show(), want);
     begin();
-    out.size = (size_t)(tel__text_write_i64(shown, (int64_t)v) - shown);
+    out.size = (size_t)(tel__number_write_i64(shown, (int64_t)v) - shown);
     CHECK_STR(show(), want);
 }
 
@@ -282,13 +282,13 @@ static void test_integers(void) {
         check_u64(v >> (random_u64() & 63));
     }
     for (i = 0; i < TEL__ARRAY_SIZE(bad); i++) {
-        CHECK_INT(tel__text_parse_u64(tel__text_of(bad[i]), UINT64_MAX, &kept), TEL_ERR_FORMAT);
+        CHECK_INT(tel__number_parse_u64(tel__text_of(bad[i]), UINT64_MAX, &kept), TEL_ERR_FORMAT);
     }
-    CHECK_INT(tel__text_parse_u64(tel__text_of("18446744073709551616"), UINT64_MAX, &kept), TEL_ERR_LIMIT);
-    CHECK_INT(tel__text_parse_u64(tel__text_of("99999999999999999999999999999999"), UINT64_MAX, &kept), TEL_ERR_LIMIT);
-    CHECK_INT(tel__text_parse_u64(tel__text_of("99999999999999999999999999999x"), UINT64_MAX, &kept), TEL_ERR_FORMAT);
+    CHECK_INT(tel__number_parse_u64(tel__text_of("18446744073709551616"), UINT64_MAX, &kept), TEL_ERR_LIMIT);
+    CHECK_INT(tel__number_parse_u64(tel__text_of("99999999999999999999999999999999"), UINT64_MAX, &kept), TEL_ERR_LIMIT);
+    CHECK_INT(tel__number_parse_u64(tel__text_of("99999999999999999999999999999x"), UINT64_MAX, &kept), TEL_ERR_FORMAT);
     CHECK_INT(kept, 7);
-    CHECK_INT(tel__text_parse_u64(tel__text_of("000000000000000000000000042"), 42, &kept), TEL_OK);
+    CHECK_INT(tel__number_parse_u64(tel__text_of("000000000000000000000000042"), 42, &kept), TEL_OK);
     CHECK_INT(kept, 42);
 
     for (i = 0; i < 256; i++) {
@@ -304,21 +304,21 @@ static void test_integers(void) {
 
 static void check_double(double v, const char* want) {
     begin();
-    tel__text_put_double(&out, v);
+    tel__number_put_double(&out, v);
     CHECK_STR(show(), want);
     if (v == v) {
         begin();
-        tel__text_put_json_double(&out, v);
+        tel__json_put_double(&out, v);
         CHECK_STR(show(), want);
     }
 }
 
 static void check_special(double v, const char* plain, const char* json) {
     begin();
-    tel__text_put_double(&out, v);
+    tel__number_put_double(&out, v);
     CHECK_STR(show(), plain);
     begin();
-    tel__text_put_json_double(&out, v);
+    tel__json_put_double(&out, v);
     CHECK_STR(show(), json);
 }
 
@@ -329,7 +329,7 @@ static void test_doubles(void) {
     check_special(double_of(((uint64_t)0x7ff << 52) + 1), "NaN", "\"NaN\"");
     check_special(double_of(UINT64_MAX), "NaN", "\"NaN\"");
     check_double(0.0, "0");
-    check_double(-0.0, "-0");
+    check_special(-0.0, "-0", "-0.0");          /* an integer-preserving reader of JSON keeps the sign */
     check_double(1, "1");
     check_double(-12, "-12");
     check_double(0.5, "0.5");
@@ -379,7 +379,7 @@ static void test_doubles(void) {
             check_double(v, want);
         }
         begin();
-        tel__text_put_double(&out, v);
+        tel__number_put_double(&out, v);
         CHECK(bits_of(strtod(show(), NULL)) == bits_of(v));
     }
 }
@@ -387,7 +387,7 @@ static void test_doubles(void) {
 /* Read back by the C library and by us; and no shorter text may do. */
 static void check_round_trip(double v, bool shortest) {
     char text[40], fewer[40];
-    char* end = tel__text_write_double(text, v);
+    char* end = tel__number_write_double(text, v);
     int digits = 0, all = 0;
     const char* p;
     *end = 0;
@@ -420,20 +420,20 @@ static void test_multiply(void) {
     int i;
     for (i = 0; i < 1000; i++) {
         uint64_t a = random_u64() >> (i & 31), b = random_u64() >> (i & 7), high, other;
-        CHECK(tel__text_multiply(a, b, &high) == a * b);
-        CHECK(tel__text_multiply_portable(a, b, &other) == a * b);
+        CHECK(tel__number_multiply(a, b, &high) == a * b);
+        CHECK(tel__number_multiply_portable(a, b, &other) == a * b);
         CHECK(high == other);
     }
     {
         uint64_t high;
-        CHECK(tel__text_multiply_portable(UINT64_MAX, UINT64_MAX, &high) == 1);
+        CHECK(tel__number_multiply_portable(UINT64_MAX, UINT64_MAX, &high) == 1);
         CHECK(high == UINT64_MAX - 1);
     }
 }
 
 static void check_parse(const char* text, double want) {
     double v = 7;
-    CHECK_INT(tel__text_parse_double(tel__text_of(text), &v), TEL_OK);
+    CHECK_INT(tel__number_parse_double(tel__text_of(text), &v), TEL_OK);
     if (bits_of(v) != bits_of(want)) { CHECK_STR(text, "the right value"); }
 }
 
@@ -444,13 +444,13 @@ static void test_parse_double(void) {
     double v = 7;
     size_t i;
     for (i = 0; i < TEL__ARRAY_SIZE(bad); i++) {
-        if (tel__text_parse_double(tel__text_of(bad[i]), &v) != TEL_ERR_FORMAT) { CHECK_STR(bad[i], "refused"); }
+        if (tel__number_parse_double(tel__text_of(bad[i]), &v) != TEL_ERR_FORMAT) { CHECK_STR(bad[i], "refused"); }
     }
-    CHECK_INT(tel__text_parse_double(tel__text_of("1.7976931348623159e308"), &v), TEL_ERR_LIMIT);
-    CHECK_INT(tel__text_parse_double(tel__text_of("-1e309"), &v), TEL_ERR_LIMIT);
-    CHECK_INT(tel__text_parse_double(tel__text_of("1e99999999999999999999"), &v), TEL_ERR_LIMIT);
-    CHECK_INT(tel__text_parse_double(text_n("1\0", 2), &v), TEL_ERR_FORMAT);
-    CHECK_INT(tel__text_parse_double(text_n(NULL, 0), &v), TEL_ERR_FORMAT);
+    CHECK_INT(tel__number_parse_double(tel__text_of("1.7976931348623159e308"), &v), TEL_ERR_LIMIT);
+    CHECK_INT(tel__number_parse_double(tel__text_of("-1e309"), &v), TEL_ERR_LIMIT);
+    CHECK_INT(tel__number_parse_double(tel__text_of("1e99999999999999999999"), &v), TEL_ERR_LIMIT);
+    CHECK_INT(tel__number_parse_double(text_n("1\0", 2), &v), TEL_ERR_FORMAT);
+    CHECK_INT(tel__number_parse_double(text_n(NULL, 0), &v), TEL_ERR_FORMAT);
     CHECK(v == 7);
     check_parse("1.", 1);
     check_parse(".5", 0.5);
@@ -471,7 +471,7 @@ static void test_parse_double(void) {
         if (d != d || d > DBL_MAX || d < -DBL_MAX) { continue; }
         snprintf(wide, sizeof wide, "%.*e", (int)(i % 40), d);
         want = strtod(wide, NULL);
-        if (tel__text_parse_double(tel__text_of(wide), &v) != TEL_OK) { CHECK(want > 1e308 || want < -1e308); continue; }
+        if (tel__number_parse_double(tel__text_of(wide), &v) != TEL_OK) { CHECK(want > 1e308 || want < -1e308); continue; }
         if (want > 1e-300 || want < -1e-300) { CHECK(v / want > 1 - 1e-14 && v / want < 1 + 1e-14); }
     }
 }
@@ -481,7 +481,7 @@ static void test_parse_double(void) {
 static void check_json(const char* data, size_t size, const char* want) {
     size_t lead;
     begin();
-    tel__text_put_json_string(&out, data, size);
+    tel__json_put_string(&out, data, size);
     CHECK_STR(show(), want);
     for (lead = 1; lead <= 17; lead++) {        /* at every offset within the words that are tested at once */
         char shifted[256], expected[512];
@@ -492,7 +492,7 @@ static void check_json(const char* data, size_t size, const char* want) {
                  (int)strlen(want) - 2, want + 1);
         if (size > 0 && (unsigned char)data[size - 1] >= 0x80) { continue; }
         begin();
-        tel__text_put_json_string(&out, shifted, lead + size + 9);
+        tel__json_put_string(&out, shifted, lead + size + 9);
         CHECK_STR(show(), expected);
     }
 }
@@ -537,7 +537,7 @@ static void test_utf8(void) {
         CHECK((tel__text_clean(repairs[i].in, repairs[i].size, false) == repairs[i].size) ==
               (strlen(repairs[i].want) == repairs[i].size && memcmp(repairs[i].in, repairs[i].want, repairs[i].size) == 0));
         begin();
-        tel__text_put_json_string(&out, repairs[i].in, repairs[i].size);
+        tel__json_put_string(&out, repairs[i].in, repairs[i].size);
         CHECK_INT(out.size, strlen(repairs[i].want) + 2);
         CHECK(memcmp(show() + 1, repairs[i].want, out.size - 2) == 0);
     }
@@ -581,13 +581,13 @@ static void test_json_strings(void) {
         want[n + 1] = '"';
         want[n + 2] = 0;
         begin();
-        tel__text_put_json_string(&out, text, n);
+        tel__json_put_string(&out, text, n);
         CHECK_STR(show(), want);
         CHECK(shown[n + 3] == '#');
         for (i = 0; i < n; i++) {
             text[i] = '\n';
             begin();
-            tel__text_put_json_string(&out, text, n);
+            tel__json_put_string(&out, text, n);
             CHECK_INT(out.size, n + 3);
             CHECK(show()[i + 1] == '\\' && shown[i + 2] == 'n' && shown[n + 2] == '"');
             text[i] = 'a';

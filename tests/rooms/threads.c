@@ -1,4 +1,4 @@
-/* Room test of R03 >>threads: mutual exclusion, conditions with and without a deadline, start and join, blocked
+/* Room test of >>threads: mutual exclusion, conditions with and without a deadline, start and join, blocked
    signals, the thread-local variable, the exit hook and the fork hook. */
 #define TELEMETRY_IMPLEMENTATION
 #include "telemetry.h"
@@ -173,9 +173,9 @@ static void test_exit_hook(void) {
 
 static void test_quiet(void) {
     tel__thread_local before;
-    tel__thread_local outer, inner;
+    tel__thread_loud outer, inner;
     int a, b;
-    tel__thread_me.cells = (struct tel__metric_cells*)(void*)&a;
+    tel__thread_me.cells = (struct tel__instrument_cells*)(void*)&a;
     tel__thread_me.tracer = (struct tel__span_tracer*)(void*)&b;
     before = tel__thread_me;
     outer = tel__thread_quiet_begin();

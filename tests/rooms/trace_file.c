@@ -1,0 +1,227 @@
+/* Room test of >>sink_trace: what a program recorded stands in the file, each event on a line of its own that is whole JSON;
+   the array is closed at the end; a refused write leaves the file openable; a child of fork has a file of its own. */
+#define TELEMETRY_IMPLEMENTATION
+#include "telemetry.h"
+#include "../api/capture.h"
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+static tel_counter hits = TEL_INSTRUMENT("trace.hits", "{hit}", NULL);
+static tel_histogram sizes = TEL_INSTRUMENT("trace.sizes", "By", NULL);
+static char file[1 << 16];
+
+static const char* slurp(const char* path) {
+    FILE* f = fopen(path, "r");
+    size_t n = f ? fread(file, 1, sizeof file - 1, f) : 0;
+    file[n] = 0;
+    if (f) { fclose(f); }
+    return file;
+}
+static int count_of(const char* in, const char* what) {
+    int n = 0;
+    while ((in = strstr(in, what)) != NULL) { n++; in += strlen(what); }
+    return n;
+}
+
+/* Whether every line of the file is the bracket, an event, or an event and a comma. */
+static int wrong_lines(const char* text) {
+    int wrong = strncmp(text, "[\n", 2) != 0;
+    const char *line = text + 2, *end;
+    for (; (end = strchr(line, '\n')) != NULL; line = end + 1) {
+        size_t size = (size_t)(end - line);
+        if (size == 1 && *line == ']') { continue; }
+        if (size && line[size - 1] == ',') { size--; }
+        wrong += !json_sound(line, size);
+    }
+    return wrong;
+}
+
+static void record(const char* name) {
+    TEL_SPAN(s, name) {
+        tel_span_set(s, tel_str("quote\"d", "a\nb"));
+        tel_span_set(s, tel_int("n", -3));
+        tel_span_event(s, "cached", TEL_ATTRS(tel_bool("hit", true)));
+        tel_log(TEL_WARN, "half way", TEL_ATTRS(tel_double("part", 0.5)));
+        tel_span_status(s, TEL_STATUS_ERROR, "it broke");
+    }
+    tel_counter_add(&hits, 1);
+    tel_counter_add_with(&hits, 2, TEL_ATTRS(tel_str("k", "v")));
+    tel_histogram_record(&sizes, 7);
+}
+
+static tel_desc trace_desc(tel_sink* sink, const tel_trace_desc* t) {
+    tel_desc d;
+    *sink = tel_sink_trace(t);
+    d = test_desc(sink, 1);
+    d.no_thread = true;
+    return d;
+}
+
+/* Every time is one that a double keeps to the nanosecond: microseconds of at most two days and some. */
+static void check_times(const char* text) {
+    const char* p = text;
+    int n = 0, lost = 0;
+    while ((p = strstr(p, "\"ts\":")) != NULL) {
+        char again[64];
+        p += 5;
+        snprintf(again, sizeof again, "%.3f,", strtod(p, NULL));
+        lost += strncmp(p, again, strlen(again)) != 0 || strtod(p, NULL) < 86400e6 || strtod(p, NULL) > 3 * 86400e6;
+        n++;
+    }
+    CHECK(n > 0);
+    CHECK_INT(lost, 0);
+}
+
+static void check_file(const char* text, const char* name) {
+    char span[200];
+    check_times(text);
+    snprintf(span, sizeof span, "{\"ph\":\"X\",\"name\":\"%s\",\"pid\":%d,\"tid\":", name, (int)getpid());
+    CHECK_INT(count_of(text, span), 1);
+    CHECK_INT(wrong_lines(text), 0);
+    CHECK_INT(count_of(text, "\"status\":\"it broke\",\"quote\\\"d\":\"a\\nb\",\"n\":-3}}"), 1);
+    CHECK_INT(count_of(text, "{\"ph\":\"i\",\"name\":\"cached\","), 1);
+    CHECK_INT(count_of(text, "{\"ph\":\"i\",\"name\":\"half way\","), 1);
+    CHECK_INT(count_of(text, "\"status\":\"WARN\",\"part\":0.5}}"), 1);
+    CHECK_INT(count_of(text, "\"id\":\"k=\\\"v\\\"\",\"args\":{\"value\":2}}"), 2);
+    CHECK(strstr(text, "{\"ph\":\"C\",\"name\":\"trace.sizes\",") != NULL);
+    CHECK(strstr(text, "\"args\":{\"count\":1}}") != NULL);
+#ifdef __linux__
+    CHECK_INT(count_of(text, "{\"ph\":\"M\",\"name\":\"thread_name\","), 1);
+#endif
+}
+
+static void test_file(void) {
+    tel_trace_desc t = { "trace.json", { NULL, NULL } };
+    tel_sink sink;
+    tel_desc d = trace_desc(&sink, &t);
+    pid_t child;
+    where = "file";
+    CHECK_INT(tel_init(&d), TEL_OK);
+    record("parent");
+    CHECK_INT(tel_flush(10000), TEL_OK);
+    slurp("trace.json");
+    CHECK(strstr(file, "\n]") == NULL);                 /* still open, and whole lines so far */
+    strcat(file, "\n");
+    CHECK_INT(wrong_lines(file), 0);
+    child = fork();
+    if (child == 0) {
+        record("child");
+        _exit(tel_shutdown(10000) == TEL_OK ? 0 : 1);
+    }
+    CHECK_INT(child_exit(child), 0);
+    CHECK_INT(tel_shutdown(10000), TEL_OK);
+    slurp("trace.json");
+    check_file(file, "parent");
+    CHECK(strlen(file) > 3 && strcmp(file + strlen(file) - 3, "\n]\n") == 0);
+    CHECK_INT(count_of(file, "child"), 0);
+    CHECK_INT(wrong_lines(file), 0);
+    {
+        char path[64], name[64];
+        snprintf(path, sizeof path, "trace.json.%d", (int)child);
+        slurp(path);
+        CHECK_INT(wrong_lines(file), 0);
+        snprintf(name, sizeof name, "\"name\":\"child\",\"pid\":%d,", (int)child);
+        CHECK_INT(count_of(file, name), 1);
+        remove(path);
+    }
+    remove("trace.json");
+}
+
+/* ---- a writer that refuses ---- */
+
+typedef struct paper { char data[1 << 16]; size_t size; bool refuse; } paper;
+static paper page;
+static bool paper_write(const void* data, size_t size, void* user_data) {
+    paper* p = (paper*)user_data;
+    if (p->refuse || size > sizeof p->data - 1 - p->size) { return false; }
+    memcpy(p->data + p->size, data, size);
+    p->size += size;
+    return true;
+}
+
+static void test_writer(void) {
+    tel_trace_desc t;
+    tel_sink sink;
+    tel_desc d;
+    memset(&t, 0, sizeof t);
+    t.out.write_fn = paper_write;
+    t.out.user_data = &page;
+    d = trace_desc(&sink, &t);
+    where = "writer";
+    page.refuse = true;
+    CHECK_INT(tel_init(&d), TEL_OK);
+    record("again");
+    CHECK(tel_flush(100) != TEL_OK);
+    page.refuse = false;
+    CHECK_INT(tel_flush(20000), TEL_OK);
+    CHECK_BOOKS();
+    CHECK_INT(tel_shutdown(20000), TEL_OK);
+    CHECK_INT(count_of(page.data, "\"ph\":\"X\""), 1);
+    CHECK(strncmp(page.data, "[\n", 2) == 0);
+}
+
+/* A folder that does not exist: the sink is left out, and the others would run. */
+/* The disk is full in the middle of a line: that is blanked, and what comes later can be read. */
+static void test_full(void) {
+    char path[] = "/tmp/telemetry-trace-XXXXXX";
+    int fd = mkstemp(path);
+    struct rlimit was, now;
+    tel_trace_desc t;
+    tel_sink sink;
+    tel_desc d;
+    struct stat st;
+    int i;
+    CHECK(fd >= 0);
+    if (fd < 0) { return; }
+    close(fd);
+    memset(&t, 0, sizeof t);
+    t.path = path;
+    d = trace_desc(&sink, &t);
+    signal(SIGXFSZ, SIG_IGN);
+    CHECK_INT(tel_init(&d), TEL_OK);
+    record("before");
+    CHECK_INT(tel_flush(5000), TEL_OK);
+    CHECK_INT(stat(path, &st), 0);
+    CHECK_INT(getrlimit(RLIMIT_FSIZE, &was), 0);
+    for (i = 0; i < 3; i++) {
+        now = was;
+        now.rlim_cur = (rlim_t)st.st_size + 100 + 37 * (rlim_t)i;
+        CHECK_INT(setrlimit(RLIMIT_FSIZE, &now), 0);
+        record("meanwhile");
+        (void)tel_flush(50);
+        CHECK_INT(setrlimit(RLIMIT_FSIZE, &was), 0);
+        CHECK(strstr(slurp(path), "\"meanwhile\"") == NULL || i > 0);
+        CHECK_INT(wrong_lines(slurp(path)), 0);         /* whatever was torn is gone */
+        (void)tel_flush(5000);
+        CHECK_INT(stat(path, &st), 0);
+    }
+    record("after");
+    CHECK_INT(tel_flush(5000), TEL_OK);
+    CHECK_INT(tel_shutdown(5000), TEL_OK);
+    CHECK_INT(wrong_lines(slurp(path)), 0);
+    CHECK_INT(count_of(slurp(path), "{\"ph\":\"X\",\"name\":\"before\""), 1);
+    CHECK_INT(count_of(slurp(path), "{\"ph\":\"X\",\"name\":\"meanwhile\""), 3);
+    CHECK_INT(count_of(slurp(path), "{\"ph\":\"X\",\"name\":\"after\""), 1);
+    unlink(path);
+}
+
+static void test_no_folder(void) {
+    tel_trace_desc t = { "no/such/folder/trace.json", { NULL, NULL } };
+    tel_sink sink;
+    tel_desc d = trace_desc(&sink, &t);
+    where = "no_folder";
+    hear_reset();
+    CHECK_INT(tel_init(&d), TEL_ERR_IO);
+    CHECK(heard("no/such/folder/trace.json"));
+    tel_shutdown(1000);
+}
+
+int main(void) {
+    capture_watchdog(60);
+    test_file();
+    test_writer();
+    test_full();
+    test_no_folder();
+    return check_done();
+}
