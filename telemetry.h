@@ -19478,13 +19478,11 @@ TEL__COLD void tel__round_emit_to(tel__pipeline* p, tel__pipeline_sink* k,
     uint32_t forks = tel__thread_me.forks;
     tel_result r = TEL_ERR_MEMORY;
     bool slow = tel__atomic_load_u32(&k->own) != 0, ready = tel__pipeline_ready(k);
-    if (k->rests || k->stays) {         /* what it has not received stays due */
-        tel__atomic_add_u64(&k->skipped[0], points);
-        return;
-    }
-    if (k->absent) {                    /* when it is on again, it goes on from here */
+    if (k->absent && !k->stays) {       /* when it is on again, it goes on from here */
         tel__collect_to_delta(&k->reader, batch);
         tel__collect_from_delta(&k->reader, batch, true);
+    }
+    if (k->absent || k->rests) {        /* what it has not received stays due */
         tel__atomic_add_u64(&k->skipped[0], points);
         return;
     }
