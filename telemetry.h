@@ -19536,9 +19536,8 @@ TEL__COLD tel_result tel__round_emit(const tel_batch* batch, void* user_data) {
 /* A sink that still has the last collection before it goes without this one, unless it is that of
    a flush, which would otherwise lose the last values. But a sink that hangs gets no more than a
    second one, or a few small ones, so that flushes do not fill the memory. Returns the bits of
-   those that receive it or are off: removed series wait for the others, unless they hang. While
-   one that is on has not had its increments, those that are off keep their place: when one of them
-   takes over, it begins where the other has ended. */
+   those that receive it or are off: removed series wait for the others, unless they hang. Those
+   that are off keep their place while one that is on is owed increments, and go on from there. */
 TEL__COLD uint64_t tel__round_skips(tel__pipeline* p, bool force, uint64_t now) {
     uint64_t due = tel__pipeline_due(p), pushed = 0, serves = 0, absent = 0;
     uint32_t i;
