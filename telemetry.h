@@ -18374,7 +18374,7 @@ typedef struct tel__pipeline {
     void             (*timed_fn)(void* user_data, const char* reader, uint64_t ns,
                                  tel_result result);
     void*              timed_data;
-    tel__atomic_u32    records_first;   /* the metrics have to wait for the books of the rest */
+    tel__atomic_u32    records_first;   /* metrics that a flush wants wait for the books */
     tel__thread_mutex  stats;           /* held over stats_fn, and while a sink's last
                                            books are taken */
 } tel__pipeline;
@@ -19583,14 +19583,15 @@ TEL__COLD void tel__round_rest(tel__pipeline* p, uint64_t now) {
 
 /* Collects what is due, or for a flush. Nobody waits here for the end of another collection,
    because the rings cannot wait: the metrics stay due. false: a flush has to come again. */
-TEL__COLD bool tel__round_metrics(tel__pipeline* p, bool force, uint64_t until) {
+TEL__COLD bool tel__round_metrics(tel__pipeline* p, bool flush, uint64_t until) {
     uint64_t now = tel__clock_mono_ns(), interval = tel__pipeline_interval(p, NULL);
     uint64_t next = tel__atomic_load_u64(&p->next_collect);
+    bool force = flush && !tel__atomic_load_u32(&p->records_first);
     bool late = force || now > next + interval;
     uint32_t forks = tel__thread_me.forks;
     tel_batch frame;
     p->collected = TEL_OK;
-    if (tel__atomic_load_u32(&p->records_first) || (!force && now < next)) { return true; }
+    if (!force && now < next) { return true; }
     if (tel__atomic_load_u32(&p->pushes_metrics) &&
         tel__pipeline_call_begin(p, &p->inside, UINT64_MAX)) {
         uint64_t serves = tel__round_skips(p, force, now);

@@ -1,5 +1,6 @@
 /* Every sink has an interval of its own: one that collects often does not make another one collect as often, a flush brings a
-   collection to all, and increments that a sink was not given meanwhile reach it with its next collection. */
+   collection to all, and increments that a sink was not given meanwhile reach it with its next collection. What is due is also
+   collected while the last flush waits for a sink that cannot deliver its records. */
 #define TELEMETRY_IMPLEMENTATION
 #include "telemetry.h"
 #include "../check.h"
@@ -16,6 +17,40 @@ static tel_result take(const tel_batch* b, void* user_data) {
         for (k = 0; k < b->metrics[i].point_count; k++) { r->sum += b->metrics[i].points[k].i; }
     }
     return TEL_OK;
+}
+
+/* Nothing of it is delivered before the metrics have been collected, and nobody asks for that but their interval. */
+static tel_result deliver(uint32_t timeout_ms, void* user_data) {
+    (void)timeout_ms;
+    return ((reading*)user_data)->collections > 0 ? TEL_OK : TEL_ERR_TIMEOUT;
+}
+static tel_result keep(const tel_batch* b, void* user_data) { (void)b; (void)user_data; return TEL_OK; }
+
+static void last_flush(void) {
+    reading r;
+    tel_sink sinks[2];
+    tel_desc d;
+    memset(&r, 0, sizeof r);
+    memset(sinks, 0, sizeof sinks);
+    memset(&d, 0, sizeof d);
+    sinks[0].name = "metrics";
+    sinks[0].signal_mask = TEL_SIGNAL_METRICS;
+    sinks[0].export_fn = take;
+    sinks[0].user_data = &r;
+    sinks[1].name = "slow";
+    sinks[1].signal_mask = TEL_SIGNAL_LOGS;
+    sinks[1].export_fn = keep;
+    sinks[1].flush_fn = deliver;
+    sinks[1].user_data = &r;
+    d.sinks = sinks;
+    d.sink_count = 2;
+    d.metric_interval_ms = 100;
+    d.no_thread = d.ignore_env = d.no_self_metrics = true;
+    CHECK(tel_init(&d) == TEL_OK);
+    tel_log(TEL_INFO, "line", TEL_NOATTRS);
+    tel_counter_add(&hits, 1);
+    CHECK(tel_shutdown(10000) == TEL_OK);
+    CHECK(r.collections >= 2);              /* one that was due, and the last one */
 }
 
 int main(void) {
@@ -54,5 +89,6 @@ int main(void) {
     CHECK(often.collections > begun);
     CHECK(seldom.sum == often.sum && seldom.sum == i);
     CHECK(tel_shutdown(60000) == TEL_OK);
+    last_flush();
     return check_done();
 }
