@@ -19584,10 +19584,9 @@ TEL__COLD void tel__round_rest(tel__pipeline* p, uint64_t now) {
 /* Collects what is due, or for a flush. Nobody waits here for the end of another collection,
    because the rings cannot wait: the metrics stay due. false: a flush has to come again. */
 TEL__COLD bool tel__round_metrics(tel__pipeline* p, bool flush, uint64_t until) {
-    uint64_t now = tel__clock_mono_ns(), interval = tel__pipeline_interval(p, NULL);
-    uint64_t next = tel__atomic_load_u64(&p->next_collect);
+    uint64_t now = tel__clock_mono_ns(), next = tel__atomic_load_u64(&p->next_collect);
     bool force = flush && !tel__atomic_load_u32(&p->records_first);
-    bool late = force || now > next + interval;
+    bool late = force || now > next + tel__pipeline_interval(p, NULL);
     uint32_t forks = tel__thread_me.forks;
     tel_batch frame;
     p->collected = TEL_OK;
