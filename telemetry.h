@@ -958,7 +958,8 @@ TEL_API tel_desc   tel_query_desc(void);
      - a tel_span, an instrument or an observer belongs to the copy that made it;
      - on_end and on_log of a processor must not record into another copy, because a fork waits for
        them with the locks of some copies taken. Sinks and observers may;
-     - a library that is unloaded calls tel_shutdown first.
+     - a library that is unloaded calls tel_shutdown first, and stays loaded if that returns
+       TEL_ERR_TIMEOUT: one of its threads may still be in a callback or wait for the resolver.
    See examples/own_instance.c. */
 
 /* To share one instance instead (a .dll, a plugin): let one copy adopt the instance of another
@@ -4733,12 +4734,12 @@ TEL__COLD void tel__memory_init(tel__memory* m, const tel_allocator* a, uint64_t
 
 TEL__FN tel__memory* tel__memory_whole(tel__memory* m) { return m->whole ? m->whole : m; }
 
-/* A detached worker uses this memory from pin to unpin, and the owner may end meanwhile. Returns
-   true if nobody uses it: then the owner frees what there is. Otherwise the last unpin does,
-   through left_fn. No pin may follow. */
+/* A detached worker uses this memory from pin to unpin. After orphan no pin may follow: it returns
+   true if nobody uses the memory, and the owner frees it; else the last unpin does, by left_fn. */
 TEL__COLD void tel__memory_pin(tel__memory* m) {
     tel__atomic_add_u32(&tel__memory_whole(m)->pins, 1);
 }
+TEL__COLD bool tel__memory_pinned(tel__memory* m) { return tel__atomic_load_u32(&m->pins) != 0; }
 TEL__COLD bool tel__memory_orphan(tel__memory* m, void (*left_fn)(tel__memory* m)) {
     m->left_fn = left_fn;
     return tel__atomic_add_u32(&m->pins, TEL__MEMORY_ORPHANED) == 0;
@@ -34342,7 +34343,7 @@ TEL__COLD tel_result tel__lifecycle_finish(tel_instance* inst, uint64_t deadline
         tel__span_empty(&inst->spans);
     }
     /* a thread inside a sink holds a reference: the last one closes that sink */
-    if (!entered || left) { r = TEL_ERR_TIMEOUT; }
+    if (!entered || left || tel__memory_pinned(&inst->memory)) { r = TEL_ERR_TIMEOUT; }
     tel__diag_flush(&inst->diag);
     tel__diag_end(&inst->diag, deadline);
     tel__lifecycle_keep_books(inst);
