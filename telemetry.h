@@ -313,23 +313,23 @@
        R21 >>context_data    R22 >>tracestate      R23 >>baggage         R24 >>context
        R25 >>exponential     R26 >>aggregation     R27 >>views           R28 >>keys
        R29 >>exemplars       R30 >>streams         R31 >>derived         R32 >>sites
-       R33 >>cardinality     R34 >>recording       R35 >>taken           R36 >>collect
-       R37 >>sampling        R38 >>spans           R39 >>span_starts     R40 >>span_views
-       R41 >>propagation     R42 >>propagators     R43 >>formats         R44 >>logs
-       R45 >>batches         R46 >>processors      R47 >>recent          R48 >>tail
-       R49 >>pipeline        R50 >>drain           R51 >>sink_slots      R52 >>rounds
-       R53 >>otlp_fields     R54 >>otlp_json       R55 >>otlp_protobuf   R56 >>otlp
-       R57 >>openmetrics     R58 >>prometheus      R59 >>page            R60 >>net
-       R61 >>resolver        R62 >>http_client     R63 >>http_curl       R64 >>delivery
-       R65 >>transport       R66 >>sender          R67 >>http_server     R68 >>resource
-       R69 >>config          R70 >>endpoints       R71 >>host            R72 >>sink_http
-       R73 >>sink_otlp       R74 >>sink_listener   R75 >>sink_text       R76 >>sink_trace
-       R77 >>sink_memory     R78 >>sink_fallback   R79 >>self            R80 >>process
-       R81 >>instance        R82 >>makers          R83 >>sink_types      R84 >>definitions
-       R85 >>config_parts    R86 >>config_file     R87 >>lifecycle       R88 >>fork
-       R89 >>api             R90 >>api_spans       R91 >>api_metrics     R92 >>sink_control
-       R93 >>reload          R94 >>api_scoped      R95 >>queries         R96 >>api_context
-       R97 >>ingest          R98 >>services        R99 >>api_defined
+       R33 >>cardinality     R34 >>recording       R35 >>taken           R35b >>reuse
+       R36 >>collect         R37 >>sampling        R38 >>spans           R39 >>span_starts
+       R40 >>span_views      R41 >>propagation     R42 >>propagators     R43 >>formats
+       R44 >>logs            R45 >>batches         R46 >>processors      R47 >>recent
+       R48 >>tail            R49 >>pipeline        R50 >>drain           R51 >>sink_slots
+       R52 >>rounds          R53 >>otlp_fields     R54 >>otlp_json       R55 >>otlp_protobuf
+       R56 >>otlp            R57 >>openmetrics     R58 >>prometheus      R59 >>page
+       R60 >>net             R61 >>resolver        R62 >>http_client     R63 >>http_curl
+       R64 >>delivery        R65 >>transport       R66 >>sender          R67 >>http_server
+       R68 >>resource        R69 >>config          R70 >>endpoints       R71 >>host
+       R72 >>sink_http       R73 >>sink_otlp       R74 >>sink_listener   R75 >>sink_text
+       R76 >>sink_trace      R77 >>sink_memory     R78 >>sink_fallback   R79 >>self
+       R80 >>process         R81 >>instance        R82 >>makers          R83 >>sink_types
+       R84 >>definitions     R85 >>config_parts    R86 >>config_file     R87 >>lifecycle
+       R88 >>fork            R89 >>api             R90 >>api_spans       R91 >>api_metrics
+       R92 >>sink_control    R93 >>reload          R94 >>api_scoped      R95 >>queries
+       R96 >>api_context     R97 >>ingest          R98 >>services        R99 >>api_defined
 */
 #ifndef TELEMETRY_H_INCLUDED
 #define TELEMETRY_H_INCLUDED 1
@@ -1165,7 +1165,9 @@ TEL_API bool tel_histogram_enabled (tel_histogram* h);
    and of scrapes, and once at least. A sink that is off, or that is busy with one collection for
    longer than its metric_timeout_ms, is not waited for. Once something is recorded into it after
    that, also through a bound handle, it starts anew, from zero; a gauge that is set before that
-   stays. It counts no longer against max_series, but keeps its memory.
+   stays. It counts no longer against max_series, and some collections later its memory is free for
+   others, but not that of one with a bound handle, of a metric that views select, or on systems
+   other than Linux and Windows, which have no barrier for a whole process (membarrier).
    What its destination has of it stays there. Any thread; it takes a mutex. */
 TEL_API void tel_series_remove(const char* metric, tel_attrs attrs);
 
@@ -3958,6 +3960,29 @@ TEL__FN void tel__atomic_add_double(tel__atomic_u64* a, double n) {
     while (!tel__atomic_cas_u64(a, &old, tel__atomic_bits(tel__atomic_double(old) + n))) { }
 }
 
+/* Keeps the compiler from moving what follows before what precedes. */
+TEL__INLINE void tel__atomic_in_order(void) {
+#if TEL__GNU
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+#endif
+}
+
+/* A full barrier on every thread of this process at once, so that what is done often needs none:
+   after it, a thread that goes on sees what was stored before it, and what that thread stored
+   before is seen here. Returns false where the system has none. */
+TEL__COLD bool tel__atomic_barrier_all(void) {
+#if TEL__WINDOWS
+    FlushProcessWriteBuffers();
+    return true;
+#elif TEL__LINUX && defined(SYS_membarrier)
+    return syscall(SYS_membarrier, 8 /* PRIVATE_EXPEDITED */, 0, 0) == 0 ||
+           (syscall(SYS_membarrier, 16 /* REGISTER_PRIVATE_EXPEDITED */, 0, 0) == 0 &&
+            syscall(SYS_membarrier, 8, 0, 0) == 0);
+#else
+    return false;
+#endif
+}
+
 /* ==== R03 >>threads ==========================================================================
    Mutex, condition with a deadline, thread, alarm, thread-exit hook, fork hook, and the one
    thread-local variable of this file.
@@ -5025,6 +5050,16 @@ TEL__COLD bool tel__memory_list_add(tel__memory_list* l, tel__memory* memory, vo
     tel__atomic_store_release_ptr(&data[n], item);
     tel__atomic_store_release_u32(&l->count, n + 1);
     return true;
+}
+
+/* Replaces an item, also in the arrays before, which may be in use. */
+TEL__COLD void tel__memory_list_put(tel__memory_list* l, uint32_t i, void* item) {
+    tel__atomic_ptr* data = (tel__atomic_ptr*)tel__atomic_load_ptr(&l->data);
+    uint32_t capacity = l->capacity;
+    for (; data && i < capacity; capacity /= 2) {
+        tel__atomic_store_release_ptr(&data[i], item);
+        data = (tel__atomic_ptr*)tel__atomic_load_ptr(&data[-1]);
+    }
 }
 
 TEL__COLD void tel__memory_list_free(tel__memory_list* l, tel__memory* memory) {
@@ -11118,6 +11153,7 @@ typedef enum tel__metric_kind {
 
 #define TEL__SERIES_READERS    16u              /* of increments, at most */
 #define TEL__SERIES_REAL       0x80000000u      /* in an instrument's tel__cell: sums doubles */
+#define TEL__SERIES_HIDDEN     0x80000000u      /* in a hash: it is found under the mutex only */
 
 typedef struct tel__metric {
     struct tel__metric* next;           /* in tel__metric_order, or among the new ones */
@@ -11151,7 +11187,8 @@ typedef struct tel__metric {
 typedef struct tel__series {
     struct tel__series* next;
     tel__metric*       metric;
-    uint32_t           hash, id, attr_count;
+    tel__atomic_u32    hash;            /* of a hidden one: with TEL__SERIES_HIDDEN flipped */
+    uint32_t           id, attr_count;
     uint32_t           size;            /* of this allocation */
     tel__atomic_ptr    exemplars;       /* tel__exemplars, or NULL: none was offered yet */
     uint64_t           start_unix;
@@ -11178,6 +11215,7 @@ typedef struct tel__series_link {
    buckets: what has been removed, and what was shown last. */
 typedef struct tel__series_removal {
     uint32_t state;
+    bool     hidden;
     uint32_t part;                      /* bytes of each */
     uint64_t when;                      /* of the collection that has shown it last */
     uint64_t left;                      /* asked: bits of sinks that have not been shown it since */
@@ -11204,6 +11242,21 @@ typedef struct tel__series_table {
     uint32_t        mask, used;
     tel__atomic_ptr at[1];
 } tel__series_table;
+
+/* What is on its way back to the memory, see the room reuse. */
+typedef struct tel__series_reuse {
+    bool            works;              /* the system has what it takes */
+    bool            hidden;             /* there are series that were hidden since the last start */
+    uint32_t        step, turn;         /* turn: of the wait for all threads, and the one ... */
+    uint32_t        guests_seen;        /* ... in which no guest was there */
+    tel__atomic_u32 guests;             /* searches and records of threads without cells */
+    tel__atomic_u32 lent;               /* batches of increments that may be given back */
+    uint32_t        late;               /* so many of by_id, the first, stay */
+    uint32_t*       ids;                /* free: ids less base */
+    uint32_t        id_room;
+    tel__atomic_u32 id_count;
+    tel__series_table* tables;          /* replaced */
+} tel__series_reuse;
 
 typedef struct tel__streams {
     tel__memory*        memory;
@@ -11254,6 +11307,7 @@ typedef struct tel__streams {
     tel__atomic_u64     pushed;         /* bits of the sinks that collections are made for, and */
     uint64_t            served;         /* of those that receive the one that is under way */
     struct tel__series_late* late[TEL__SERIES_READERS];     /* by reader; NULL: it came first */
+    tel__series_reuse   reuse;
 } tel__streams;
 
 /* ---- the mutex, and what happens when memory ends ---- */
@@ -11284,6 +11338,13 @@ TEL__COLD bool tel__stream_roomy(const tel__streams* m) {
     return tel__atomic_load_u64(&m->memory->used) <= m->cells_until;
 }
 
+/* How many series a collection can show. */
+TEL__COLD uint32_t tel__stream_series(const tel__streams* m) {
+    return tel__atomic_load_acquire_u32(&m->by_id.count) -
+           tel__atomic_load_acquire_u32(&m->metric_by_id.count) -
+           tel__atomic_load_acquire_u32(&m->reuse.id_count);
+}
+
 /* ---- the series table: open addressing, readers without a lock ---- */
 
 TEL__COLD size_t tel__series_table_size(uint32_t mask) {
@@ -11291,30 +11352,45 @@ TEL__COLD size_t tel__series_table_size(uint32_t mask) {
 }
 
 TEL__FN void tel__series_table_put(tel__series_table* t, tel__series* s) {
-    uint32_t i = s->hash & t->mask;
+    uint32_t i = tel__atomic_load_u32(&s->hash) & t->mask;
     while (tel__atomic_load_ptr(&t->at[i])) { i = (i + 1) & t->mask; }
     tel__atomic_store_release_ptr(&t->at[i], s);
     t->used++;
     TEL__ASSERT(t->used <= t->mask);
 }
 
+/* In the place of a series that has been freed: the one that swallows, of a metric that no search
+   is for. */
+TEL__FN tel__series* tel__series_nobody(const tel__streams* m) {
+    return (tel__series*)tel__memory_list_at(&m->by_id, 0);
+}
+
 /* Makes room for one more at a load of at most two thirds. Under m->mutex. */
 TEL__COLD bool tel__series_table_room(tel__streams* m) {
     tel__series_table* t = (tel__series_table*)tel__atomic_load_ptr(&m->table);
     tel__series_table* more;
-    uint32_t mask, i;
+    uint32_t mask = 63, i;
     if (t && (t->used + 1) * 3 <= (t->mask + 1) * 2) { return true; }
-    mask = t ? t->mask * 2 + 1 : 63;
+    if (t) { mask = tel__stream_series(m) * 3 > t->mask ? t->mask * 2 + 1 : t->mask; }
     more = (tel__series_table*)tel__memory_alloc(m->memory, tel__series_table_size(mask));
     if (!more) { return false; }
     more->before = t;
     more->mask = mask;
     for (i = 0; t && i <= t->mask; i++) {
         tel__series* s = (tel__series*)tel__atomic_load_ptr(&t->at[i]);
-        if (s) { tel__series_table_put(more, s); }
+        if (s && s != tel__series_nobody(m)) { tel__series_table_put(more, s); }
     }
     tel__atomic_store_release_ptr(&m->table, more);
     return true;
+}
+
+/* Frees a table and those before it. */
+TEL__COLD void tel__series_tables_free(tel__streams* m, tel__series_table* t) {
+    while (t) {
+        tel__series_table* before = t->before;
+        tel__memory_free(m->memory, t, tel__series_table_size(t->mask));
+        t = before;
+    }
 }
 
 TEL__INLINE const tel_attr* tel__series_attrs(const tel__series* s) {
@@ -11351,7 +11427,8 @@ TEL__FN tel__series* tel__series_lookup(const tel__streams* m, const tel__metric
     for (i = hash & t->mask;; i = (i + 1) & t->mask) {
         tel__series* s = (tel__series*)tel__atomic_load_acquire_ptr(&t->at[i]);
         if (!s) { return NULL; }
-        if (s->hash == hash && s->metric == metric && tel__series_same_set(s, attrs, order)) {
+        if (tel__atomic_load_u32(&s->hash) == hash && s->metric == metric &&
+            tel__series_same_set(s, attrs, order)) {
             return s;
         }
     }
@@ -11366,6 +11443,27 @@ TEL__CALL uint32_t tel__series_hash(const tel__metric* metric, const tel_attr* i
 }
 
 /* ---- making series (under m->mutex) ---- */
+
+/* Hides a removed series from searches without the mutex, or shows it to them again. */
+TEL__COLD void tel__series_hide(tel__series* s, bool hidden) {
+    if (s->removal->hidden == hidden) { return; }
+    s->removal->hidden = hidden;
+    tel__atomic_store_u32(&s->hash, tel__atomic_load_u32(&s->hash) ^ TEL__SERIES_HIDDEN);
+}
+
+/* Draws an id for a series, a used one if one is free. Returns false without memory. */
+TEL__COLD bool tel__series_number(tel__streams* m, tel__series* s) {
+    uint32_t spare = tel__atomic_load_u32(&m->reuse.id_count);
+    if (!spare) {
+        s->id = m->base + tel__atomic_load_u32(&m->by_id.count);
+        TEL__ASSERT(m->base && s->id >= m->base);
+        return !(s->id & TEL__SERIES_REAL) && tel__memory_list_add(&m->by_id, m->memory, s);
+    }
+    s->id = m->base + m->reuse.ids[spare - 1];
+    tel__memory_list_put(&m->by_id, s->id - m->base, s);
+    tel__atomic_store_u32(&m->reuse.id_count, spare - 1);
+    return true;
+}
 
 TEL__COLD void tel__series_free(tel__streams* m, tel__series* s) {
     const tel__aggregation* a = &s->metric->aggregation;
@@ -11419,18 +11517,16 @@ TEL__NOINLINE tel__series* tel__series_make(tel__streams* m, tel__metric* metric
     s->attr_count = (uint32_t)attrs.count;
     to = (tel_attr*)(void*)(s + 1);
     well = tel__key_copy_list(&m->keys, m->memory, attrs, to, (char*)(to + attrs.count));
-    s->hash = well ? tel__series_hash(metric, to, attrs.count) : 0;
-    s->id = m->base + tel__atomic_load_u32(&m->by_id.count);
-    TEL__ASSERT(m->base && s->id >= m->base);
+    tel__atomic_store_u32(&s->hash, well ? tel__series_hash(metric, to, attrs.count) : 0);
     s->start_unix = tel__clock_now_unix(m->clock);
     if (metric->observed) {             /* a total of the time since it was not there yet (Metrics
                                            SDK, "Start timestamps") */
         s->start_unix = m->collections > metric->made_unix ? m->collections : metric->made_unix;
     }
-    if (!well || (s->id & TEL__SERIES_REAL) || !tel__series_table_room(m) ||
+    if (!well || !tel__series_table_room(m) ||
         (for_all && !tel__aggregation_share(&metric->aggregation, m->memory, &s->shared,
                                             &s->base)) ||
-        !tel__memory_list_add(&m->by_id, m->memory, s)) {
+        !tel__series_number(m, s)) {
         tel__series_free(m, s);
         return NULL;
     }
@@ -11463,9 +11559,14 @@ TEL__COLD tel__series* tel__series_overflow(const tel__metric* metric) {
 
 /* Makes the series of attributes that no series has. Returns NULL if the overflow series is to be
    used. Under m->mutex. */
-TEL__COLD tel__series* tel__series_new(tel__streams* m, tel__metric* metric, tel_attrs attrs) {
+TEL__COLD tel__series* tel__series_new(tel__streams* m, tel__metric* metric, tel_attrs attrs,
+                                       uint32_t hash) {
     uint8_t order[TEL__ATTR_MAX];
-    tel__series* s = NULL;
+    tel__series* s = tel__series_lookup(m, metric, attrs, hash ^ TEL__SERIES_HIDDEN, order);
+    if (s) {                            /* it has been removed, and is used again */
+        tel__series_hide(s, false);
+        return s;
+    }
     if (tel__series_same_set(metric->overflow, attrs, order)) { return NULL; }
     if (metric->series_count < metric->max_series) {
         s = tel__series_add(m, metric, attrs);
@@ -11844,18 +11945,17 @@ TEL__COLD tel_result tel__stream_init(tel__streams* m, tel__memory* memory, tel_
 TEL__COLD void tel__stream_free(tel__streams* m) {
     tel__series_table* t = (tel__series_table*)tel__atomic_load_ptr(&m->table);
     uint32_t i;
-    for (i = 0; i < tel__atomic_load_u32(&m->by_id.count); i++) {
-        tel__series_free(m, (tel__series*)tel__memory_list_at(&m->by_id, i));
+    for (i = tel__atomic_load_u32(&m->by_id.count); i-- > 0; ) {
+        tel__series* s = (tel__series*)tel__memory_list_at(&m->by_id, i);
+        if (i == 0 || s != tel__series_nobody(m)) { tel__series_free(m, s); }
     }
     for (i = 0; i < tel__atomic_load_u32(&m->metric_by_id.count); i++) {
         tel__metric* metric = (tel__metric*)tel__memory_list_at(&m->metric_by_id, i);
         tel__memory_free(m->memory, metric, metric->size);
     }
-    while (t) {
-        tel__series_table* before = t->before;
-        tel__memory_free(m->memory, t, tel__series_table_size(t->mask));
-        t = before;
-    }
+    tel__series_tables_free(m, t);
+    tel__series_tables_free(m, m->reuse.tables);
+    tel__memory_free(m->memory, m->reuse.ids, m->reuse.id_room * sizeof *m->reuse.ids);
     for (i = 0; i < TEL__SERIES_READERS; i++) {
         tel__memory_free(m->memory, m->late[i], m->late[i] ? m->late[i]->size : 0);
     }
@@ -11880,6 +11980,7 @@ TEL__COLD void tel__stream_restart(tel__streams* m) {
         if (s->removal) {
             memset(s->removal + 1, 0, 2 * s->removal->part);
             s->removal->state = 0;
+            tel__series_hide(s, false);
         }
         s->start_unix = tel__clock_now_unix(m->clock);
     }
@@ -11888,15 +11989,13 @@ TEL__COLD void tel__stream_restart(tel__streams* m) {
         if (l) { memset((char*)l + l->at[0], 0, l->size - l->at[0]); }
     }
     m->inherited = n;
+    tel__atomic_store_u32(&m->reuse.guests, 0);
+    tel__atomic_store_u32(&m->reuse.lent, 0);
     tel__atomic_store_u64(&m->overflowed, 0);
     tel__atomic_store_u64(&m->lost, 0);
 }
 
-/* How many series a collection can show, and how many ids of either kind are in use. */
-TEL__COLD uint32_t tel__stream_series(const tel__streams* m) {
-    return tel__atomic_load_acquire_u32(&m->by_id.count) -
-           tel__atomic_load_acquire_u32(&m->metric_by_id.count);
-}
+/* How many ids of either kind are in use. */
 TEL__COLD uint32_t tel__stream_ids(const tel__streams* m) {
     uint32_t series = tel__atomic_load_u32(&m->by_id.count);
     uint32_t metrics = tel__atomic_load_u32(&m->metric_by_id.count);
@@ -12092,7 +12191,7 @@ TEL__NOINLINE tel__series* tel__derived_series(tel__streams* m, tel__metric* met
     if (!s && !tel__atomic_load_u32(&metric->full) && tel__memory_may_ask(&m->series_pause)) {
         tel__stream_lock(m);
         s = tel__series_lookup(m, metric, tel__attrs(items, n), hash, order);
-        if (!s) { s = tel__series_new(m, metric, tel__attrs(items, n)); }
+        if (!s) { s = tel__series_new(m, metric, tel__attrs(items, n), hash); }
         tel__stream_unlock(m);
     }
     if (!s && metric->selected) { return tel__derived_reduced(m, metric, items, n); }
@@ -12114,7 +12213,7 @@ TEL__COLD tel__series* tel__derived_target(tel__streams* m, tel__metric* stream,
     attrs = tel__attrs(items, tel__view_filter(stream->view, attrs, items));
     hash = tel__series_hash(stream, attrs.items, attrs.count);
     s = tel__series_lookup(m, stream, attrs, hash, order);
-    if (!s) { s = tel__series_new(m, stream, attrs); }
+    if (!s) { s = tel__series_new(m, stream, attrs, hash); }
     if (s && from->start_unix < s->start_unix) { s->start_unix = from->start_unix; }
     return s ? s : stream->overflow;
 }
@@ -12167,6 +12266,7 @@ TEL__COLD void tel__derived_link(tel__streams* m) {
 /* call sites remembered per thread: six bits of a hash */
 #define TEL__SITE_COUNT 64u
 #define TEL__SITE_PARTS 4u                      /* attributes that may be compared by address */
+#define TEL__SITE_NONE  (UINT32_MAX - 1)        /* for the id of a metric: of no instrument */
 
 /* One attribute as a call site gave it. */
 typedef struct tel__site_part {
@@ -12177,15 +12277,19 @@ typedef struct tel__site_part {
 } tel__site_part;
 
 typedef struct tel__site {
-    uint32_t       metric;
+    tel__atomic_u32 metric;             /* the room reuse stores TEL__SITE_NONE */
     uint16_t       count;               /* of attributes */
     uint8_t        keys;                /* all keys are literals, and there is a part for each */
     uint8_t        literal;             /* so are all strings among the values */
-    tel__series*   series;
+    tel__atomic_ptr series;
     tel__series*   found;               /* by the last search, which is not kept at once */
     uint8_t        order[8];            /* call position -> place in the series */
     tel__site_part parts[TEL__SITE_PARTS];
 } tel__site;
+
+TEL__INLINE tel__series* tel__site_series(const tel__site* site) {
+    return (tel__series*)tel__atomic_load_ptr(&site->series);
+}
 
 /* A value as it stands: a number, or the address of a string. */
 TEL__INLINE uint64_t tel__site_raw(const tel_attr* a) {
@@ -12235,7 +12339,7 @@ TEL__INLINE bool tel__site_part_same(const tel__site_part* p, const tel_attr* a)
 
 /* Whether a site has these attributes, by whatever has to be compared. */
 TEL__CALL bool tel__site_same(const tel__site* site, tel_attrs attrs) {
-    const tel_attr* own = tel__series_attrs(site->series);
+    const tel_attr* own = tel__series_attrs(tel__site_series(site));
     size_t i;
     if (site->count != attrs.count) { return false; }
     for (i = 0; i < attrs.count; i++) {
@@ -12259,8 +12363,8 @@ TEL__FN void tel__site_keep(tel__site* site, tel__series* s, tel_attrs attrs,
                             const uint8_t* order) {
     const tel_attr* own = tel__series_attrs(s);
     size_t i;
-    site->metric = s->metric->id;
-    site->series = s;
+    tel__atomic_store_ptr(&site->series, s);
+    tel__atomic_store_release_u32(&site->metric, s->metric->id);
     site->count = (uint16_t)attrs.count;
     site->keys = site->literal = attrs.count <= TEL__SITE_PARTS;
     memcpy(site->order, order, sizeof site->order);
@@ -12410,6 +12514,8 @@ typedef struct tel__instrument_cells {
     tel__atomic_ptr* series;
     tel__site*       sites;             /* TEL__SITE_COUNT of them, or NULL: made for the first call
                                            with attributes */
+    tel__atomic_u32  inside;            /* it may be using a series with attributes */
+    uint32_t         seen;              /* outside, in this turn of the room reuse */
 } tel__instrument_cells;
 
 /* ---- instruments ---- */
@@ -12531,9 +12637,8 @@ TEL__COLD tel__instrument_cells* tel__instrument_cells_add(tel__streams* m) {
     return k;
 }
 
-/* This thread's cell for a bound id; NULL: not bound here, no page yet, or nothing initialised. */
-TEL__INLINE tel__atomic_u64* tel__instrument_cell(uint32_t id) {
-    const tel__instrument_cells* k = tel__thread_me.cells;
+/* A thread's cell for a bound id; NULL: not bound here, no page yet, or nothing initialised. */
+TEL__INLINE tel__atomic_u64* tel__instrument_cell_of(const tel__instrument_cells* k, uint32_t id) {
     tel__atomic_u64* page;
     uint32_t i;
     if (TEL__UNLIKELY(!k)) { return NULL; }
@@ -12541,6 +12646,9 @@ TEL__INLINE tel__atomic_u64* tel__instrument_cell(uint32_t id) {
     if (TEL__UNLIKELY(i >= tel__atomic_load_u32(&k->limit))) { return NULL; }
     page = (tel__atomic_u64*)tel__atomic_load_ptr(&k->pages[i / TEL__INSTRUMENT_PAGE]);
     return TEL__LIKELY(page != NULL) ? &page[i % TEL__INSTRUMENT_PAGE] : NULL;
+}
+TEL__INLINE tel__atomic_u64* tel__instrument_cell(uint32_t id) {
+    return tel__instrument_cell_of(tel__thread_me.cells, id);
 }
 
 /* The series of a bound id; NULL: not bound, not known to this thread, or nothing initialised. */
@@ -12550,7 +12658,24 @@ TEL__INLINE tel__series* tel__instrument_series(uint32_t id) {
     if (TEL__UNLIKELY(!k)) { return NULL; }
     i = id - k->watch.base;
     if (TEL__UNLIKELY(i >= tel__atomic_load_u32(&k->known))) { return NULL; }
-    return (tel__series*)tel__atomic_load_ptr(&k->series[i]);
+    return (tel__series*)tel__atomic_load_acquire_ptr(&k->series[i]);
+}
+
+/* Enclose the use of a series with attributes: from enter to leave it is not freed. A thread with
+   cells is spared locked instructions by the barrier of whoever frees. */
+TEL__INLINE void tel__instrument_enter(tel__instrument_cells* k) {
+    tel__atomic_store_u32(&k->inside, 1);
+    tel__atomic_in_order();
+}
+TEL__COLD void tel__instrument_guest(tel__streams* m, uint32_t by) {
+    tel__atomic_add_u32(&m->reuse.guests, by);
+}
+TEL__INLINE void tel__instrument_done(tel__instrument_cells* k) {
+    tel__atomic_store_release_u32(&k->inside, 0);
+}
+TEL__CALL void tel__instrument_leave(tel__streams* m) {
+    if (TEL__LIKELY(tel__thread_me.cells)) { tel__instrument_done(tel__thread_me.cells); }
+    else { tel__instrument_guest(m, (uint32_t)-1); }
 }
 
 /* Makes the series that exist now known to this thread. */
@@ -12563,6 +12688,15 @@ TEL__COLD void tel__instrument_learn(void) {
         tel__atomic_store_u32(&k->known, tel__atomic_load_u32(&k->m->by_id.count));
     }
     tel__stream_unlock(k->m);
+}
+
+/* Empties a thread's cell, whose series no thread can be using, and returns what was in it. */
+TEL__COLD uint64_t tel__instrument_take(const tel__instrument_cells* k, uint32_t i) {
+    tel__atomic_u64* page = NULL;
+    if (i < k->page_count * TEL__INSTRUMENT_PAGE) {
+        page = (tel__atomic_u64*)tel__atomic_load_ptr(&k->pages[i / TEL__INSTRUMENT_PAGE]);
+    }
+    return page ? tel__atomic_swap_u64(&page[i % TEL__INSTRUMENT_PAGE], 0) : 0;
 }
 
 TEL__COLD bool tel__instrument_pages_grow(tel__instrument_cells* k, uint32_t i) {
@@ -12854,8 +12988,9 @@ TEL__CALL tel__series* tel__instrument_probe(tel__site* site, tel__streams* m,
 TEL__CALL tel__series* tel__instrument_search(tel__instrument_cells* k, tel__site* site,
                                               uint32_t id, tel_attrs attrs) {
     uint32_t i = id - k->watch.first;
-    if (site->metric == id && site->series && tel__site_same(site, attrs)) {
-        return site->series;
+    if (tel__atomic_load_u32(&site->metric) == id && tel__site_series(site) &&
+        tel__site_same(site, attrs)) {
+        return tel__site_series(site);
     }
     if (i >= tel__atomic_load_acquire_u32(&k->m->metric_by_id.count)) { return NULL; }
     return tel__instrument_probe(site, k->m,
@@ -12871,9 +13006,11 @@ TEL__NOINLINE tel__series* tel__instrument_find_first(tel__instrument_cells* k,
     tel__streams* m = k->m;
     tel__site none;
     if (tel__stream_roomy(m) && tel__memory_may_ask(&m->series_pause)) {
-        k->sites = (tel__site*)tel__memory_alloc(m->memory, TEL__SITE_COUNT * sizeof none);
+        tel__site* sites = (tel__site*)tel__memory_alloc(m->memory,
+                                                         TEL__SITE_COUNT * sizeof none);
         tel__stream_lock(m);
-        tel__memory_asked(&m->series_pause, k->sites != NULL);
+        k->sites = sites;
+        tel__memory_asked(&m->series_pause, sites != NULL);
         tel__stream_unlock(m);
     }
     memset(&none, 0, sizeof none);
@@ -12882,17 +13019,18 @@ TEL__NOINLINE tel__series* tel__instrument_find_first(tel__instrument_cells* k,
 }
 
 /* The series of an instrument and attributes if both are known to this thread's instance, otherwise
-   NULL. */
+   NULL. The caller leaves when it has used it. */
 TEL__CALL tel__series* tel__instrument_find(const tel__instrument* inst, tel_attrs attrs) {
     tel__instrument_cells* k = tel__thread_me.cells;
     uint32_t id = tel__instrument_metric_id(inst);
     tel__site* site;
     if (TEL__UNLIKELY(!k || tel__atomic_load_u32(&k->closed))) { return NULL; }
+    tel__instrument_enter(k);
     if (TEL__UNLIKELY(!k->sites)) { return tel__instrument_find_first(k, inst, attrs); }
     site = &k->sites[tel__site_index(id, attrs)];
-    if (TEL__LIKELY(site->metric == id && site->literal && site->count == attrs.count &&
-                    tel__site_same_literal(site, attrs))) {
-        return site->series;
+    if (TEL__LIKELY(tel__atomic_load_u32(&site->metric) == id && site->literal &&
+                    site->count == attrs.count && tel__site_same_literal(site, attrs))) {
+        return tel__site_series(site);
     }
     return tel__instrument_search(k, site, id, attrs);
 }
@@ -12926,15 +13064,18 @@ TEL__COLD tel__instrument* tel__instrument_handle(tel__streams* m, tel__series* 
 TEL__COLD tel__instrument* tel__instrument_bind(tel__streams* m, tel__instrument* inst,
                                                 tel__metric_kind kind, tel_attrs attrs) {
     tel__metric* metric = tel__instrument_resolve(m, inst, kind);
-    tel__series* s = metric ? tel__derived_series(m, metric, attrs) : NULL;
+    tel__series* s;
     tel__instrument* b = NULL;
     if (!inst || !inst->name || (metric && metric->hidden)) {
         return tel__instrument_bind_nothing();
     }
+    tel__instrument_guest(m, 1);
+    s = metric ? tel__derived_series(m, metric, attrs) : NULL;
     tel__stream_lock(m);
     if (s) { b = tel__instrument_handle(m, s); }
     if (s && !b) { b = tel__instrument_handle(m, tel__series_overflow(metric)); }
     tel__stream_unlock(m);
+    tel__instrument_guest(m, (uint32_t)-1);
     return b ? b : inst;
 }
 
@@ -13187,7 +13328,6 @@ TEL__COLD void tel__observer_free_all(tel__streams* m) {
              least. `next` is what the
              collection has shown that showed it for the last time; it moves with the collection
              after that, when the readers have had their turn.
-             A removed series keeps its memory: its cells, and a bound handle, may be in use.
    Tests     tests/api/series.c   fuzz: none   bench: none
 */
 
@@ -13223,6 +13363,7 @@ TEL__COLD tel_result tel__taken_reader(tel__streams* m) {
     late = m->readers < TEL__SERIES_READERS ? (tel__series_late*)tel__memory_alloc(m->memory, size)
         : NULL;
     if (late) {
+        m->reuse.late = n;
         late->size = size;
         late->count = n;
         late->at[0] = head;
@@ -13378,6 +13519,13 @@ TEL__COLD void tel__removal_go(tel__series* s) {
     tel__atomic_store_u32(&s->metric->full, 0);
 }
 
+/* It has been used again. */
+TEL__COLD void tel__removal_back(tel__series* s) {
+    tel__series_hide(s, false);
+    s->removal->state = TEL__REMOVAL_NONE;
+    s->metric->series_count++;
+}
+
 /* The readers have had their turn: what was shown last is removed. */
 TEL__COLD void tel__removal_move(const tel__streams* m, tel__series* s) {
     tel__series_removal* r = s->removal;
@@ -13441,8 +13589,7 @@ TEL__COLD bool tel__removal_shows_gauge(const tel__streams* m, tel__series* s, t
     }
     if (r->state == TEL__REMOVAL_GONE) {
         if (s->metric->raw && !(p->d < gone || p->d > gone)) { return false; }
-        r->state = TEL__REMOVAL_NONE;
-        s->metric->series_count++;
+        tel__removal_back(s);
     }
     return true;
 }
@@ -13466,10 +13613,7 @@ TEL__COLD bool tel__removal_shows(const tel__streams* m, tel__series* s, tel_poi
     }
     if (r->state == TEL__REMOVAL_GONE) {
         if (!tel__removal_pending(m, s, p)) { return false; }
-        if (p->count || p->i || p->d > 0 || p->d < 0) {
-            r->state = TEL__REMOVAL_NONE;
-            s->metric->series_count++;
-        }
+        if (p->count || p->i || p->d > 0 || p->d < 0) { tel__removal_back(s); }
     }
     return true;
 }
@@ -13520,10 +13664,143 @@ TEL__COLD void tel__removal_by_name(tel__streams* m, const char* name, tel_attrs
     if (!kept) { tel__diag_note(m->diag, TEL__DIAG_MEMORY, NULL); }
 }
 
+/* ==== R35b >>reuse ===========================================================================
+   Gives the memory and the ids of removed series back, once no thread can be using them.
+
+   Uses      atomics, memory, aggregation, streams, sites, recording, taken.    Used by   collect.
+   Threads   all of it in a collection, under m->mutex.
+   Holds     A series that has been removed, and of which no reader lacks anything, is hidden:
+             searches without the mutex do not find it, and one under the mutex shows it again. Then
+             every thread is seen once outside of its records, the sites forget what is hidden, and
+             every thread is seen outside once more, so that no thread can have it. The collection
+             after that frees what it does not show. A bound series stays, and so does one without
+             attributes, because instruments have their ids; those of views, which are tied to each
+             other; and those that a reader who came later has parts for. Tables that were replaced
+             go the same way. While increments are lent out, nothing is freed.
+   Tests     tests/api/series.c   fuzz: none   bench: series.churn
+*/
+enum { TEL__REUSE_IDLE, TEL__REUSE_HIDDEN, TEL__REUSE_FORGOTTEN, TEL__REUSE_READY,
+       TEL__REUSE_POLLS = 64 };
+
+/* Waits a little. Returns whether every thread has been outside since the turn began. */
+TEL__COLD bool tel__reuse_quiet(tel__streams* m) {
+    tel__series_reuse* r = &m->reuse;
+    tel__instrument_cells* k;
+    int i;
+    for (k = m->cells; k; k = k->next) {
+        for (i = 0; k->seen != r->turn; i++) {
+            if (!tel__atomic_load_acquire_u32(&k->inside)) { k->seen = r->turn; }
+            else if (i == TEL__REUSE_POLLS) { return false; }
+            else { tel__platform_pause(); }
+        }
+    }
+    if (!tel__atomic_load_acquire_u32(&r->guests)) { r->guests_seen = r->turn; }
+    return r->guests_seen == r->turn;
+}
+
+/* Begins a wait for all threads, behind a barrier. */
+TEL__COLD void tel__reuse_turn(tel__series_reuse* r) {
+    if (!tel__atomic_barrier_all()) { return; }
+    r->turn++;
+    r->step++;
+}
+
+/* Takes what is hidden from the sites of all threads. */
+TEL__COLD void tel__reuse_forget(tel__streams* m) {
+    const tel__instrument_cells* k;
+    uint32_t i;
+    for (k = m->cells; k; k = k->next) {
+        for (i = 0; k->sites && i < TEL__SITE_COUNT; i++) {
+            tel__site* site = &k->sites[i];
+            const tel__series* s;
+            if (tel__atomic_load_acquire_u32(&site->metric) == TEL__SITE_NONE) { continue; }
+            s = tel__site_series(site);
+            if (s && s->removal && s->removal->hidden) {
+                tel__atomic_store_u32(&site->metric, TEL__SITE_NONE);
+            }
+        }
+    }
+}
+
+/* Goes as far as it can, at the beginning of a collection. */
+TEL__COLD void tel__reuse_run(tel__streams* m) {
+    tel__series_reuse* r = &m->reuse;
+    tel__series_table* t;
+    tel__thread_mutex_lock(&m->mutex);
+    t = (tel__series_table*)tel__atomic_load_ptr(&m->table);
+    if (r->step == TEL__REUSE_READY) { r->step = TEL__REUSE_IDLE; }
+    if (r->step == TEL__REUSE_IDLE && r->works && (r->hidden || (t && t->before))) {
+        tel__reuse_turn(r);
+        if (r->step && t) {
+            r->tables = t->before;
+            t->before = NULL;
+        }
+        r->hidden = !r->step;
+    }
+    if (r->step == TEL__REUSE_HIDDEN && tel__reuse_quiet(m)) {
+        tel__series_tables_free(m, r->tables);
+        r->tables = NULL;
+        tel__reuse_forget(m);
+        tel__reuse_turn(r);
+    }
+    if (r->step == TEL__REUSE_FORGOTTEN && tel__reuse_quiet(m) &&
+        !tel__atomic_load_acquire_u32(&r->lent)) { r->step = TEL__REUSE_READY; }
+    tel__thread_mutex_unlock(&m->mutex);
+}
+
+/* Looks at a removed series that is not shown. Returns true if it is to be freed. */
+TEL__COLD bool tel__reuse_look(tel__streams* m, tel__series* s) {
+    tel__series_reuse* r = &m->reuse;
+    if (s->removal->state != TEL__REMOVAL_GONE || !r->works || s->bound || !s->attr_count ||
+        s->metric->raw || s->metric->selected || s == s->metric->overflow ||
+        s->id - m->base < r->late) {
+        tel__series_hide(s, false);
+        return false;
+    }
+    if (s->removal->hidden) { return r->step == TEL__REUSE_READY; }
+    if (r->step == TEL__REUSE_IDLE || r->step == TEL__REUSE_READY) {
+        tel__series_hide(s, true);
+        r->hidden = true;
+    }
+    return false;
+}
+
+/* Keeps an id for the next series. Without memory it is not used again. */
+TEL__COLD void tel__reuse_id(tel__streams* m, uint32_t number) {
+    tel__series_reuse* r = &m->reuse;
+    uint32_t n = tel__atomic_load_u32(&r->id_count);
+    if (n == r->id_room) {
+        uint32_t* more = (uint32_t*)tel__memory_alloc(m->memory, (n ? 2 * n : 64) * sizeof *more);
+        if (!more) { return; }
+        if (n) { memcpy(more, r->ids, n * sizeof *more); }
+        tel__memory_free(m->memory, r->ids, n * sizeof *more);
+        r->ids = more;
+        r->id_room = n ? 2 * n : 64;
+    }
+    r->ids[n] = number;
+    tel__atomic_store_u32(&r->id_count, n + 1);
+}
+
+/* Frees a series that is no longer among those of its metric. */
+TEL__COLD void tel__reuse_free(tel__streams* m, tel__series* s) {
+    tel__series_table* t = (tel__series_table*)tel__atomic_load_ptr(&m->table);
+    uint32_t number = s->id - m->base, i = tel__atomic_load_u32(&s->hash) & t->mask;
+    tel__instrument_cells* k;
+    for (k = m->cells; k; k = k->next) {
+        uint64_t word = tel__instrument_take(k, number);
+        tel__aggregation_free(&s->metric->aggregation, m->memory, word);
+    }
+    while (tel__atomic_load_ptr(&t->at[i]) != (void*)s) { i = (i + 1) & t->mask; }
+    tel__atomic_store_release_ptr(&t->at[i], tel__series_nobody(m));
+    tel__memory_list_put(&m->by_id, number, tel__series_nobody(m));
+    tel__reuse_id(m, number);
+    tel__series_free(m, s);
+}
+
 /* ==== R36 >>collect ==========================================================================
    Collects: adds the cells up and presents them as batches.
 
-   Uses      clock, memory, aggregation, streams, recording.
+   Uses      clock, memory, aggregation, streams, recording, taken, reuse.
    Used by   pipeline, host, sink_listener, lifecycle, api.
    Threads   One collection at a time, between enter and leave, without m->mutex; the cells are read
              under it, a bounded number of them at a time.
@@ -13545,6 +13822,7 @@ TEL__COLD void tel__removal_by_name(tel__streams* m, const char* name, tel_attrs
 typedef struct tel__collect_visit {
     tel__metric*  metric;               /* where the next chunk begins */
     tel__series*  series;
+    tel__series*  behind;               /* the one before it, of the same metric */
     bool          begun;
     uint64_t      now, ticks;           /* the same time */
     char         *low, *high;           /* the free part of the buffer */
@@ -13807,6 +14085,31 @@ TEL__INLINE void tel__collect_ahead(const tel__streams* m, const tel__series* s)
     TEL__PREFETCH(later + 64);
 }
 
+/* Goes on to the next series, or to a metric. */
+TEL__INLINE void tel__collect_step(tel__collect_visit* visit) {
+    visit->behind = visit->series;
+    visit->series = visit->series->next;
+}
+TEL__FN void tel__collect_turn(tel__collect_visit* visit, tel__metric* metric) {
+    visit->metric = metric;
+    visit->behind = NULL;
+    visit->series = metric ? metric->first : NULL;
+}
+
+/* Goes on behind a series that is not shown, and frees it if it may be freed. */
+TEL__COLD void tel__collect_pass(tel__streams* m, tel__collect_visit* visit) {
+    tel__series* s = visit->series;
+    tel__metric* metric = s->metric;
+    if (!s->removal || !tel__reuse_look(m, s)) {
+        tel__collect_step(visit);
+        return;
+    }
+    visit->series = s->next;
+    if (visit->behind) { visit->behind->next = s->next; } else { metric->first = s->next; }
+    if (metric->last == s) { metric->last = visit->behind; }
+    tel__reuse_free(m, s);
+}
+
 /* Fills one metric's view from visit->series on. Returns false if the batch is full. */
 TEL__HOT bool tel__collect_fill(tel__streams* m, tel__collect_visit* visit, tel_metric_view* v) {
     size_t need = sizeof(tel_point) +
@@ -13814,9 +14117,12 @@ TEL__HOT bool tel__collect_fill(tel__streams* m, tel__collect_visit* visit, tel_
     char* high;
     tel__metric_describe(visit->metric, v);
     v->points = (const tel_point*)(void*)visit->low;
-    for (; visit->series; visit->series = visit->series->next) {
+    while (visit->series) {
         tel__collect_ahead(m, visit->series);
-        if (!tel__collect_visible(m, visit->series)) { continue; }
+        if (!tel__collect_visible(m, visit->series)) {
+            tel__collect_pass(m, visit);
+            continue;
+        }
         if (visit->points == m->batch_points || (size_t)(visit->high - visit->low) < need) {
             return false;
         }
@@ -13825,6 +14131,7 @@ TEL__HOT bool tel__collect_fill(tel__streams* m, tel__collect_visit* visit, tel_
         if (TEL__UNLIKELY(m->inherited != 0) &&
             tel__collect_unused(m, visit->series, (const tel_point*)(void*)visit->low)) {
             visit->high = high;
+            tel__collect_step(visit);
             continue;
         }
         if (TEL__UNLIKELY(m->expiry_ns != 0)) {
@@ -13833,11 +14140,13 @@ TEL__HOT bool tel__collect_fill(tel__streams* m, tel__collect_visit* visit, tel_
         if (TEL__UNLIKELY(visit->series->removal != NULL) &&
             !tel__removal_shows(m, visit->series, (tel_point*)(void*)visit->low)) {
             visit->high = high;
+            tel__collect_pass(m, visit);
             continue;
         }
         visit->low += sizeof(tel_point);
         visit->points++;
         v->point_count++;
+        tel__collect_step(visit);
         if (visit->held >= TEL__COLLECT_HOLD) { tel__collect_give_way(m, visit); }
     }
     return true;
@@ -13860,20 +14169,18 @@ TEL__COLD void tel__collect_order(tel__streams* m) {
 /* Under m->mutex: a metric's first series may be made meanwhile. */
 TEL__COLD void tel__collect_begin(const tel__streams* m, tel__collect_visit* visit) {
     visit->begun = true;
-    visit->metric = m->ordered;
-    visit->series = m->ordered ? m->ordered->first : NULL;
+    tel__collect_turn(visit, m->ordered);
 }
 
 /* To the next series that can be seen: the last batch of a collection is never empty behind
    others. */
-TEL__FN void tel__collect_advance(const tel__streams* m, tel__collect_visit* visit) {
+TEL__FN void tel__collect_advance(tel__streams* m, tel__collect_visit* visit) {
     while (visit->metric) {
         while (visit->series && !tel__collect_visible(m, visit->series)) {
-            visit->series = visit->series->next;
+            tel__collect_pass(m, visit);
         }
         if (visit->series) { return; }
-        visit->metric = visit->metric->next;
-        visit->series = visit->metric ? visit->metric->first : NULL;
+        tel__collect_turn(visit, visit->metric->next);
     }
 }
 
@@ -13907,8 +14214,7 @@ TEL__FN void tel__collect_next_chunk(tel__streams* m, tel__collect_visit* visit,
         room = tel__collect_fill(m, visit, v);
         if (v->point_count) { batch->metric_count++; }
         if (!room) { break; }
-        visit->metric = visit->metric->next;
-        visit->series = visit->metric ? visit->metric->first : NULL;
+        tel__collect_turn(visit, visit->metric->next);
     }
     tel__collect_advance(m, visit);
     tel__thread_mutex_unlock(&m->mutex);
@@ -14060,6 +14366,7 @@ TEL__COLD tel_result tel__collect_run(tel__streams* m, const tel_batch* frame, u
         tel__collect_leave(m);
         return TEL_ERR_TIMEOUT;
     }
+    tel__reuse_run(m);
     visit.now = tel__clock_now_unix(m->clock);
     visit.ticks = tel__clock_ticks(m->clock);
     m->served = serves;
@@ -14087,6 +14394,7 @@ TEL__COLD tel_result tel__collect_init(tel__streams* m, tel__memory* memory, tel
                    : size < TEL__COLLECT_LEAST ? TEL__COLLECT_LEAST : size & ~(size_t)15;
     m->batch_size = m->buffer_size;
     m->batch_points = TEL__COLLECT_CHUNK;
+    m->reuse.works = tel__atomic_barrier_all();
     m->buffer = (char*)tel__memory_alloc_raw(memory, m->buffer_size);
     return m->buffer ? TEL_OK : TEL_ERR_MEMORY;
 }
@@ -14139,6 +14447,7 @@ TEL__COLD void tel__collect_restart(tel__streams* m) {
         m->fresh = metric;
     }
     while (m->cells) { tel__instrument_cells_end(m->cells); }
+    if (m->reuse.step == TEL__REUSE_READY) { m->reuse.step = TEL__REUSE_IDLE; }
     tel__observer_restart(m);
     tel__stream_restart(m);
 }
@@ -17179,6 +17488,7 @@ typedef struct tel__batch {
     uint64_t          since_mono;       /* when its oldest record was made */
     void*             views;
     const void**  series;               /* metrics: of all points, in order */
+    tel__atomic_u32* lent;              /* the count of those whose series have to stay, or NULL */
     tel_batch         shown;
 } tel__batch;
 
@@ -17204,6 +17514,7 @@ TEL__FN void tel__batch_drop(tel__batch* b) {
     uint32_t refs = tel__atomic_add_u32(&b->refs, (uint32_t)-1);
     TEL__ASSERT(refs > 0);
     if (refs > 1) { return; }
+    if (b->lent) { tel__atomic_add_u32(b->lent, (uint32_t)-1); }
     tel__memory_release(&b->arena);
     tel__memory_free(memory, b, sizeof *b);
 }
@@ -19464,6 +19775,10 @@ TEL__COLD tel_result tel__round_hand(tel__pipeline* p, tel__pipeline_sink* k,
         tel__collect_to_delta(&k->reader, batch);
         b = tel__round_copy(p, batch, points);
         tel__collect_from_delta(&k->reader, batch, b != NULL);
+        if (b) {
+            b->lent = &k->reader.m->reuse.lent;
+            tel__atomic_add_u32(b->lent, 1);
+        }
     }
     if (!b) { return TEL_ERR_MEMORY; }
     tel__thread_mutex_lock(&p->stage);
@@ -31143,9 +31458,12 @@ TEL__COLD void tel__self_took(tel__self* self, tel_histogram* h, uint64_t ns,
     tel__streams* m = self->pipeline->metrics;
     tel__metric* metric = tel__instrument_resolve(m, (tel__instrument*)(void*)h,
                                                   TEL__METRIC_HISTOGRAM);
-    tel__series* s = metric
-        ? tel__derived_series(m, metric, tel__attrs(who->items, who->count)) : NULL;
-    if (s) { tel__instrument_record_shared(s, (double)ns * 1e-9); }
+    if (!metric) { return; }
+    tel__instrument_guest(m, 1);
+    tel__instrument_record_shared(tel__derived_series(m, metric,
+                                                      tel__attrs(who->items, who->count)),
+                                  (double)ns * 1e-9);
+    tel__instrument_guest(m, (uint32_t)-1);
 }
 
 TEL__COLD void tel__self_collected(void* user_data, const char* reader, uint64_t ns,
@@ -34867,6 +35185,10 @@ TEL__NOINLINE tel__series* tel__api_series_slow(tel__instrument* inst, tel__metr
     tel_instance* in = tel__instance_idle() ? NULL : tel__instance_enter(-1);
     tel__metric* metric = in ? tel__instrument_resolve(&in->metrics, inst, kind) : NULL;
     if (in && !metric) { tel__stream_lose(&in->metrics); }
+    if (!tel__thread_me.cells) {
+        if (metric) { tel__instrument_guest(&in->metrics, 1); }
+    } else if (metric) { tel__instrument_enter(tel__thread_me.cells); }
+    else { tel__instrument_done(tel__thread_me.cells); }
     return metric ? tel__derived_series(&in->metrics, metric, attrs) : NULL;
 }
 
@@ -34877,17 +35199,25 @@ TEL__INLINE tel__series* tel__api_series(tel__instrument* inst, tel__metric_kind
 }
 
 TEL__NOINLINE void tel__api_add_any(tel__series* s, int64_t i, double d, bool is_real) {
-    tel__instrument_add_any(s->metric->m, s, i, d, is_real);
+    tel__streams* m = s->metric->m;
+    tel__instrument_add_any(m, s, i, d, is_real);
+    tel__instrument_leave(m);
+}
+
+/* The common case: adds to this thread's cell, and leaves the series. */
+TEL__INLINE bool tel__api_added(const tel__series* s, int64_t n) {
+    tel__instrument_cells* k = tel__thread_me.cells;
+    tel__atomic_u64* cell = tel__instrument_cell_of(k, s->id);
+    if (TEL__UNLIKELY(!cell || s->metric->real)) { return false; }
+    tel__aggregation_add(cell, n);
+    tel__instrument_done(k);
+    return true;
 }
 
 TEL_API void (tel_counter_add_with)(tel_counter* c, int64_t n, tel_attrs attrs) {
     tel__series* s = tel__api_series(c, TEL__METRIC_COUNTER, attrs);
     if (!s) { return; }
-    if (TEL__UNLIKELY(n < 0 || s->metric->real)) {
-        tel__api_add_any(s, n, 0, false);
-        return;
-    }
-    tel__instrument_add_int(s, n);
+    if (TEL__UNLIKELY(n < 0) || !tel__api_added(s, n)) { tel__api_add_any(s, n, 0, false); }
 }
 
 TEL_API void (tel_counter_addf_with)(tel_counter* c, double n, tel_attrs attrs) {
@@ -34898,11 +35228,7 @@ TEL_API void (tel_counter_addf_with)(tel_counter* c, double n, tel_attrs attrs) 
 TEL_API void (tel_updown_add_with)(tel_updown* c, int64_t n, tel_attrs attrs) {
     tel__series* s = tel__api_series(TEL__API_INSTRUMENT(c), TEL__METRIC_UPDOWN, attrs);
     if (!s) { return; }
-    if (TEL__UNLIKELY(s->metric->real)) {
-        tel__api_add_any(s, n, 0, false);
-        return;
-    }
-    tel__instrument_add_int(s, n);
+    if (!tel__api_added(s, n)) { tel__api_add_any(s, n, 0, false); }
 }
 
 TEL_API void (tel_updown_addf_with)(tel_updown* c, double n, tel_attrs attrs) {
@@ -34913,12 +35239,11 @@ TEL_API void (tel_updown_addf_with)(tel_updown* c, double n, tel_attrs attrs) {
 TEL_API void (tel_gauge_set_with)(tel_gauge* g, double v, tel_attrs attrs) {
     tel__series* s = tel__api_series(TEL__API_INSTRUMENT(g), TEL__METRIC_GAUGE, attrs);
     if (!s) { return; }
-    if (v != v) {
-        tel__api_bad_value(s);
-        return;
-    }
-    tel__instrument_offer_real(s, v);
-    tel__instrument_set(s, v);
+    if (v == v) {
+        tel__instrument_offer_real(s, v);
+        tel__instrument_set(s, v);
+    } else { tel__api_bad_value(s); }
+    tel__instrument_leave(s->metric->m);
 }
 
 TEL_API void (tel_gauge_seti_with)(tel_gauge* g, int64_t v, tel_attrs attrs) {
@@ -34926,16 +35251,28 @@ TEL_API void (tel_gauge_seti_with)(tel_gauge* g, int64_t v, tel_attrs attrs) {
     if (!s) { return; }
     tel__instrument_offer_int(s, v);
     tel__instrument_set_int(s, v);
+    tel__instrument_leave(s->metric->m);
+}
+
+TEL__NOINLINE void tel__api_record_into(tel__series* s, double v) {
+    if (tel__instrument_recordable(v)) { tel__instrument_record(s, v); }
+    else { tel__api_bad_value(s); }
+    tel__instrument_leave(s->metric->m);
 }
 
 TEL_API void (tel_histogram_record_with)(tel_histogram* h, double v, tel_attrs attrs) {
     tel__series* s = tel__api_series(TEL__API_INSTRUMENT(h), TEL__METRIC_HISTOGRAM, attrs);
-    if (!s) { return; }
-    if (TEL__UNLIKELY(!tel__instrument_recordable(v))) {
-        tel__api_bad_value(s);
-        return;
+    tel__instrument_cells* k = tel__thread_me.cells;
+    tel__atomic_u64* cell = s ? tel__instrument_cell_of(k, s->id) : NULL;
+    tel__histogram* b;
+    if (TEL__LIKELY(cell && tel__instrument_recordable(v))) {
+        b = (tel__histogram*)(uintptr_t)tel__atomic_load_u64(cell);
+        if (TEL__LIKELY(b && tel__histogram_record(b, v))) {
+            tel__instrument_done(k);
+            return;
+        }
     }
-    tel__instrument_record(s, v);
+    if (s) { tel__api_record_into(s, v); }
 }
 
 TEL__COLD void* tel__api_bind(void* inst, tel__metric_kind kind, tel_attrs attrs) {

@@ -462,6 +462,46 @@ static void group_scrape(void) {
     tel_shutdown(2000);
 }
 
+/* ---- series that come and go ---- */
+
+#define CHURN_ALIVE  1000
+#define CHURN_ROUNDS 1000
+
+static tel_result churn_take(const tel_batch* batch, void* user_data) {
+    (void)batch;
+    (void)user_data;
+    return TEL_OK;
+}
+
+/* A million series, of which a thousand live at a time: made, shown, removed, and gone. */
+static void group_churn(void) {
+    static tel_counter c = TEL_INSTRUMENT("bench.churn", "{call}", "Churn bench");
+    double each[CHURN_ROUNDS];
+    uint64_t early = 0;
+    tel_sink sink;
+    tel_desc d = ops_desc(&sink);
+    int r, k;
+    if (!wanted("series.churn")) { return; }
+    sink.export_fn = churn_take;
+    sink.signal_mask = TEL_SIGNAL_METRICS;
+    d.no_thread = true;
+    d.max_series = 4 * CHURN_ALIVE;
+    ops_start(&d);
+    bench_pin(bench_single_cpu());
+    for (r = 0; r < CHURN_ROUNDS; r++) {
+        uint64_t begin = bench_now();
+        for (k = 0; k < CHURN_ALIVE; k++) { tel_counter_add_with(&c, 1, TEL_ATTRS(tel_int("id", r * CHURN_ALIVE + k))); }
+        tel_flush(10000);
+        for (k = 0; k < CHURN_ALIVE; k++) { tel_series_remove("bench.churn", TEL_ATTRS(tel_int("id", r * CHURN_ALIVE + k))); }
+        each[r] = (double)(bench_now() - begin) / CHURN_ALIVE;
+        if (r == CHURN_ROUNDS / 10) { early = allocated(); }
+    }
+    report_figure("series.churn", bench_summary(each, CHURN_ROUNDS), "ns", "-");
+    report_value("series.churn.grown", (double)allocated() - (double)early, "B", "-");
+    report_value("series.churn.overflowed", (double)tel_query_stats().series_overflow, "records", "-");
+    tel_shutdown(2000);
+}
+
 /* ---- the parent ---- */
 
 typedef struct group { const char* name; void (*run)(void); } group;
@@ -469,6 +509,7 @@ static const group groups[] = {
     { "uninit", group_uninit }, { "disabled", group_disabled },     { "metrics", group_metrics },
     { "spans", group_spans },   { "notsampled", group_notsampled }, { "live", group_live },
     { "logs", group_logs },     { "processors", group_processors }, { "otlp", group_otlp },             { "scrape", group_scrape },
+    { "churn", group_churn },
     { "defined", group_defined }, { "config", group_config },       { "floors", group_floors }
 };
 

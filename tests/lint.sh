@@ -75,7 +75,7 @@ atomics       atomic              230
 threads       thread              460
 clock         clock               220
 ids           id                   90
-memory        memory              410
+memory        memory              420
 text          text                440
 numbers       number              360
 json          json                330
@@ -99,13 +99,14 @@ aggregation   aggregation,histogram 600
 views         view                140
 keys          key,keys            120
 exemplars     exemplar,exemplars  220
-streams       stream,metric,series  820
+streams       stream,metric,series  875
 derived       derived             270
 sites         site                190
 cardinality   cardinality          110
-recording     instrument,observer   800
+recording     instrument,observer   840
 taken         taken,removal       355
-collect       collect             640
+reuse         reuse               160
+collect       collect             655
 sampling      sampling            330
 spans         span                700
 span_starts   span_ids,span_own,span_decide,span_adapt,span_share,span_pool,span_put_name,span_open,span_carry,span_asks,span_ask,span_fill,span_make,span_pack,span_finish,span_unwind,span_repair,span_pop,span_restart,span_empty 380
@@ -114,14 +115,14 @@ propagation   propagation         420
 propagators   propagators         450
 formats       format              400
 logs          log                 490
-batches       batch               220
+batches       batch               225
 processors    processors          270
 recent        recent              240
 tail          tail                400
 pipeline      pipeline           790
 drain         drain                100
 sink_slots    slot                300
-rounds        round               810
+rounds        round               815
 otlp_fields   otlp_field,otlp_fields,otlp_keys,otlp_emitter 180
 otlp_json     otlp_json           230
 otlp_protobuf otlp_protobuf       280
@@ -173,7 +174,7 @@ END
 
 # ---- the file as a whole
 lines=$(grep -c '' "$header")
-{ [ "$lines" -le 37700 ] || echo "$lines lines"; } | rule "at most 37700 lines in all"
+{ [ "$lines" -le 38050 ] || echo "$lines lines"; } | rule "at most 38050 lines in all"
 awk 'length($0) > 100 { printf "%d: %d columns\n", NR, length($0) }' "$header" | rule "no line over 100 columns"
 awk '/\t/ || /[ \t]$/ { printf "%d: %s\n", NR, $0 }' "$header" | rule "no tab, no blank at a line's end"
 LC_ALL=C awk '/[^ -~\t]/ { printf "%d: %s\n", NR, $0 }' "$header" | rule "ASCII only"

@@ -222,19 +222,99 @@ static void not_waited(bool off) {
     tel_memory_clear(&memory);
 }
 
+/* ---- the memory of what is removed ---- */
+
+/* Series that come and go: counters, histograms and gauges, of which KEPT are alive at a time. The memory in use and the ids
+   do not grow, whoever removes them, and a total is right each time it is shown. */
+#ifndef CHURN
+#define CHURN 100000
+#endif
+#define KEPT 1000
+static void churned(bool expire) {
+    static tel_counter c = TEL_INSTRUMENT("m.count", NULL, NULL);
+    static tel_histogram h = TEL_INSTRUMENT("m.size", NULL, NULL);
+    static tel_gauge g = TEL_INSTRUMENT("m.gauge", NULL, NULL);
+    uint64_t most = 0, used;
+    uint32_t series = 0;
+    int i, k, from = 0;
+    start(4 * KEPT, expire ? 1500 : 0, false);
+    for (i = 0; i < CHURN / KEPT; i++, from += KEPT) {
+        for (k = from; k < from + KEPT; k++) {
+            tel_counter_add_with(&c, 2, TEL_ATTRS(tel_int("k", k)));
+            if (k % 10 == 0) { tel_histogram_record_with(&h, k, TEL_ATTRS(tel_int("k", k))); }
+            if (k % 10 == 0) { tel_gauge_set_with(&g, k, TEL_ATTRS(tel_int("k", k))); }
+            tel_counter_add_with(&c, 1, TEL_ATTRS(tel_int("k", k)));
+        }
+        collect();
+        CHECK(point("m.count", from) && point("m.count", from)->i == 3 && point("m.size", from) && point("m.gauge", from));
+        CHECK(point("m.count", from + KEPT - 1) && point("m.count", from + KEPT - 1)->i == 3);
+        CHECK(point("m.size", from) && point("m.size", from)->count == 1);
+        for (k = from; k < from + KEPT && !expire; k++) {
+            tel_series_remove("m.count", TEL_ATTRS(tel_int("k", k)));
+            tel_series_remove("m.size", TEL_ATTRS(tel_int("k", k)));
+            tel_series_remove("m.gauge", TEL_ATTRS(tel_int("k", k)));
+        }
+        used = tel_query_stats().bytes_allocated;
+        if (i == 12) {
+            most = used;
+            series = tel_query_stats().series;
+        }
+        if (i > 12) { CHECK(used <= most + most / 8); }
+    }
+    CHECK(tel_query_stats().series <= series + KEPT);
+    CHECK_INT(tel_query_stats().series_overflow, 0);
+    stop();
+}
+
+/* What a call site remembers goes with the series. While a thread is in a record, a guest searches or increments are lent out,
+   it stays; used in the meantime, it is back. */
+static void remembered(void) {
+    static tel_counter c = TEL_INSTRUMENT("f.count", NULL, NULL);
+    tel__atomic_u32* holds[3];
+    tel__streams* m;
+    uint64_t with;
+    int i, k;
+    start(0, 0, false);
+    for (i = 0; i < 4; i++) { tel_counter_add_with(&c, 1, TEL_ATTRS(tel_int("k", 1))); }
+    m = tel__thread_me.cells->m;
+    holds[0] = &tel__thread_me.cells->inside;
+    holds[1] = &m->reuse.guests;
+    holds[2] = &m->reuse.lent;
+    with = tel_query_stats().series;
+    for (k = 0; k < 4; k++) {
+        collect();
+        CHECK(point("f.count", 1) && point("f.count", 1)->i == (k ? 1 : 4));
+        tel_series_remove("f.count", TEL_ATTRS(tel_int("k", 1)));
+        if (k < 3) { tel__atomic_add_u32(holds[k], 1); }
+        for (i = 0; i < 6; i++) { collect(); }
+        CHECK_INT(tel_query_stats().series, with - (k == 3));
+        if (k < 3) { tel__atomic_add_u32(holds[k], (uint32_t)-1); }
+        if (k == 0) { tel_counter_add_with(&c, 1, TEL_ATTRS(tel_int("k", 1))); }
+        if (k == 0) { continue; }
+        for (i = 0; i < 6; i++) { collect(); }
+        CHECK_INT(tel_query_stats().series, with - 1);
+        tel_counter_add_with(&c, 1, TEL_ATTRS(tel_int("k", 1)));
+        CHECK_INT(tel_query_stats().series, with);
+    }
+    collect();
+    CHECK(point("f.count", 1) && point("f.count", 1)->i == 1);
+    stop();
+}
+
 /* ---- many threads, two readers ---- */
 
 #define THREADS 8
 #define KEYS    4
 #define RECORDS 3000
 static tel_counter   total = TEL_INSTRUMENT("s.total", NULL, NULL);
+static tel_counter   loose = TEL_INSTRUMENT("s.loose", NULL, NULL);         /* of which no series is bound */
 static tel_histogram size = TEL_INSTRUMENT("s.size", NULL, NULL);
 static int running;
 
 typedef struct reading {
     bool delta;
-    uint64_t starts[2][KEYS];
-    uint64_t before[2], last[2][KEYS], removals;        /* before: what earlier starts have come to */
+    uint64_t starts[3][KEYS];
+    uint64_t before[3], last[3][KEYS], removals;        /* before: what earlier starts have come to */
 } reading;
 
 static void note(reading* r, int what, size_t k, uint64_t start_ns, uint64_t value) {
@@ -254,10 +334,10 @@ static tel_result take(const tel_batch* b, void* user_data) {
     size_t i, j;
     for (i = 0; i < b->metric_count; i++) {
         const tel_metric_view* m = &b->metrics[i];
-        int what = m->kind == TEL_METRIC_SUM ? 0 : 1;
+        int what = m->kind != TEL_METRIC_SUM ? 1 : m->name.data[2] == 'l' ? 2 : 0;
         for (j = 0; m->name.data[0] == 's' && j < m->point_count; j++) {
             const tel_point* p = &m->points[j];
-            if (p->attrs.count == 1) { note(r, what, (size_t)p->attrs.items[0].as.i, p->start_unix_ns, what ? p->count : (uint64_t)p->i); }
+            if (p->attrs.count == 1) { note(r, what, (size_t)p->attrs.items[0].as.i, p->start_unix_ns, what == 1 ? p->count : (uint64_t)p->i); }
         }
     }
     return TEL_OK;
@@ -275,6 +355,7 @@ static void* work(void* arg) {
         if (i % 2) { tel_counter_add(bound, 1); }
         else { tel_counter_add_with(&total, 1, TEL_ATTRS(tel_int("k", i / 2 % KEYS))); }
         tel_histogram_record_with(&size, i, TEL_ATTRS(tel_int("k", i % KEYS)));
+        tel_counter_add_with(&loose, 1, TEL_ATTRS(tel_int("k", i / 64 % KEYS)));
     }
     __atomic_sub_fetch(&running, 1, __ATOMIC_RELAXED);
     return NULL;
@@ -284,7 +365,8 @@ static void* take_away(void* arg) {
     (void)arg;
     while (__atomic_load_n(&running, __ATOMIC_RELAXED)) {
         tel_series_remove("s.total", TEL_ATTRS(tel_int("k", i % KEYS)));
-        tel_series_remove("s.size", TEL_ATTRS(tel_int("k", i++ % KEYS)));
+        tel_series_remove("s.size", TEL_ATTRS(tel_int("k", i % KEYS)));
+        tel_series_remove("s.loose", TEL_ATTRS(tel_int("k", i++ % KEYS)));
         tel_flush(60000);
     }
     return NULL;
@@ -321,8 +403,10 @@ static void threads(void) {
     CHECK(tel_shutdown(60000) == TEL_OK);
     CHECK_INT(sum(&whole, 0), THREADS * RECORDS);
     CHECK_INT(sum(&whole, 1), THREADS * RECORDS);
+    CHECK_INT(sum(&whole, 2), THREADS * RECORDS);
     CHECK_INT(sum(&delta, 0), THREADS * RECORDS);
     CHECK_INT(sum(&delta, 1), THREADS * RECORDS);
+    CHECK_INT(sum(&delta, 2), THREADS * RECORDS);
 }
 
 /* A reader of increments that refuses every other batch, on a thread of its own, while others flush, collect and remove. */
@@ -339,7 +423,7 @@ static void* look(void* arg) {
     sink.export_fn = take;
     sink.user_data = &whole;
     while (__atomic_load_n(&running, __ATOMIC_RELAXED)) {
-        tel_series_remove(i % 2 ? "s.total" : "s.size", TEL_ATTRS(tel_int("k", i / 2 % KEYS)));
+        tel_series_remove(i % 3 == 2 ? "s.loose" : i % 3 ? "s.total" : "s.size", TEL_ATTRS(tel_int("k", i / 3 % KEYS)));
         tel_collect(&sink);
         i++;
     }
@@ -380,6 +464,7 @@ static void refused(bool exponential) {
     CHECK(tel_shutdown(60000) == TEL_OK);
     CHECK_INT(sum(&delta, 0), THREADS * RECORDS);
     CHECK_INT(sum(&delta, 1), THREADS * RECORDS);
+    CHECK_INT(sum(&delta, 2), THREADS * RECORDS);
 }
 
 /* ---- gauges, and readers that have gone ---- */
@@ -466,6 +551,9 @@ int main(void) {
     not_waited(true);
     not_waited(false);
     gauges();
+    remembered();
+    churned(false);
+    churned(true);
     gone(false);
     gone(true);
     threads();

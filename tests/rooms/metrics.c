@@ -1437,11 +1437,11 @@ static void test_table(void) {
         tel__series* s;
         tel__thread_mutex_lock(&inst->metrics.mutex);
         s = tel__series_make(&inst->metrics, m, tel__attrs(&a, 1), false);
-        s->hash = tel__series_hash(m, &b, 1);
+        tel__atomic_store_u32(&s->hash, tel__series_hash(m, &b, 1));
         tel__series_table_put((tel__series_table*)tel__atomic_load_ptr(&inst->metrics.table), s);
         tel__thread_mutex_unlock(&inst->metrics.mutex);
-        CHECK(tel__series_lookup(&inst->metrics, m, tel__attrs(&b, 1), s->hash, order) == NULL);
-        CHECK(tel__series_lookup(&inst->metrics, m, tel__attrs(&a, 1), s->hash, order) == s);
+        CHECK(tel__series_lookup(&inst->metrics, m, tel__attrs(&b, 1), tel__atomic_load_u32(&s->hash), order) == NULL);
+        CHECK(tel__series_lookup(&inst->metrics, m, tel__attrs(&a, 1), tel__atomic_load_u32(&s->hash), order) == s);
     }
     {   /* a key that comes twice in the call does not stand for another one */
         tel_attr two[2], twice[2];
