@@ -4922,12 +4922,11 @@ TEL__COLD void tel__memory_let_go(tel__memory* m) {
 /* Returns zeroed bytes that share no cache line pair with anything else, for what one thread writes
    and another reads. */
 TEL__COLD void* tel__memory_alloc_lines(tel__memory* m, size_t size) {
-    size_t whole = TEL__ROUND(size, TEL__LINE) + 2 * TEL__LINE;
-    char* raw = (char*)tel__memory_alloc(m, whole);
+    char* raw = (char*)tel__memory_alloc(m, TEL__ROUND(size, TEL__LINE) + TEL__LINE);
     char* p;
     if (!raw) { return NULL; }
     p = raw + TEL__LINE - ((uintptr_t)raw & (TEL__LINE - 1));
-    if ((size_t)(p - raw) < sizeof(void*)) { p += TEL__LINE; }
+    TEL__ASSERT((size_t)(p - raw) >= sizeof(void*));    /* it is aligned for a pointer */
     memcpy(p - sizeof(void*), &raw, sizeof raw);
     return p;
 }
@@ -4936,7 +4935,7 @@ TEL__COLD void tel__memory_free_lines(tel__memory* m, void* p, size_t size) {
     char* raw;
     if (!p) { return; }
     memcpy(&raw, (char*)p - sizeof(void*), sizeof raw);
-    tel__memory_free(m, raw, TEL__ROUND(size, TEL__LINE) + 2 * TEL__LINE);
+    tel__memory_free(m, raw, TEL__ROUND(size, TEL__LINE) + TEL__LINE);
 }
 
 /* ---- arena: allocate in order, free all at once ---- */
