@@ -28941,14 +28941,15 @@ TEL__COLD void tel__sink_http_read(tel_text data, uint64_t* state, void* of) {
     tel__callback_part(o->source.diag, o->desc.part_fn, data, state, o->desc.user_data);
 }
 
-/* A final status decides, even if the rest of the answer is lost: what the receiver has accepted
-   must not be sent twice. */
+/* A final status decides, even if the rest of the answer is lost or malformed: what the receiver
+   has accepted must not be sent twice, and is delivered, whichever client has read it. */
 TEL__COLD tel__delivery_sent tel__sink_http_judge(tel__sender_sink* k, int signal, uint64_t items,
                                                   const tel__transport_reply* reply) {
     tel__sink_http* o = (tel__sink_http*)k;
     const tel__client_response* from = reply->answer;
     tel__delivery_sent sent = { reply->result, false, from->retry_after_ms, 0, 0 };
-    bool cut = reply->result == TEL_ERR_IO || reply->result == TEL_ERR_TIMEOUT;
+    bool cut = reply->result == TEL_ERR_IO || reply->result == TEL_ERR_TIMEOUT ||
+               reply->result == TEL_ERR_FORMAT;
     tel_http_answer a;
     if (reply->result != TEL_OK && (from->status < 200 || !cut)) {
         tel__sink_http_unanswered(o, signal, reply);

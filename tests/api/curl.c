@@ -119,6 +119,8 @@ int main(void) {
     run_answer("answer_400", "HTTP/1.1 400 Bad\r\nContent-Length: 26\r\n\r\n{\"code\":3,\"message\":\"no!\"}", 2, "no!");
     run_answer("answer_partial", "HTTP/1.1 200 OK\r\nContent-Length: 71\r\n\r\n"
                "{\"partialSuccess\":{\"rejectedLogRecords\":\"1\",\"errorMessage\":\"too old\"}}\n", 1, "too old");
+    run_answer("broken_chunk", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n{}\r\n", 0, NULL);
+    run_answer("broken_length", "HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n{}", 0, NULL);
     run_kept("nobody", NULL, "onnect", 0);
     run_kept("later", "HTTP/1.1 503 Busy\r\nRetry-After: 100\r\nContent-Length: 9\r\n\r\nnot now\r\n", "answered 503: not now", 1);
     test_silent();

@@ -1147,8 +1147,9 @@ static void test_judge(void) {
     otlp_end(o);
 }
 
-/* Answers of which a part is lost: by the connection, or to the room that there is for them. */
+/* Answers of which a part is lost: by the connection, because it makes no sense, or to the room that there is for them. */
 static void test_judge_cut(void) {
+    static const tel_result lost_by[] = { TEL_ERR_TIMEOUT, TEL_ERR_IO, TEL_ERR_FORMAT };
     static const char partial[] = "{\"partialSuccess\":{\"rejectedLogRecords\":\"4\",\"errorMessage\":\"";
     outbox box;
     tel__sink_http* o = otlp_open(&box);
@@ -1157,8 +1158,8 @@ static void test_judge_cut(void) {
     tel__client_response a;
     int i, j;
     where = "judge_cut";
-    for (i = 0; i < 2; i++) {
-        tel_result lost = i ? TEL_ERR_IO : TEL_ERR_TIMEOUT;
+    for (i = 0; i < 3; i++) {
+        tel_result lost = lost_by[i];
         memset(&a, 0, sizeof a);
         tel__client_response_reset(&a);
         a.status = 200;                         /* it has them: again would be twice */
@@ -1173,7 +1174,7 @@ static void test_judge_cut(void) {
         CHECK_INT(verdict(o, items, lost, &a).result, lost);
     }
     a.status = 200;
-    CHECK_INT(verdict(o, items, TEL_ERR_FORMAT, &a).result, TEL_ERR_FORMAT);
+    CHECK_INT(verdict(o, items, TEL_ERR_ARGUMENT, &a).result, TEL_ERR_ARGUMENT);
     for (i = 0; i < 4; i++) {                   /* a long message, cut behind any part of "\\\\xx" */
         memset(&a, 0, sizeof a);
         tel__client_response_reset(&a);
