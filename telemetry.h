@@ -2132,8 +2132,9 @@ typedef struct tel_listener_desc {
 /* Keeps copies of what was exported, for tests: zero it, give it to tel_sink_memory, flush, read.
    Spans and logs accumulate; metrics are those of the last collection. You may read at any time, on
    one thread at a time: what tel_memory_read returns does not change until the next read or clear,
-   whatever is exported meanwhile. tel_memory_clear drops everything; after tel_shutdown it also
-   frees the store, so call it last. Both ignore NULL. */
+   whatever is exported meanwhile. It must outlive the instance, which without tel_shutdown ends in
+   an exit handler. tel_memory_clear drops everything; after tel_shutdown it also frees the store,
+   so call it last. Both ignore NULL. */
 typedef struct tel_memory { void* tel__store; } tel_memory;
 
 /* The built-in destinations are ordinary sinks made by ordinary functions, which only fill in the
@@ -33467,7 +33468,8 @@ TEL__COLD char* tel__config_file_bytes(tel__config_file* f, tel__memory* m, size
         data = (char*)tel__memory_alloc(m, *room);
         if (!data) { return NULL; }
         if (!tel__platform_read(f->path, data, *room, size)) {
-            tel_setting_fault(f->tree.root, NULL, "cannot be read (error %d of the system)", errno);
+            tel_setting_fault(f->tree.root, NULL, "cannot be read (tel_desc.config_file or "
+                              "OTEL_CONFIG_FILE, error %d of the system)", errno);
             tel__memory_free(m, data, *room);
             return NULL;
         }

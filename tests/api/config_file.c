@@ -595,7 +595,7 @@ static void test_files(void) {
     unlink(name);
     d = zero();
     CHECK_INT(tel_init(&d), TEL_ERR_ARGUMENT);
-    snprintf(text, sizeof text, "%s: cannot be read", name);
+    snprintf(text, sizeof text, "%s: cannot be read (tel_desc.config_file or OTEL_CONFIG_FILE", name);
     CHECK_INT(faults, 1);
     CHECK(strstr(last, text) != NULL);
     unsetenv("OTEL_CONFIG_FILE");
