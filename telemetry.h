@@ -841,7 +841,11 @@ typedef struct tel_desc {
     size_t          memory_limit;           /* bytes the SDK may hold in all (default 64 MiB). A
                                                quarter is set aside for delivery, or half of what
                                                the other fields leave, if that is less, which a
-                                               diagnostic tells */
+                                               diagnostic tells. An OTLP sink needs 30 KiB of it,
+                                               so one takes 192 KiB in all, two take 320: less is
+                                               TEL_ERR_MEMORY. At these limits 2,000 spans and as
+                                               many log records a second reach a receiver near by;
+                                               what comes faster is dropped at its ring */
     bool            ignore_env;             /* do not read any environment variable */
     bool            no_thread;              /* start no thread: you call tel_pump. Only while the
                                                name of a receiver (not an address or localhost) is
@@ -1826,6 +1830,9 @@ TEL_API void  tel_host_free   (tel_host* h, void* p, size_t size);
 TEL_API void  tel_host_report (tel_host* h, int level, const char* format, ...) TEL__PRINTF(3, 4);
 /* false: desc.no_thread, so start none and work when you are called */
 TEL_API bool  tel_host_threads(const tel_host* h);
+/* A sink that answered TEL_ERR_LIMIT has room again, and is offered what waits at once, rather than
+   after a pause of up to 100 ms. */
+TEL_API void  tel_host_room   (tel_host* h);
 /* A setting from the environment; NULL: unset, empty, or desc.ignore_env. Valid until somebody
    changes the environment. */
 TEL_API const char* tel_host_setting(const tel_host* h, const char* name);
@@ -1854,10 +1861,10 @@ typedef enum tel_temporality {
    Metrics are never offered again, since the next collection has them again. A sink that is still
    busy with one collection does not get the next, which counts as dropped_full, unless a flush or
    the shutdown asked for it. While a sink is busy, up to OTEL_BSP_MAX_QUEUE_SIZE (_BLRP_) records
-   wait for it; more wait in their rings. If it has no room for 100 ms, batches go past it and count
-   as dropped_full, as long as another sink has room. A callback must not call tel_flush, tel_pump
-   or tel_shutdown (TEL_ERR_STATE); what it records itself is ignored. The struct is copied by
-   tel_init and tel_sink_add; user_data is yours. */
+   wait for it; more wait in their rings. If it has no room for 100 ms, or the rings are half full,
+   batches go past it and count as dropped_full, as long as another sink has room. A callback must
+   not call tel_flush, tel_pump or tel_shutdown (TEL_ERR_STATE); what it records itself is ignored.
+   The struct is copied by tel_init and tel_sink_add; user_data is yours. */
 struct tel_sink {
     const char* name;           /* in diagnostics and self metrics; default "sink" */
     uint32_t    signal_mask;    /* of enum tel_signal; 0: all */
@@ -2956,6 +2963,7 @@ TEL_API void* tel_host_alloc(tel_host* h, size_t size) { return TEL__NULL; }
 TEL_API void tel_host_free(tel_host* h, void* p, size_t size) {}
 TEL_API void tel_host_report(tel_host* h, int level, const char* format, ...) {}
 TEL_API bool tel_host_threads(const tel_host* h) { return false; }
+TEL_API void tel_host_room(tel_host* h) {}
 TEL_API tel_text tel_setting_text(const tel_settings* s, const char* key, const char* otherwise) {
     return TEL__OFF_NONE(tel_text);
 }
@@ -4727,8 +4735,7 @@ typedef struct tel__memory {
     uint64_t        limit;              /* of a part: its reserve */
     struct tel__memory* whole;          /* of a part; NULL: this is the whole */
     tel__atomic_u64 allocated;          /* bytes that the allocator gave, parts included */
-    tel__atomic_u32 pins;               /* detached workers that still use this memory, and the
-                                           bit ORPHANED */
+    tel__atomic_u32 pins;               /* detached workers that use this, and bit ORPHANED */
     /* frees what the owner has left for the last of them to free */
     void          (*left_fn)(struct tel__memory* m);
     uint64_t        kept;               /* bytes that are not for parts beyond their reserve */
@@ -4794,9 +4801,12 @@ TEL__COLD void tel__memory_discharge(tel__memory* m, uint64_t size) {
     if (beyond) { tel__memory_discharge(m->whole, beyond); }
 }
 
-/* Whether what is used does not touch the part of the whole that is kept. */
-TEL__FN bool tel__memory_spare(const tel__memory* m) {
-    return tel__atomic_load_u64(&m->used) <= m->limit - m->kept;
+/* Whether that much more would be granted now, and of the whole without what is kept. */
+TEL__COLD bool tel__memory_fits(const tel__memory* m, uint64_t size) {
+    uint64_t used = tel__atomic_load_u64(&m->used);
+    if (!m->whole) { return used + size <= m->limit - m->kept; }
+    size = tel__memory_beyond(m, used + size) - tel__memory_beyond(m, used);
+    return !size || tel__memory_fits(m->whole, size);
 }
 
 /* Charges size bytes. If it returns false, the caller discharges them. */
@@ -4804,16 +4814,10 @@ TEL__COLD bool tel__memory_charge(tel__memory* m, uint64_t size) {
     uint64_t was = tel__atomic_add_u64(&m->used, size), beyond;
     if (!m->whole) { return was <= m->limit && size <= m->limit - was; }
     beyond = tel__memory_beyond(m, was + size) - tel__memory_beyond(m, was);
-    return !beyond || (tel__memory_charge(m->whole, beyond) && tel__memory_spare(m->whole));
+    return !beyond || (tel__memory_charge(m->whole, beyond) && tel__memory_fits(m->whole, 0));
 }
 
-/* The limit of this memory, or of the whole that it is part of. */
-TEL__COLD uint64_t tel__memory_cap(const tel__memory* m) {
-    return m->whole ? m->whole->limit : m->limit;
-}
-
-/* Makes a part of the whole with a reserve of its own. Returns false if the whole has not that much
-   left. */
+/* Makes a part with a reserve of its own. Returns false if the whole has not that much left. */
 TEL__COLD bool tel__memory_part(tel__memory* part, tel__memory* whole, uint64_t reserve) {
     TEL__ASSERT(!whole->whole);
     memset(part, 0, sizeof *part);
@@ -4833,8 +4837,7 @@ TEL__FN bool tel__memory_tight(const tel__memory* m) {
     return tel__atomic_load_u64(&m->used) > m->limit / 2;
 }
 
-/* Gives the reserve back. Everything allocated from the part has been freed or was left behind by a
-   fork. */
+/* Gives the reserve back. What was allocated is freed or was left behind by a fork. */
 TEL__COLD void tel__memory_part_end(tel__memory* part) {
     if (!part->whole) { return; }
     tel__memory_discharge(part->whole, part->limit);
@@ -9004,6 +9007,11 @@ TEL__COLD void tel__registry_close(tel__registry* g) {
     tel__thread_mutex_destroy(&g->mutex);
 }
 
+/* Whether more than half of the memory of the rings is in use. */
+TEL__FN bool tel__registry_filling(const tel__registry* g) {
+    return tel__atomic_load_u32(&g->pool.used) > g->pool.slots.count / 2;
+}
+
 /* Whether the numbers of two threads belong to the same instance. */
 TEL__INLINE bool tel__registry_same_instance(uint32_t a, uint32_t b) { return (a ^ b) >> 20 == 0; }
 
@@ -11535,7 +11543,7 @@ TEL__NOINLINE tel__series* tel__series_make(tel__streams* m, tel__metric* metric
 
 TEL__NOINLINE tel__series* tel__series_add(tel__streams* m, tel__metric* metric, tel_attrs attrs) {
     tel__series* s = NULL;
-    if (tel__memory_spare(m->memory)) { s = tel__series_make(m, metric, attrs, false); }
+    if (tel__memory_fits(m->memory, 0)) { s = tel__series_make(m, metric, attrs, false); }
     if (!s) { return NULL; }
     s->next = metric->overflow;
     if (metric->last) { metric->last->next = s; } else { metric->first = s; }
@@ -17522,7 +17530,7 @@ TEL__FN void tel__batch_drop(tel__batch* b) {
 /* Room for one more view; the old array stays in the arena. false: no memory. */
 TEL__FN bool tel__batch_room(tel__batch* b) {
     size_t each = b->signal == 1 ? sizeof(tel_span_view) : sizeof(tel_log_view);
-    uint32_t room = b->room ? 2 * b->room : 16;
+    uint32_t room = b->room ? 2 * b->room : 4;
     void* p;
     if (b->count < b->room) { return true; }
     p = tel__memory_take(&b->arena, room * each);
@@ -17555,8 +17563,7 @@ TEL__FN bool tel__batch_thread(tel__batch* b, const tel__ring_thread* thread) {
     return true;
 }
 
-/* Copies a record and makes its view; false: no memory, and nothing was added. thread: the one
-   that recorded it, or NULL. */
+/* Copies what a thread (NULL: unknown) recorded and makes its view; false: no memory, no change. */
 TEL__FN bool tel__batch_add(tel__batch* b, const tel__ring_head* record, const tel__clock* clock,
                             const tel__scopes* scopes, const tel__ring_thread* thread) {
     void* r = tel__memory_take(&b->arena, record->size);
@@ -18559,23 +18566,22 @@ TEL__COLD tel_result tel__tail_init(tel__tail* s, tel__memory* memory, tel__cloc
              sealed = accepted + dropped_full + dropped_failed + waiting, and what was accepted is
              the sink's to account for (stats_fn). A batch waits in its ring until every sink has
              room. A sink that stays full for TEL__PIPELINE_PATIENCE is late: from then on, until
-             half of its queue is free, batches go past it, counted as dropped_full, as long as
-             another sink has room or the rings carry both signals. A pass goes once over all rings,
-             up to what was written when it began; what was recorded before a flush asked is sealed
-             when the first pass that began later is done. After stop no callback begins.
+             half of its queue is free, or while the rings fill, batches go past it, counted as
+             dropped_full, if another sink has room or, when late, the rings carry both signals. A
+             pass goes once over all rings, up to what was written when it began; what was recorded
+             before a flush asked is sealed when the first pass that began later is done. After stop
+             no callback begins.
    Tests     tests/rooms/pipeline.c   fuzz: none   bench: none
 */
 #define TEL__PIPELINE_SINKS     16u
 #define TEL__PIPELINE_PENDING   128u            /* batches waiting per sink and signal */
-#define TEL__PIPELINE_PART      16u             /* a batch is full when it has that part of the
-                                                   memory for delivery */
+#define TEL__PIPELINE_PART      16u             /* of the memory for delivery fills a batch */
 #define TEL__PIPELINE_TICK      1000000000u     /* ns from one look at the rings to the next, when
                                                    nothing is due before and nobody rings */
 #define TEL__PIPELINE_PATIENCE  100000000u      /* ns */
 #define TEL__PIPELINE_SLICE     20000000u       /* ns that a flush_fn holds up the other sinks */
 
-/* By index of tel_stats: 0 metric points, 1 spans, 2 log records. What is not counted belongs to
-   the one who serves the sink. */
+/* By index of tel_stats. What is not counted belongs to the thread that serves the sink. */
 typedef struct tel__pipeline_queue {
     tel__batch* at[TEL__PIPELINE_PENDING];
     uint32_t    first, count;
@@ -18583,6 +18589,7 @@ typedef struct tel__pipeline_queue {
     uint64_t    full_since;             /* 0: half of it is free */
     bool        late;
     uint64_t    retry_at, backoff_ns, give_up_at;   /* of the oldest batch; 0: not tried */
+    uint32_t    rooms;                  /* of the pipeline, when that batch was offered last */
 } tel__pipeline_queue;
 
 /* A sink is ready, or could not be opened and waits for another try, or was left out for good, or
@@ -18666,6 +18673,7 @@ typedef struct tel__pipeline {
     tel__batch*        open[2];         /* spans, log records */
     tel__recent        recent;          /* what was drained last */
     tel__atomic_u32    blocked;         /* a batch waits for room: whoever makes some rings */
+    tel__atomic_u32    rooms;           /* how often there was some again */
     tel__atomic_u64    points;          /* collected for push sinks */
     tel__atomic_u64    filtered[2];     /* spans, log records: not for sinks */
     tel__processors    processors;
@@ -18687,8 +18695,7 @@ typedef struct tel__pipeline {
                                  tel_result result);
     void*              timed_data;
     tel__atomic_u32    records_first;   /* metrics that a flush wants wait for the books */
-    tel__thread_mutex  stats;           /* held over stats_fn, and while a sink's last
-                                           books are taken */
+    tel__thread_mutex  stats;           /* held over stats_fn and over a sink's last books */
 } tel__pipeline;
 
 TEL__FN uint32_t tel__pipeline_slots(const tel__pipeline* p) {
@@ -18765,9 +18772,9 @@ TEL__COLD bool tel__pipeline_late(tel__pipeline_queue* q) {
     return q->late;
 }
 
-/* Whether a batch may be sealed now: some sink has room, and those without have had their time.
-   When no sink has room it goes past them all the same if the rings carry both signals, because
-   records of the other one wait behind it. */
+/* Whether a batch may be sealed now: some sink has room, and those without have had their time or
+   the rings fill. When no sink has room it goes past them all the same if the rings carry both
+   signals, because records of the other one wait behind it. */
 TEL__COLD bool tel__pipeline_may_seal(tel__pipeline* p, const tel__batch* b) {
     bool some = false, none = true, wait = false;
     uint32_t i;
@@ -18781,6 +18788,7 @@ TEL__COLD bool tel__pipeline_may_seal(tel__pipeline* p, const tel__batch* b) {
         if (tel__pipeline_room(p, k, b)) { some = true; }
         else if (!tel__pipeline_late(&k->pending[b->signal])) { wait = true; }
     }
+    if (some && tel__registry_filling(p->registry)) { wait = false; }
     return none || (!wait && (some || p->carried == (TEL_SIGNAL_SPANS | TEL_SIGNAL_LOGS)));
 }
 
@@ -18978,6 +18986,12 @@ TEL__COLD void tel__pipeline_note(tel__pipeline* p, tel__pipeline_sink* k, uint6
     tel__thread_mutex_unlock(&p->stage);
 }
 
+/* There is room again, in a sink or in memory. Any thread. */
+TEL__COLD void tel__pipeline_roomy(tel__pipeline* p) {
+    tel__atomic_add_u32(&p->rooms, 1);
+    tel__thread_ring(&p->alarm);
+}
+
 /* What becomes of a batch after an attempt. true: it is off the list, one way or the other. */
 TEL__COLD bool tel__pipeline_settle(tel__pipeline* p, tel__pipeline_sink* k, tel__batch* b,
                                     uint64_t begun, tel_result r) {
@@ -19068,6 +19082,7 @@ TEL__COLD bool tel__pipeline_offer(tel__pipeline* p, tel__pipeline_sink* k, int 
     bool settled = false;
     if (!b) { return false; }
     if (tel__pipeline_call_begin(p, inside, until)) {
+        k->pending[signal].rooms = tel__atomic_load_acquire_u32(&p->rooms);
         shown = b->shown;
         shown.deadline_unix_ns = tel__pipeline_deadline(signal ? p->limits[signal - 1].timeout_ms
             : tel__pipeline_metric_timeout(p, k), until);
@@ -19084,13 +19099,14 @@ TEL__COLD bool tel__pipeline_offer(tel__pipeline* p, tel__pipeline_sink* k, int 
     return settled;
 }
 
-/* Offers a sink all that waits for it, metrics last, and of each signal up to the first batch that
-   it cannot take now. */
+/* Offers a sink what waits, metrics last, and each signal up to the first batch it cannot take. */
 TEL__COLD void tel__pipeline_serve(tel__pipeline* p, tel__pipeline_sink* k, uint64_t until) {
     bool hurry = tel__atomic_swap_u32(&k->hurry, 0) != 0;
     int i;
     for (i = 1; i < 4; i++) {
-        if (!hurry && k->pending[i % 3].retry_at > tel__clock_mono_ns()) { continue; }
+        const tel__pipeline_queue* q = &k->pending[i % 3];
+        bool room = !q->give_up_at && q->rooms != tel__atomic_load_acquire_u32(&p->rooms);
+        if (!hurry && !room && q->retry_at > tel__clock_mono_ns()) { continue; }
         while (tel__pipeline_offer(p, k, i % 3, until)) { }
     }
 }
@@ -19339,7 +19355,10 @@ TEL__FN bool tel__drain_tail(tel__pipeline* p) {
     const tel__ring_thread* thread;
     const tel__ring_head* h;
     while ((h = tel__tail_next(&p->tail, &thread)) != NULL) {
-        if (!tel__pipeline_keep(p, h, thread)) { return false; }
+        if (!tel__pipeline_keep(p, h, thread)) {
+            TEL__ASSERT(tel__tail_next(&p->tail, &thread) == h);
+            return false;
+        }
         tel__tail_pass(&p->tail);
         tel__registry_settle(&p->registry->taken[TEL__REGISTRY_SPANS], 1);
     }
@@ -19381,6 +19400,7 @@ TEL__FN bool tel__drain_ring(tel__pipeline* p, tel__ring* r, tel__registry_ring*
     }
     tel__registry_settle(&p->registry->taken[0], taken[0]);
     tel__registry_settle(&p->registry->taken[1], taken[1]);
+    TEL__ASSERT(!h || tel__ring_next(r) == h);
     tel__ring_release(r);
     return h == NULL;
 }
@@ -19414,8 +19434,7 @@ TEL__FN bool tel__drain_run(tel__pipeline* p, bool fresh, bool all) {
     return done && (!p->tail.count || tel__drain_decide(p, all));
 }
 
-/* Whether a pass that is done has ended in the shared ring at a record whose producer has not yet
-   stored how long it is. */
+/* Whether a pass that is done ended in the shared ring at a record that has no length yet. */
 TEL__FN bool tel__drain_held(const tel__pipeline* p) {
     return p->registry->shared.at != p->registry->shared.goal;
 }
@@ -19445,6 +19464,15 @@ TEL__COLD tel__pipeline_sink* tel__slot_find(const tel__pipeline* p, const char*
     return NULL;
 }
 
+#if defined(TEL_CHECK_INVARIANTS)
+/* Whether the books of a sink have every record that was sealed, once. Under p->stage. */
+TEL__COLD bool tel__slot_sound(const tel__pipeline* p, const tel__pipeline_sink* k, int i) {
+    return !i || !tel__pipeline_wants(k, i) || p->shown[i] == tel__atomic_load_u64(&k->skipped[i]) +
+        tel__atomic_load_u64(&k->accepted[i]) + tel__atomic_load_u64(&k->waiting[i]) +
+        tel__atomic_load_u64(&k->dropped_full[i]) + tel__atomic_load_u64(&k->dropped_failed[i]);
+}
+#endif
+
 TEL__COLD bool tel__slot_pulls(const tel__pipeline_sink* k) {
     return k->sink.signal_mask == TEL_SIGNAL_PULL;
 }
@@ -19454,6 +19482,7 @@ TEL__COLD tel_result tel__slot_enable(tel__pipeline* p, const char* name, bool o
     tel__thread_mutex_lock(&p->stage);
     k = tel__slot_find(p, name);
     if (k && tel__slot_pulls(k)) { k = NULL; }
+    TEL__ASSERT(!k || (tel__slot_sound(p, k, 1) && tel__slot_sound(p, k, 2)));
     if (k) { tel__atomic_store_u32(&k->off, !on); }
     tel__thread_mutex_unlock(&p->stage);
     return k ? TEL_OK : TEL_ERR_ARGUMENT;
@@ -19487,8 +19516,7 @@ TEL__COLD tel_result tel__slot_use(tel__pipeline* p, const char* name) {
     return k ? TEL_OK : TEL_ERR_ARGUMENT;
 }
 
-/* Begins to remove a sink, which receives nothing from now on. The caller is a visitor until it is
-   gone. NULL: there is none. */
+/* Begins to remove a sink, which receives nothing more; the caller visits it. NULL: none. */
 TEL__COLD tel__pipeline_sink* tel__slot_leave(tel__pipeline* p, const char* name) {
     tel__pipeline_sink* k;
     tel__pipeline_visit(p, true);
@@ -19564,7 +19592,7 @@ TEL__COLD void tel__slot_seat(tel__pipeline* p, tel__pipeline_sink* k, const tel
     uint32_t signals = sink->signal_mask ? sink->signal_mask : (uint32_t)TEL_SIGNAL_ALL;
     int i;
     bool well = k->reader.m || tel__slot_reader(p, k, sink, false) == TEL_OK;
-    TEL__ASSERT(well);
+    TEL__ASSERT(well && (!k->pipeline || tel__atomic_load_u32(&k->state) == TEL__PIPELINE_EMPTY));
     (void)well;
     k->sink = *sink;
     k->pipeline = p;
@@ -19600,7 +19628,9 @@ TEL__COLD void tel__slot_retire(tel__pipeline* p, tel__pipeline_sink* k) {
     tel__pipeline_sink_stats(p, k, &of);
     tel__thread_mutex_lock(&p->stats);
     tel__thread_mutex_lock(&p->stage);
+    TEL__ASSERT(p->busy && k->closed && !k->refused);
     for (i = 0; i < 3; i++) {
+        TEL__ASSERT(!k->pending[i].count && tel__slot_sound(p, k, i));
         p->retired.delivered[i] += of.delivered[i];
         p->retired.dropped_full[i] += of.dropped_full[i];
         p->retired.dropped_failed[i] += of.dropped_failed[i] + of.queued[i];
@@ -19644,8 +19674,7 @@ TEL__COLD void tel__slot_refused(tel__pipeline* p, tel__pipeline_sink* k, bool g
     }
 }
 
-/* Gives back what sinks have not taken, unless another thread collects: then the next round
-   does. */
+/* Gives back what sinks have not taken; while another thread collects, the next round does. */
 TEL__COLD void tel__slot_give_back(tel__pipeline* p) {
     bool any = false;
     uint32_t i;
@@ -19692,8 +19721,7 @@ TEL__COLD void tel__slot_reap(tel__pipeline* p) {
     }
 }
 
-/* A slot for one more sink: a new one, or one that was left, if nobody looks at it now; 16: there
-   is none. */
+/* A slot for one more sink: a new one, or one that was left and has no visitor; 16: none. */
 TEL__COLD uint32_t tel__slot_empty(tel__pipeline* p) {
     uint32_t i = tel__pipeline_slots(p), k = 0;
     bool visited;
@@ -19883,8 +19911,7 @@ TEL__COLD uint64_t tel__round_skips(tel__pipeline* p, bool force, uint64_t now) 
     return owed ? serves & ~absent : serves;
 }
 
-/* After a collection: those that it was for rest until their next one, and the first of these is
-   when the next one is due. */
+/* After a collection: those that it was for rest until the next one, the first of which is due. */
 TEL__COLD void tel__round_rest(tel__pipeline* p, uint64_t now) {
     uint64_t next;
     uint32_t i;
@@ -20112,8 +20139,7 @@ TEL__COLD uint64_t tel__round_due_of(const tel__pipeline_sink* k, uint64_t due) 
     return tel__pipeline_earlier(due, k->reopen_at);
 }
 
-/* When the next turn is due: a look at the rings, the age of a batch, a retry, or a collection,
-   whichever comes first. */
+/* When the next turn is due: for the rings, the age of a batch, a retry, or a collection. */
 TEL__COLD uint64_t tel__round_due(tel__pipeline* p) {
     uint64_t now = tel__clock_mono_ns(), due = now + TEL__PIPELINE_TICK, next;
     uint32_t i;
@@ -20306,8 +20332,7 @@ TEL__COLD tel_result tel__round_flush_step(tel__pipeline* p, tel__pipeline_sink*
     return r;
 }
 
-/* Lets every sink deliver what it accepted. A dead one spends its slices, and the others deliver
-   meanwhile. */
+/* Lets every sink deliver what it accepted. While a dead one spends its slices, others deliver. */
 TEL__COLD tel_result tel__round_flush_sinks(tel__pipeline* p, uint64_t until) {
     uint64_t asked[TEL__PIPELINE_SINKS];
     bool done[TEL__PIPELINE_SINKS];
@@ -20334,8 +20359,7 @@ TEL__COLD tel_result tel__round_flush_sinks(tel__pipeline* p, uint64_t until) {
     }
 }
 
-/* Waits until what was recorded before the ticket was drawn is sealed and its metrics are
-   collected. */
+/* Waits until what was recorded before the ticket is sealed and its metrics are collected. */
 TEL__COLD tel_result tel__round_flush_rings(tel__pipeline* p, uint64_t ticket, uint64_t until) {
     uint32_t forks = tel__thread_me.forks;
     for (;;) {
@@ -24362,8 +24386,7 @@ TEL__COLD void tel__resolver_run(void* arg) {
     tel__memory_unpin(memory);
 }
 
-/* Called under the mutex, which the new thread needs before it can end, so that its handle still
-   exists when it is detached. */
+/* Under the mutex, without which the new thread cannot end before its handle is detached. */
 TEL__COLD bool tel__resolver_send(tel__resolver* r, uint32_t place) {
     tel__resolver_job* job = (tel__resolver_job*)tel__memory_alloc(r->memory, sizeof *job);
     if (!job) { return false; }
@@ -24493,12 +24516,10 @@ typedef struct tel__client_part {
 typedef struct tel__client_response {
     tel__client_part part;          /* stays from one answer to the next */
     uint64_t state[4];              /* of part, for this answer */
-    int      status;                /* 0: no status line was read. Kept if the rest of the answer
-                                       is lost */
+    int      status;                /* 0: none was read. Kept if the rest of the answer is lost */
     uint64_t retry_after_ms;        /* UINT64_MAX: none. 0: now */
     bool     keep_alive;
-    bool     too_large;             /* the body is over 4 MiB and was not read to its end:
-                                       do not retry */
+    bool     too_large;             /* the body is over 4 MiB: do not retry */
     uint64_t total;                 /* bytes of body so far */
     size_t   body_size;             /* of body; the rest of an answer is read and discarded */
     char     body[4096];            /* the first bytes, NUL-terminated */
@@ -24656,14 +24677,12 @@ TEL__COLD tel_result tel__client_parser_finish(tel__client_parser* p) {
 
 enum { TEL__CLIENT_IDLE, TEL__CLIENT_RESOLVING, TEL__CLIENT_CONNECTING, TEL__CLIENT_TALKING };
 
-/* One connection, kept between requests, and the request under way. Zero up to the buffer of the
-   parser: none. */
+/* One connection, kept between requests, and its request. Zero up to the parser's buffer: none. */
 typedef struct tel__client {
     bool            open;
     tel__net_socket socket;
     uint16_t        port;               /* where the connection leads */
-    size_t          last;               /* which address answered last: it is tried first next
-                                           time */
+    size_t          last;               /* the address that answered last is tried first */
     char            host[256];
     /* of the request */
     int                  phase;
@@ -24876,8 +24895,7 @@ TEL__COLD bool tel__client_step(tel__client* c, bool ready) {
     return c->phase == TEL__CLIENT_IDLE;
 }
 
-/* What to wait for at the socket (0: nothing); *until is lowered to the time at which step
-   is due. */
+/* What to wait for at the socket (0: nothing); *until is lowered to when step is due. */
 TEL__COLD int tel__client_events(const tel__client* c, uint64_t* until) {
     uint64_t next = c->phase == TEL__CLIENT_CONNECTING ? c->connect_until : c->deadline;
     if (next < *until) { *until = next; }
@@ -25242,8 +25260,7 @@ typedef struct tel__delivery_loss { uint32_t error; uint64_t items; } tel__deliv
 
 /* The outcome of one attempt to send. */
 typedef struct tel__delivery_sent {
-    tel_result result;                  /* TEL_ERR_IO, TEL_ERR_TIMEOUT: try again; other
-                                           failures: final */
+    tel_result result;                  /* try again after TEL_ERR_IO and TEL_ERR_TIMEOUT only */
     bool       unreachable;             /* with these two: there was no connection */
     uint64_t   retry_after_ms;          /* UINT64_MAX: the receiver gave none */
     uint64_t   rejected;                /* with TEL_OK: items that the receiver refused */
@@ -25373,8 +25390,7 @@ TEL__COLD tel__delivery_payload* tel__delivery_buffer(tel__memory* memory, size_
     return payload;
 }
 
-/* Keeps a buffer for another payload, unless there are enough of them or it is far larger than what
-   they need. */
+/* Keeps a buffer for another payload, unless there are enough or it is far larger than needed. */
 TEL__COLD void tel__delivery_recycle(tel__delivery_lane* l, tel__delivery_payload* payload) {
     if (l->closed || l->spare_bytes + payload->capacity > TEL__DELIVERY_SPARE_BYTES ||
         tel__memory_tight(l->memory) || payload->capacity / 4 > l->usual + 1024) {
@@ -25439,8 +25455,7 @@ TEL__COLD bool tel__delivery_may_fly(const tel__delivery_lane* l) {
     return l->first && l->flying < (l->failing ? 1 : l->most_flying);
 }
 
-/* The time at which take has something to give; UINT64_MAX: not before something lands or is
-   pushed. */
+/* When take has something to give; UINT64_MAX: not before something lands or is pushed. */
 TEL__COLD uint64_t tel__delivery_due(const tel__delivery_lane* l) {
     return tel__delivery_may_fly(l) ? l->wait_until : UINT64_MAX;
 }
@@ -25475,8 +25490,7 @@ TEL__COLD void tel__delivery_settle(tel__delivery_lane* l, tel__delivery_payload
 
 /* How long the lane waits after a failure: as long as the receiver asked, otherwise exponentially
    longer, with jitter (OTLP specification, "Failures"). "Now" is obeyed once; otherwise the two
-   would spin. Payloads that were in flight at the same time and failed too count as the same
-   failure. */
+   would spin. Payloads that failed while they were in flight together count as one failure. */
 TEL__COLD uint64_t tel__delivery_pause(tel__delivery_lane* l, const tel__delivery_payload* payload,
                                        const tel__delivery_sent* sent) {
     uint64_t wait = l->pause_ns * (80 + tel__id_next(&l->jitter) % 41) / 100;
@@ -25596,14 +25610,12 @@ typedef struct tel__transport {
 /* Where one signal of a sink goes. */
 typedef struct tel__transport_target {
     char*        url;
-    char*        headers;               /* behind it; the first line, Content-Encoding, is for
-                                           what is packed */
+    char*        headers;               /* behind it; Content-Encoding, for packed ones, first */
     const char  *ca_file, *cert_file, *key_file;        /* behind it too; "": none */
     size_t       size;                  /* of all these */
     bool         gzip, protobuf, insecure;
     tel__net_url parsed;
-    /* More header lines for this request, written to out; NULL: there are none. Returns how many
-       bytes these are. */
+    /* Writes more header lines for this request to out, and returns their size; NULL: none. */
     size_t     (*fresh_fn)(void* of, tel_text body, char* out, size_t capacity);
     void*        fresh_of;
     tel__client_part part;
@@ -25727,8 +25739,7 @@ TEL__COLD void tel__transport_fork(tel__transport* t) {
 
 #define TEL__TRANSPORT_FRESH ((size_t)16384)
 
-/* Appends the header lines that are made for each request. Without memory they are missing, and the
-   receiver answers accordingly. */
+/* Appends the header lines that are made for each request. Without memory they are missing. */
 TEL__COLD void tel__transport_refresh(tel__memory* memory, const tel__transport_target* target,
                                       const tel__delivery_payload* payload,
                                       tel__transport_body* body) {
@@ -25886,8 +25897,8 @@ TEL__COLD void tel__transport_forget(tel__transport_flight* f) {
    own. Without threads the working thread drives the same exchanges, and leaves them where they are
    when its time is over.
 
-   Uses      threads, clock, memory, diag, http_client, delivery, transport.
-   Used by   host, sink_otlp, lifecycle, api.
+   Uses      threads, clock, memory, diag, pipeline, http_client, delivery, transport.
+   Used by   host, sink_http, sink_otlp, lifecycle, api.
    Threads   push, flush, stats: any. The exchanges belong to the driver: the sender's thread, or
              the working thread. init, stop: once.
    Holds     mutex guards the lists, the lanes and the flags. active holds the flights under way and
@@ -25943,8 +25954,10 @@ typedef struct tel__sender {
     tel__diag*          diag;
     tel__thread_mutex   mutex;
     tel__thread_cond    cond;
+    tel__pipeline*      pipeline;       /* that offers the payloads; NULL: none */
     tel__sender_sink*   sinks;
     bool                no_thread, running, left, driving;
+    bool                refused;        /* a payload, for want of room */
     uint32_t            held;           /* sinks that the driver has yet to let go of */
     uint32_t            leaving;        /* closes that wait for the driver to pause */
     uint32_t            forks;
@@ -25981,6 +25994,19 @@ TEL__COLD void tel__sender_without_thread(tel__sender* s) {
     tel__thread_mutex_lock(&s->mutex);
     s->no_thread = true;
     tel__thread_mutex_unlock(&s->mutex);
+}
+
+/* An attempt is over, and whoever waits for room looks again. Under the mutex. */
+TEL__COLD void tel__sender_land(tel__sender_sink* k, int signal, tel__delivery_payload* payload,
+                                const tel__delivery_sent* sent) {
+    tel__sender* s = k->sender;
+    tel__delivery_land(&k->lanes[signal], payload, sent, tel__clock_mono_ns());
+    tel__thread_cond_broadcast(&s->cond);
+    if (s->pipeline && !tel__atomic_load_u32(&s->stop) &&
+        (s->refused || tel__atomic_load_u32(&s->pipeline->blocked))) {
+        tel__pipeline_roomy(s->pipeline);
+    }
+    s->refused = false;
 }
 
 /* Asks the sink for its verdict, which may call the user's code, and notes how the attempt went. */
@@ -26033,10 +26059,32 @@ TEL__COLD void tel__sender_ended(const tel__sender_sink* k, int signal, uint64_t
 
 /* ---- flights (under the mutex, but for those of the driver) ---- */
 
+/* One more flight for a lane. Its first one is made if `fit` of them would fit, because payloads
+   need memory too, and otherwise taken from another lane of the sink that does not use it. */
+TEL__COLD tel__sender_flight* tel__sender_more(tel__sender* s, tel__sender_sink* k, int signal,
+                                               uint32_t fit) {
+    tel__sender_flight *f = NULL, **at;
+    bool first = !k->flights[signal];
+    int i;
+    if (first ? tel__memory_fits(s->memory, fit * sizeof *f) : !tel__memory_tight(s->memory)) {
+        f = (tel__sender_flight*)tel__memory_alloc_raw(s->memory, sizeof *f);
+    }
+    if (f) { memset(f, 0, offsetof(tel__sender_flight, flight) + TEL__TRANSPORT_ZEROED); }
+    for (i = 0; i < 3 && first && !f; i++) {
+        for (at = &k->flights[i]; *at && (*at)->payload; at = &(*at)->next) { }
+        if ((f = *at) != NULL) { *at = f->next; }
+    }
+    if (!f) { return NULL; }
+    f->sink = k;
+    f->signal = signal;
+    f->next = k->flights[signal];
+    k->flights[signal] = f;
+    return f;
+}
+
 #if TEL__TRANSPORT_EXCHANGES
 
-/* An idle flight, preferably one whose connection is still open. NULL: none now; *again
-   tells when. */
+/* An idle flight, preferably one with an open connection. NULL: none now; *again tells when. */
 TEL__COLD tel__sender_flight* tel__sender_rest(tel__sender* s, tel__sender_sink* k, int signal,
                                                uint64_t now, uint64_t* again) {
     tel__sender_flight *f, *cold = NULL;
@@ -26048,17 +26096,8 @@ TEL__COLD tel__sender_flight* tel__sender_rest(tel__sender* s, tel__sender_sink*
     *again = k->opened_at[signal] + TEL__SENDER_PATIENCE;
     if (k->lanes[signal].flying && now < *again) { return NULL; }
     *again = now + 100000000u;
-    if (!cold) {
-        bool more = !k->flights[signal] || !tel__memory_tight(s->memory);
-        if (more) { cold = (tel__sender_flight*)tel__memory_alloc_raw(s->memory, sizeof *cold); }
-        if (!cold) { return NULL; }
-        memset(cold, 0, offsetof(tel__sender_flight, flight) + TEL__TRANSPORT_ZEROED);
-        cold->sink = k;
-        cold->signal = signal;
-        cold->next = k->flights[signal];
-        k->flights[signal] = cold;
-    }
-    k->opened_at[signal] = now;
+    if (!cold) { cold = tel__sender_more(s, k, signal, 3); }
+    if (cold) { k->opened_at[signal] = now; }
     return cold;
 }
 
@@ -26066,9 +26105,10 @@ TEL__COLD tel__sender_flight* tel__sender_rest(tel__sender* s, tel__sender_sink*
 TEL__COLD uint64_t tel__sender_take_off(tel__sender* s) {
     uint64_t now = tel__clock_mono_ns(), next = UINT64_MAX;
     tel__sender_sink* k;
-    int i;
+    uint64_t lane;
     for (k = s->sinks; k; k = k->next) {
-        for (i = 0; i < 3 && !k->post_fn; i++) {
+        for (lane = 0; lane < 3 && !k->post_fn; lane++) {
+            int i = (int)((now + lane) % 3);    /* the lanes of one flight have it by turns */
             uint64_t again = UINT64_MAX, due;
             while (s->active_count < TEL__TRANSPORT_FLIGHTS && now >= tel__sender_due(k, i)) {
                 tel__sender_flight* f = tel__sender_rest(s, k, i, now, &again);
@@ -26086,8 +26126,7 @@ TEL__COLD uint64_t tel__sender_take_off(tel__sender* s) {
     return next;
 }
 
-/* Ends a running flight; its payload counts as lost, unless it was counted when the lane was
-   closed. */
+/* Ends a running flight; its payload counts as lost, unless the lane was closed and counted it. */
 TEL__COLD void tel__sender_drop(tel__sender* s, uint32_t i) {
     tel__sender_flight* f = s->active[i];
     tel__delivery_sent lost = { TEL_ERR_STATE, false, UINT64_MAX, 0, TEL__DELIVERY_SHUTDOWN };
@@ -26107,8 +26146,7 @@ TEL__COLD void tel__sender_drop_all(tel__sender* s, const tel__sender_sink* k) {
     }
 }
 
-/* Takes an exchange further. Returns true if it is over and its payload has landed. Called by the
-   driver. */
+/* The driver takes an exchange further. Returns true if it is over and its payload has landed. */
 TEL__COLD bool tel__sender_advance(tel__sender* s, uint32_t i) {
     tel__sender_flight* f = s->active[i];
     tel__delivery_sent sent;
@@ -26122,10 +26160,9 @@ TEL__COLD bool tel__sender_advance(tel__sender* s, uint32_t i) {
     f->warm = reply.result == TEL_OK;
     f->flight.begun = false;
     tel__thread_mutex_lock(&s->mutex);
-    tel__delivery_land(&f->sink->lanes[f->signal], f->payload, &sent, tel__clock_mono_ns());
+    tel__sender_land(f->sink, f->signal, f->payload, &sent);
     f->payload = NULL;
     s->active[i] = s->active[--s->active_count];
-    tel__thread_cond_broadcast(&s->cond);
     tel__thread_mutex_unlock(&s->mutex);
     return true;
 }
@@ -26238,15 +26275,13 @@ TEL__COLD void tel__sender_post(tel__sender_sink* k, int signal, tel__delivery_p
     tel__transport_unpack(s->memory, &body);
     tel__thread_mutex_lock(&s->mutex);
     k->calling = false;
-    tel__delivery_land(&k->lanes[signal], payload, &sent, tel__clock_mono_ns());
-    tel__thread_cond_broadcast(&s->cond);
+    tel__sender_land(k, signal, payload, &sent);
     tel__thread_mutex_unlock(&s->mutex);
     tel__sender_ended(k, signal, taken_at, &sent, response.status);
     tel__thread_mutex_lock(&s->mutex);
 }
 
-/* Sends what is due: the signals in turn, one payload of each. Returns false if nothing was; *due
-   tells when something will be. */
+/* Sends one payload of each signal that is due. false: none was; *due tells when one will be. */
 TEL__COLD bool tel__sender_post_due(tel__sender_sink* k, uint64_t until, uint64_t* due) {
     bool posted = false;
     int i;
@@ -26264,8 +26299,7 @@ TEL__COLD bool tel__sender_post_due(tel__sender_sink* k, uint64_t until, uint64_
     return posted;
 }
 
-/* Whether the caller holds the sink last. Under the mutex; if so, call tel__sender_free_sink
-   without it. */
+/* true: the caller held the sink last and frees it, without the mutex that it holds now. */
 TEL__COLD bool tel__sender_release(tel__sender_sink* k) {
     TEL__ASSERT(k->refs > 0);
     return --k->refs == 0;
@@ -26395,6 +26429,14 @@ TEL__COLD void tel__sender_add(tel__sender* s, tel__sender_sink* k) {
     tel__thread_mutex_unlock(&s->mutex);
 }
 
+/* Gives a new sink, which nobody else uses yet, a flight that no other sink can take. false: it
+   leaves too little of what is set aside for delivery, which others may not make up for later. */
+TEL__COLD bool tel__sender_equip(tel__sender_sink* k) {
+    const tel__memory* m = k->sender->memory;
+    return k->post_fn || (tel__sender_more(k->sender, k, 1, 1) &&
+                          tel__atomic_load_u64(&m->used) <= m->limit - m->limit / 4);
+}
+
 /* Starts the thread that this sink needs, unless it runs. If the system has none left, the next
    payload tries again. Under the mutex. */
 TEL__COLD void tel__sender_start(tel__sender* s, tel__sender_sink* k) {
@@ -26440,6 +26482,7 @@ TEL__COLD bool tel__sender_room(tel__sender_sink* k, int signal, bool waits) {
         tel__thread_cond_wait(&s->cond, &s->mutex, until);
     }
     k->late = !room && (waits || k->late);
+    s->refused = s->refused || !room;
     tel__thread_mutex_unlock(&s->mutex);
     return room;
 }
@@ -26628,8 +26671,7 @@ TEL__COLD void tel__sender_free(tel__sender* s) {
     tel__thread_mutex_destroy(&s->mutex);
 }
 
-/* In the child of fork, once: there is no other thread, and the descriptors belong to
-   the parent. */
+/* In the child of fork, once: no other thread is here, and the parent has the descriptors. */
 TEL__COLD void tel__sender_fork_once(tel__sender* s) {
     if (s->forks == tel__thread_me.forks) { return; }
     s->forks = tel__thread_me.forks;
@@ -28760,6 +28802,7 @@ TEL_API void tel_host_free(tel_host* h, void* p, size_t size) {
     tel__memory_free(h->pipeline->memory, p, size);
 }
 TEL_API bool tel_host_threads(const tel_host* h) { return !h->no_thread; }
+TEL_API void tel_host_room(tel_host* h) { tel__pipeline_roomy(h->pipeline); }
 
 TEL_API void tel_host_report(tel_host* h, int level, const char* format, ...) {
     static const tel__diag_item items[] = { TEL__DIAG_SINK_ERROR, TEL__DIAG_SINK_WARN,
@@ -28835,8 +28878,7 @@ typedef struct tel__sink_http {
     tel__config_source source;
     tel_http_desc      desc;            /* of it the functions, the numbers and user_data */
     tel__atomic_u32    most[3];         /* items per body; halved by a 413 */
-    uint64_t           round;           /* the last collection whose beginning was accepted: the
-                                           rest of it goes in too */
+    uint64_t           round;           /* the last collection whose beginning was accepted */
 } tel__sink_http;
 
 static const char tel__sink_http_nouns[3][16] = { "metric points", "spans", "log records" };
@@ -29065,9 +29107,8 @@ TEL__COLD void tel__sink_http_lose(tel__sink_http* o, int signal, uint64_t items
     tel__sender_lose(&o->base, signal, items);
 }
 
-/* Gives items [from, from + count) of one signal to part_fn, which returns false if that is too
-   much at once (more than one item): then in two halves; of a single metric the points are
-   halved. */
+/* Gives items [from, from + count) of one signal to part_fn, in two halves if it returns false
+   because these are too many at once; of a single metric the points are halved. */
 TEL__COLD void tel__sink_http_each(const tel_batch* batch, int signal, size_t from, size_t count,
                                    bool (*part_fn)(const tel_batch* part, int signal,
                                                    uint64_t items, void* to), void* to) {
@@ -29272,6 +29313,7 @@ TEL__COLD tel_result tel__sink_http_open(tel_sink* self, tel_host* host) {
         }
     }
     tel__memory_free(memory, c, sizeof *c);
+    if (r == TEL_OK && !tel__sender_equip(&o->base)) { r = TEL_ERR_MEMORY; }
     if (r != TEL_OK && o) { tel__sender_close(o); }
     if (r == TEL_OK) { self->user_data = o; }
     return r;
@@ -29409,6 +29451,7 @@ TEL__COLD tel_result tel__sink_otlp_open(tel_sink* self, tel_host* host) {
         r = o ? tel__sink_otlp_aim_all(o, diag, c, &signals) : TEL_ERR_MEMORY;
     }
     tel__memory_free(memory, c, sizeof *c);
+    if (r == TEL_OK && !tel__sender_equip(&o->base)) { r = TEL_ERR_MEMORY; }
     if (r != TEL_OK && o) { tel__sender_close(o); }
     if (r != TEL_OK) { return r; }
     self->user_data = o;
@@ -29856,7 +29899,7 @@ TEL__COLD tel_result tel__sink_listener_listen(tel__sink_listener* s, tel_host* 
     desc.host = c->host;
     desc.port = (uint16_t)c->port;
     desc.no_thread = !tel_host_threads(host);
-    desc.budget = (size_t)(tel__memory_cap(s->source.memory) / 8);
+    desc.budget = (size_t)(tel__memory_whole(s->source.memory)->limit / 8);
     desc.posts = s->services && s->services->ingest;
     desc.handler = tel__sink_listener_scrape;
     desc.user_data = s;
@@ -34267,6 +34310,7 @@ TEL__COLD void tel__lifecycle_wire(tel_instance* inst) {
     inst->self.pipeline = p;
     p->registry = &inst->registry;
     p->left_fn = tel__instance_left;
+    inst->sender.pipeline = p;
     p->scopes = &inst->scopes;
     p->resource = c->resource.attrs;
     p->schema_url = tel__text_of(c->resource.schema_url);

@@ -347,6 +347,7 @@ static tel_result open_host(tel_sink* self, tel_host* host) {
     CHECK(p && ((char*)p)[99] == 0);
     tel_host_free(host, p, 100);
     CHECK(!tel_host_threads(host));
+    tel_host_room(host);
     CHECK(!tel_host_setting(host, "PATH"));                     /* desc.ignore_env */
     tel_host_report(host, 3, "opened %d", 1);
     lent = host;
@@ -356,7 +357,7 @@ static void call_host(void) {
     tel_sink pull;
     size_t before = exported_metrics;
     (void)before;
-    if (OFF) { tel_host_alloc(NULL, 1); tel_host_free(NULL, NULL, 1); tel_host_threads(NULL); tel_host_report(NULL, 1, "off"); }
+    if (OFF) { tel_host_alloc(NULL, 1); tel_host_free(NULL, NULL, 1); tel_host_threads(NULL); tel_host_room(NULL); tel_host_report(NULL, 1, "off"); }
     if (OFF) { CHECK(!tel_host_setting(NULL, "PATH")); }
     memset(&pull, 0, sizeof pull);
     pull.export_fn = take;
