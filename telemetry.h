@@ -10754,12 +10754,13 @@ TEL__FN void tel__aggregation_read(const tel__aggregation* a, uint32_t part, uin
 
 /* Adds the cell of a thread that has ended to *base, and frees it. */
 TEL__COLD void tel__aggregation_fold(const tel__aggregation* a, tel__memory* memory,
-                                     uint64_t* base, uint64_t word) {
-    if (a->kind == TEL__AGGREGATION_SUM) { *base += word; }
+                                     tel__atomic_u64* shared, uint64_t* base, uint64_t word) {
+    if (!word) { return; }              /* a gauge has no cells */
+    if (a->kind == TEL__AGGREGATION_SUM) { tel__atomic_add_u64(shared, word); }
     else if (a->kind == TEL__AGGREGATION_REAL) {
-        *base = tel__atomic_bits(tel__atomic_double(*base) + tel__atomic_double(word));
+        tel__atomic_add_double(shared, tel__atomic_double(word));
     } else if (!*base) { *base = word; }
-    else if (word) {
+    else {
         tel__histogram* to = (tel__histogram*)(uintptr_t)*base;
         tel__histogram* b = (tel__histogram*)(uintptr_t)word;
         for (; b; b = b->also, to = to->also) { tel__histogram_fold(to, b); }
@@ -11202,11 +11203,15 @@ typedef struct tel__series {
     uint64_t           start_unix;
     tel__atomic_u64    shared;          /* added without a cell, see the room aggregation; gauges,
                                            observed: the value if it is a double */
-    uint64_t           base;            /* from threads that have ended, under m->mutex */
-    tel__atomic_u64    other;           /* gauges, observed: the value if it is an integer; integer
+    union {
+        uint64_t        base;           /* histograms: of ended threads, under m->mutex */
+        tel__atomic_u64 other;          /* gauges, observed: the value if it is an integer; integer
                                            counters: the sum of the fractional records, a double */
-    tel_counter*       bound;
-    struct tel__series_link* sources;   /* of a stream's series, under m->mutex */
+    } word;
+    union {                             /* under m->mutex */
+        tel_counter*    bound;
+        struct tel__series_link* sources;       /* of a stream's series, which is never bound */
+    } of;
     struct tel__series_removal* removal;       /* of one that has been removed, under m->mutex */
     tel__atomic_u32    round;           /* 0: not shown yet. Gauges, observed: twice the collection
                                            that saw it (gauges: 2), plus 1 if it is an integer */
@@ -11348,9 +11353,8 @@ TEL__COLD bool tel__stream_roomy(const tel__streams* m) {
 
 /* How many series a collection can show. */
 TEL__COLD uint32_t tel__stream_series(const tel__streams* m) {
-    return tel__atomic_load_acquire_u32(&m->by_id.count) -
-           tel__atomic_load_acquire_u32(&m->metric_by_id.count) -
-           tel__atomic_load_acquire_u32(&m->reuse.id_count);
+    return tel__atomic_load_acquire_u32(&m->by_id.count) - tel__atomic_load_u32(&m->reuse.id_count)
+         - tel__atomic_load_acquire_u32(&m->metric_by_id.count);
 }
 
 /* ---- the series table: open addressing, readers without a lock ---- */
@@ -11399,6 +11403,10 @@ TEL__COLD void tel__series_tables_free(tel__streams* m, tel__series_table* t) {
         tel__memory_free(m->memory, t, tel__series_table_size(t->mask));
         t = before;
     }
+}
+
+TEL__INLINE const tel__series_link* tel__series_sources(const tel__series* s) {
+    return s->metric->raw ? s->of.sources : NULL;
 }
 
 TEL__INLINE const tel_attr* tel__series_attrs(const tel__series* s) {
@@ -11476,9 +11484,9 @@ TEL__COLD bool tel__series_number(tel__streams* m, tel__series* s) {
 TEL__COLD void tel__series_free(tel__streams* m, tel__series* s) {
     const tel__aggregation* a = &s->metric->aggregation;
     tel__aggregation_free(a, m->memory, tel__atomic_load_u64(&s->shared));
-    tel__aggregation_free(a, m->memory, s->base);
+    tel__aggregation_free(a, m->memory, s->word.base);
     tel__exemplars_free((tel__exemplars*)tel__atomic_load_ptr(&s->exemplars), m->memory);
-    tel__memory_free(m->memory, s->bound, sizeof *s->bound);
+    if (!s->metric->raw) { tel__memory_free(m->memory, s->of.bound, sizeof *s->of.bound); }
     if (s->removal) {
         tel__memory_free(m->memory, s->removal, sizeof *s->removal + 2 * s->removal->part);
     }
@@ -11533,7 +11541,7 @@ TEL__NOINLINE tel__series* tel__series_make(tel__streams* m, tel__metric* metric
     }
     if (!well || !tel__series_table_room(m) ||
         (for_all && !tel__aggregation_share(&metric->aggregation, m->memory, &s->shared,
-                                            &s->base)) ||
+                                            &s->word.base)) ||
         !tel__series_number(m, s)) {
         tel__series_free(m, s);
         return NULL;
@@ -11981,8 +11989,7 @@ TEL__COLD void tel__stream_restart(tel__streams* m) {
     uint32_t i, n = tel__atomic_load_u32(&m->by_id.count);
     for (i = 0; i < n; i++) {
         tel__series* s = (tel__series*)tel__memory_list_at(&m->by_id, i);
-        tel__aggregation_restart(&s->metric->aggregation, &s->shared, &s->base);
-        tel__atomic_store_u64(&s->other, 0);
+        tel__aggregation_restart(&s->metric->aggregation, &s->shared, &s->word.base);
         tel__atomic_store_u32(&s->round, 0);
         memset((char*)s + s->size - s->taken, 0, s->taken);
         if (s->removal) {
@@ -12237,8 +12244,8 @@ TEL__COLD bool tel__derived_link_one(tel__streams* m, tel__series* from) {
     for (stream = from->metric->streams; stream; stream = stream->sibling, link++) {
         tel__series* to = tel__derived_target(m, stream, from);
         link->from = from;
-        link->next = to->sources;
-        to->sources = link;
+        link->next = to->of.sources;
+        to->of.sources = link;
     }
     return true;
 }
@@ -12492,10 +12499,10 @@ TEL__COLD void tel__cardinality_report(const tel__streams* m, const tel__cardina
    Threads   add, set, record, find: any. Creation and thread end: under m->mutex, which the record
              path takes only for a first use.
    Holds     A cell (one word per thread and series) has one writer. The words of all cells, of what
-             ended threads left (base) and of what went to the series itself (shared, atomic) are
-             the value: nothing is counted twice, because a thread's cells are folded and unlinked
-             in one hold of m->mutex. A thread without cells, or without memory for one, adds to the
-             series itself, which costs a locked instruction and loses nothing.
+             ended threads left (histograms: base) and of what went to the series itself (shared,
+             atomic) are the value: nothing is counted twice, because a thread's cells are folded
+             and unlinked in one hold of m->mutex. A thread without cells, or without memory for
+             one, adds to the series itself, which costs a locked instruction and loses nothing.
              To the program an observer is a number, drawn like the ids of series, so that one of an
              earlier instance finds nothing. m->observing is the one whose function runs; it is not
              freed before that function has returned.
@@ -12877,7 +12884,7 @@ TEL__COLD void tel__instrument_record_chain(tel__series* s, tel__histogram* shar
     for (; shared; shared = shared->also, skip++) {
         if (tel__histogram_record_shared(shared, v)) { continue; }
         tel__stream_lock(m);
-        own = (tel__histogram*)(uintptr_t)s->base;
+        own = (tel__histogram*)(uintptr_t)s->word.base;
         for (i = 0; i < skip; i++) { own = own->also; }
         tel__histogram_record_base(own, v);
         (void)tel__histogram_settle(shared, own);
@@ -12893,7 +12900,7 @@ TEL__NOINLINE void tel__instrument_record_shared(tel__series* s, double v) {
         const tel__aggregation* a = &s->metric->aggregation;
         tel__stream_lock(m);
         tel__memory_asked(&m->series_pause,
-                          tel__aggregation_share(a, m->memory, &s->shared, &s->base));
+                          tel__aggregation_share(a, m->memory, &s->shared, &s->word.base));
         tel__stream_unlock(m);
         word = tel__atomic_load_acquire_u64(&s->shared);
     }
@@ -12931,7 +12938,7 @@ TEL__FN void tel__instrument_set(tel__series* s, double v) {
 }
 
 TEL__FN void tel__instrument_set_int(tel__series* s, int64_t v) {
-    tel__atomic_store_release_u64(&s->other, (uint64_t)v);
+    tel__atomic_store_release_u64(&s->word.other, (uint64_t)v);
     if (TEL__UNLIKELY(tel__atomic_load_u32(&s->round) != 3)) { tel__instrument_show(s, 3); }
 }
 
@@ -12940,7 +12947,7 @@ TEL__FN void tel__instrument_set_int(tel__series* s, int64_t v) {
 TEL__COLD void tel__instrument_add_fraction(tel__series* s, double d) {
     tel__metric* metric = s->metric;
     tel__diag_note(metric->m->diag, TEL__DIAG_FRACTION, metric->name);
-    tel__atomic_add_double(&s->other, d);
+    tel__atomic_add_double(&s->word.other, d);
     tel__atomic_store_u32(&metric->doubles, 1);
 }
 
@@ -13054,7 +13061,7 @@ TEL__COLD tel__instrument* tel__instrument_bind_nothing(void) {
 
 /* The handle of a series, which is made at the first request. Under m->mutex. */
 TEL__COLD tel__instrument* tel__instrument_handle(tel__streams* m, tel__series* s) {
-    tel__instrument* b = s->bound;
+    tel__instrument* b = s->of.bound;
     if (b) { return b; }
     b = (tel__instrument*)tel__memory_alloc(m->memory, sizeof *b);
     if (!b) { return NULL; }
@@ -13063,7 +13070,7 @@ TEL__COLD tel__instrument* tel__instrument_handle(tel__streams* m, tel__series* 
     b->description = s->metric->description;
     b->tel__metric = s->metric->id;
     b->tel__cell = tel__instrument_cell_id(s);
-    s->bound = b;
+    s->of.bound = b;
     return b;
 }
 
@@ -13104,7 +13111,7 @@ TEL__COLD void tel__instrument_cells_end(tel__instrument_cells* k) {
         end = (p + 1) * TEL__INSTRUMENT_PAGE < count ? (p + 1) * TEL__INSTRUMENT_PAGE : count;
         for (i = p * TEL__INSTRUMENT_PAGE; page && i < end; i++) {
             tel__series* s = (tel__series*)tel__memory_list_at(&m->by_id, i);
-            tel__aggregation_fold(&s->metric->aggregation, m->memory, &s->base,
+            tel__aggregation_fold(&s->metric->aggregation, m->memory, &s->shared, &s->word.base,
                                   tel__atomic_load_u64(&page[i % TEL__INSTRUMENT_PAGE]));
         }
         if (page) { tel__memory_free_lines(m->memory, page, TEL__INSTRUMENT_PAGE * sizeof *page); }
@@ -13291,14 +13298,14 @@ TEL__COLD void tel__observer_put(tel_observation* o, double d, int64_t i, uint32
     if (s == metric->overflow && metric->kind != TEL__METRIC_GAUGE &&
         tel__atomic_load_u32(&s->round) >> 1 == round >> 1) {
         if (tel__atomic_load_u32(&s->round) & 1) {
-            d += (double)(int64_t)tel__atomic_load_u64(&s->other);
-            i += (int64_t)tel__atomic_load_u64(&s->other);
+            d += (double)(int64_t)tel__atomic_load_u64(&s->word.other);
+            i += (int64_t)tel__atomic_load_u64(&s->word.other);
         } else {
             d += (double)i + tel__atomic_double(tel__atomic_load_u64(&s->shared));
             round &= ~1u;
         }
     }
-    if (round & 1) { tel__atomic_store_release_u64(&s->other, (uint64_t)i); }
+    if (round & 1) { tel__atomic_store_release_u64(&s->word.other, (uint64_t)i); }
     else { tel__atomic_store_release_u64(&s->shared, tel__atomic_bits(d)); }
     if (tel__atomic_load_u32(&s->round) != round) { tel__instrument_show(s, round); }
 }
@@ -13638,8 +13645,8 @@ TEL__COLD void tel__removal_expire(tel__streams* m, tel__series* s, const tel_po
     uint64_t mark = (uint64_t)p->i * 31 + p->count * 17 + tel__atomic_bits(p->d) + 1;
     bool gauge = s->metric->kind == TEL__METRIC_GAUGE && !s->metric->observed;
     if (s == s->metric->overflow || s->metric->observed) { return; }
-    if (gauge && !s->sources && !tel__removal_untouched(s)) { mark = seen->mark + 1; }
-    else if (gauge) { mark = s->sources ? mark : seen->mark; }
+    if (gauge && !tel__series_sources(s) && !tel__removal_untouched(s)) { mark = seen->mark + 1; }
+    else if (gauge) { mark = tel__series_sources(s) ? mark : seen->mark; }
     if (mark != seen->mark || !seen->when) {
         seen->mark = mark;
         seen->when = p->unix_ns;
@@ -13759,7 +13766,7 @@ TEL__COLD void tel__reuse_run(tel__streams* m) {
 /* Looks at a removed series that is not shown. Returns true if it is to be freed. */
 TEL__COLD bool tel__reuse_look(tel__streams* m, tel__series* s) {
     tel__series_reuse* r = &m->reuse;
-    if (s->removal->state != TEL__REMOVAL_GONE || !r->works || s->bound || !s->attr_count ||
+    if (s->removal->state != TEL__REMOVAL_GONE || !r->works || s->of.bound || !s->attr_count ||
         s->metric->raw || s->metric->selected || s == s->metric->overflow ||
         s->id - m->base < r->late) {
         tel__series_hide(s, false);
@@ -13848,18 +13855,18 @@ TEL__INLINE uint64_t tel__collect_thread_word(const tel__instrument_cells* k, ui
     return page ? tel__atomic_load_acquire_u64(&page[i % TEL__INSTRUMENT_PAGE]) : 0;
 }
 
-/* Adds a whole number: the part of ended threads, the shared part, and every thread's part. */
+/* Adds a whole number: the shared part, which has that of ended threads, and every thread's. */
 TEL__INLINE void tel__collect_number(const tel__streams* m, const tel__series* s,
                                      tel__collect_visit* visit, tel_point* p) {
     uint32_t i = s->id - m->base;
     const tel__instrument_cells* k;
     if (s->metric->aggregation.kind == TEL__AGGREGATION_SUM) {
-        uint64_t n = tel__atomic_load_u64(&s->shared) + s->base;
+        uint64_t n = tel__atomic_load_u64(&s->shared);
         for (k = m->cells; k; k = k->next, visit->held++) { n += tel__collect_thread_word(k, i); }
         p->i = (int64_t)((uint64_t)p->i + n);
-        p->d += (double)(int64_t)n + tel__atomic_double(tel__atomic_load_u64(&s->other));
+        p->d += (double)(int64_t)n + tel__atomic_double(tel__atomic_load_u64(&s->word.other));
     } else {
-        p->d += tel__atomic_double(tel__atomic_load_u64(&s->shared)) + tel__atomic_double(s->base);
+        p->d += tel__atomic_double(tel__atomic_load_u64(&s->shared));
         for (k = m->cells; k; k = k->next, visit->held++) {
             p->d += tel__atomic_double(tel__collect_thread_word(k, i));
         }
@@ -13887,8 +13894,8 @@ TEL__FN void tel__collect_blocks(const tel__streams* m, const tel__series* s, ui
     const tel__aggregation* a = &visit->metric->aggregation;
     uint32_t i = s->id - m->base;
     const tel__instrument_cells* k;
-    tel__aggregation_settle(&s->metric->aggregation, &s->shared, s->base);
-    tel__aggregation_read(a, part, s->base, v);
+    tel__aggregation_settle(&s->metric->aggregation, &s->shared, s->word.base);
+    tel__aggregation_read(a, part, s->word.base, v);
     for (k = m->cells; k; k = k->next, visit->held += 16) {
         tel__aggregation_read(a, part, tel__collect_thread_word(k, i), v);
     }
@@ -13905,7 +13912,7 @@ TEL__FN void tel__collect_block(const tel__streams* m, const tel__series* s,
                                                                             2 * size));
     const tel__series_link* link;
     if (!metric->raw) { tel__collect_blocks(m, s, 0, visit, &v); }
-    for (link = s->sources; link; link = link->next) {
+    for (link = tel__series_sources(s); link; link = link->next) {
         tel__collect_blocks(m, link->from, metric->part, visit, &v);
     }
     if (metric->summed) {
@@ -13934,7 +13941,7 @@ TEL__FN void tel__collect_block(const tel__streams* m, const tel__series* s,
 /* Reads a value that is set or observed: the last one, of either type. */
 TEL__FN void tel__collect_last(const tel__series* s, tel_point* p) {
     if (tel__atomic_load_acquire_u32(&s->round) & 1) {
-        p->i = (int64_t)tel__atomic_load_u64(&s->other);
+        p->i = (int64_t)tel__atomic_load_u64(&s->word.other);
         p->d = (double)p->i;
     } else {
         p->d = tel__atomic_double(tel__atomic_load_u64(&s->shared));
@@ -13949,7 +13956,7 @@ TEL__INLINE bool tel__collect_visible_raw(const tel__streams* m, const tel__seri
 
 /* A series of a stream is visible if one of its sources is. */
 TEL__INLINE bool tel__collect_visible(const tel__streams* m, const tel__series* s) {
-    const tel__series_link* link = s->sources;
+    const tel__series_link* link = s->of.sources;
     if (TEL__LIKELY(!s->metric->raw)) { return tel__collect_visible_raw(m, s); }
     while (link && !tel__collect_visible_raw(m, link->from)) { link = link->next; }
     return link != NULL;
@@ -13961,7 +13968,7 @@ TEL__COLD void tel__collect_folded(const tel__streams* m, const tel__series* s,
                                    tel__collect_visit* visit, tel_point* p) {
     const tel__series_link* link;
     tel_point one;
-    for (link = s->sources; link; link = link->next) {
+    for (link = tel__series_sources(s); link; link = link->next) {
         if (!tel__collect_visible_raw(m, link->from)) { continue; }
         if (!s->metric->observed && s->metric->kind != TEL__METRIC_GAUGE) {
             tel__collect_number(m, link->from, visit, p);
@@ -14035,7 +14042,7 @@ TEL__COLD void tel__collect_exemplars(const tel__streams* m, const tel__series* 
     const tel__series_link* link;
     char* end = visit->high;
     if (!s->metric->raw) { tel__collect_add_exemplars(m, s, visit, p); }
-    for (link = s->sources; link; link = link->next) {
+    for (link = tel__series_sources(s); link; link = link->next) {
         tel__collect_add_exemplars(m, link->from, visit, p);
     }
     if (visit->high != end) { p->exemplars = (const tel_exemplar*)(void*)visit->high; }

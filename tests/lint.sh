@@ -99,7 +99,7 @@ aggregation   aggregation,histogram 600
 views         view                140
 keys          key,keys            120
 exemplars     exemplar,exemplars  220
-streams       stream,metric,series  875
+streams       stream,metric,series  885
 derived       derived             270
 sites         site                190
 cardinality   cardinality          110
