@@ -1997,6 +1997,14 @@ typedef struct tel_transport {
     void*       user_data;              /* of header_fn and post_fn */
 } tel_transport;
 
+/* Items [from, from + count) of a body: spans, log records or points, in the order of the batch. */
+typedef struct tel_http_part {
+    tel_signal  signal;
+    const void* body;
+    size_t      size;
+    uint64_t    from, count;
+} tel_http_part;
+
 /* An HTTP destination is a transport and an encoder. */
 typedef struct tel_http_desc {
     const char*   name;                 /* of the sink, in diagnostics; default "http" */
@@ -2009,8 +2017,7 @@ typedef struct tel_http_desc {
     /* What an answer means. TEL_OK: it was taken, but for *refused of its items, which count as
        dropped_failed. TEL_ERR_IO: try again (after retry_after_ms). Anything else: it is dropped.
        It may write its reason to answer->error. It is called on the thread that sends and must not
-       wait. NULL: by status as OTLP does: 2xx is success, 429, 502, 503 and 504 are tried again,
-       and after a 413 bodies have half as many items. */
+       wait. NULL: by status as OTLP does: 2xx is success, 429, 502, 503 and 504 are tried again. */
     tel_result  (*judge_fn) (tel_http_answer* answer, uint64_t* refused, void* user_data);
     void*         user_data;            /* of the functions here; stays yours */
     /* For answers whose beginning does not tell enough: is shown all of an answer, part by part, up
@@ -2019,6 +2026,10 @@ typedef struct tel_http_desc {
     void        (*part_fn)  (const void* data, size_t size, uint64_t state[4], void* user_data);
     /* More headers, which depend on the body: as transport.header_fn, and behind those. */
     const char* (*headers_fn)(const void* body, size_t size, void* user_data);
+    /* Writes the body for some items of one that the receiver refused with 413 (Content Too Large),
+       which are sent again in halves, down to one. Called as judge_fn. NULL: such a body is
+       dropped. In any case those encoded later are at most half as large. */
+    tel_result  (*split_fn) (const tel_http_part* part, tel_writer out, void* user_data);
 } tel_http_desc;
 
 /* OTLP over HTTP, JSON or protobuf. The members that tel_transport has too mean the same here; for
@@ -2417,7 +2428,7 @@ TEL_API uint64_t tel_now_ns(void);
     X(tel_sink_stats, errors)           X(tel_sink, member_fn)                                     \
     X(tel_http_request, tel__call)      X(tel_http_answer, state)                                  \
     X(tel_otlp_desc, exact_url)         X(tel_writer, user_data)                                   \
-    X(tel_transport, user_data)         X(tel_http_desc, headers_fn)                               \
+    X(tel_transport, user_data)         X(tel_http_desc, split_fn)                                 \
     X(tel_prometheus_desc, created)     X(tel_listener_desc, ingest_expiry_ms)                     \
     X(tel_memory, tel__store)                                                                      \
     X(tel_sampling, add)                X(tel_sampler, tel__arg)                                   \
@@ -2429,7 +2440,7 @@ TEL_API uint64_t tel_now_ns(void);
     X(tel_sink_type, user_data)         X(tel_metric_desc, no_capture)                             \
     X(tel_log_limit, tel__asked)        X(tel_id_generator, random)                                \
     X(tel_detected, schema_url)         X(tel_detector, user_data)                                 \
-    X(tel_log_site, tel__literal)                                                                  \
+    X(tel_log_site, tel__literal)       X(tel_http_part, count)                                    \
     X(tel_timer, tel__attrs)            X(tel_error, stack)
 #define TEL__LAYOUT_OF(type, last) + TEL__LAYOUT_MIX(sizeof(type) * 64u + offsetof(type, last))
 #define TEL__LAYOUT_MIX(n) (n) * ((n) * 2654435761u + 40503u)
@@ -5154,15 +5165,22 @@ TEL__INLINE tel_text tel__text_either(const char* cstr, tel_text otherwise) {
     return otherwise.data ? otherwise : tel__text_sized("", 0);
 }
 
-/* Whether the text is of a pattern in which '*' stands for any characters and '?' for one. */
-TEL__COLD bool tel__text_like(const char* pattern, tel_text t) {
+TEL__INLINE char tel__text_lower(char c) {
+    return c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c;
+}
+
+/* Whether the text is of a pattern in which '*' stands for any characters and '?' for one. fold:
+   the pattern is in lowercase, and the text may not be. */
+TEL__INLINE bool tel__text_match(const char* pattern, tel_text t, bool fold) {
     const char* star = NULL;            /* behind the last '*', and where its match ends now */
     size_t i = 0, back = 0;
     while (i < t.size) {
         if (*pattern == '*') {
             star = ++pattern;
+            if (!*star) { return true; }
             back = i;
-        } else if (*pattern && (*pattern == '?' || *pattern == t.data[i])) {
+        } else if (*pattern && (*pattern == '?' ||
+                                *pattern == (fold ? tel__text_lower(t.data[i]) : t.data[i]))) {
             pattern++;
             i++;
         } else if (star) {
@@ -5174,6 +5192,9 @@ TEL__COLD bool tel__text_like(const char* pattern, tel_text t) {
     }
     while (*pattern == '*') { pattern++; }
     return *pattern == 0;
+}
+TEL__COLD bool tel__text_like(const char* pattern, tel_text t) {
+    return tel__text_match(pattern, t, false);
 }
 
 TEL__FN tel_text tel__text_trim(tel_text t) {
@@ -5187,10 +5208,6 @@ TEL__FN tel_text tel__text_trim(tel_text t) {
 
 TEL__FN bool tel__text_equal(tel_text a, tel_text b) {
     return a.size == b.size && (a.size == 0 || memcmp(a.data, b.data, a.size) == 0);
-}
-
-TEL__INLINE char tel__text_lower(char c) {
-    return c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c;
 }
 
 TEL__COLD bool tel__text_equal_nocase(tel_text a, tel_text b) {
@@ -7280,6 +7297,8 @@ typedef tel_result (*tel__callback_encode_fn)(const tel_batch* batch, tel_writer
                                               void* user_data);
 typedef tel_result (*tel__callback_judge_fn)(tel_http_answer* answer, uint64_t* refused,
                                              void* user_data);
+typedef tel_result (*tel__callback_split_fn)(const tel_http_part* part, tel_writer out,
+                                             void* user_data);
 typedef const char* (*tel__callback_header_fn)(void* user_data);
 typedef const char* (*tel__callback_headers_fn)(const void* body, size_t size, void* user_data);
 typedef void (*tel__callback_part_fn)(const void* data, size_t size, uint64_t* state,
@@ -7288,7 +7307,7 @@ typedef void (*tel__callback_part_fn)(const void* data, size_t size, uint64_t* s
 enum { TEL__CALLBACK_OPEN, TEL__CALLBACK_EXPORT, TEL__CALLBACK_FLUSH, TEL__CALLBACK_STATS,
        TEL__CALLBACK_MEMBER, TEL__CALLBACK_CLOSE, TEL__CALLBACK_PUMP, TEL__CALLBACK_POST,
        TEL__CALLBACK_ENCODE, TEL__CALLBACK_JUDGE, TEL__CALLBACK_HEADER,
-       TEL__CALLBACK_HEADERS, TEL__CALLBACK_PART, TEL__CALLBACK_WRITE };
+       TEL__CALLBACK_HEADERS, TEL__CALLBACK_PART, TEL__CALLBACK_SPLIT, TEL__CALLBACK_WRITE };
 
 typedef struct tel__callback_call {
     int               which;
@@ -7306,6 +7325,8 @@ typedef struct tel__callback_call {
     tel__callback_header_fn header_fn;
     tel__callback_headers_fn headers_fn;
     tel__callback_part_fn part_fn;
+    tel__callback_split_fn split_fn;
+    const tel_http_part* part;
     uint64_t*         state;
     const char*       text;
     uint64_t*         refused;
@@ -7336,6 +7357,7 @@ TEL__COLD void tel__callback_turn(void* arg) {
     case TEL__CALLBACK_HEADER: c->text = c->header_fn(c->user_data); break;
     case TEL__CALLBACK_HEADERS: c->text = c->headers_fn(c->data, c->size, c->user_data); break;
     case TEL__CALLBACK_PART:   c->part_fn(c->data, c->size, c->state, c->user_data); break;
+    case TEL__CALLBACK_SPLIT:  c->result = c->split_fn(c->part, c->out, c->user_data); break;
     default:                   c->taken = c->out.write_fn(c->data, c->size, c->user_data); break;
     }
 }
@@ -7357,7 +7379,8 @@ TEL__COLD tel__callback_call tel__callback_of_sink(int which, const tel_sink* si
 TEL__COLD tel_result tel__callback_run(tel__diag* d, tel__callback_call* c, const char* whose) {
     static const char names[][12] = { "open_fn", "export_fn", "flush_fn", "stats_fn", "member_fn",
                                       "close_fn", "pump_fn", "post_fn", "encode_fn", "judge_fn",
-                                      "header_fn", "headers_fn", "part_fn", "write_fn" };
+                                      "header_fn", "headers_fn", "part_fn", "split_fn",
+                                      "write_fn" };
     c->result = TEL_ERR_STATE;
     if (!tel__diag_call(d, tel__callback_turn, c)) {
         c->result = TEL_ERR_STATE;
@@ -7430,6 +7453,16 @@ TEL__COLD tel_result tel__callback_encode(tel__diag* d, tel__callback_encode_fn 
     tel__callback_call c = tel__callback_of(TEL__CALLBACK_ENCODE, user_data);
     c.encode_fn = encode;
     c.batch = batch;
+    c.out = out;
+    return tel__callback_run(d, &c, "tel_http_desc");
+}
+
+TEL__COLD tel_result tel__callback_split(tel__diag* d, tel__callback_split_fn split,
+                                         const tel_http_part* part, tel_writer out,
+                                         void* user_data) {
+    tel__callback_call c = tel__callback_of(TEL__CALLBACK_SPLIT, user_data);
+    c.split_fn = split;
+    c.part = part;
     c.out = out;
     return tel__callback_run(d, &c, "tel_http_desc");
 }
@@ -7983,27 +8016,8 @@ TEL__COLD bool tel__redaction_init(tel__redaction* r, const tel_redact_desc* d, 
     return true;
 }
 
-/* tel__text_like without case; the pattern is in lowercase. */
 TEL__FN bool tel__redaction_like(const char* pattern, tel_text t) {
-    const char* star = NULL;
-    size_t i = 0, back = 0;
-    while (i < t.size) {
-        if (*pattern == '*') {
-            star = ++pattern;
-            if (!*star) { return true; }
-            back = i;
-        } else if (*pattern && (*pattern == '?' || *pattern == tel__text_lower(t.data[i]))) {
-            pattern++;
-            i++;
-        } else if (star) {
-            pattern = star;
-            i = ++back;
-        } else {
-            return false;
-        }
-    }
-    while (*pattern == '*') { pattern++; }
-    return *pattern == 0;
+    return tel__text_match(pattern, t, true);
 }
 
 TEL__NOINLINE bool tel__redaction_key_slow(const tel__redaction* r, tel_text key) {
@@ -21117,6 +21131,39 @@ TEL__FN bool tel__otlp_protobuf_read(const char* data, size_t size, bool failed,
     return !in.size;
 }
 
+/* ---- a part of a document ---- */
+
+/* Copies items, and of the messages around them those that hold any. at[0] counts up from minus the
+   number of those to leave out before; the ones below at[1] are kept. depth 0 is the document, 1 a
+   resource, 2 a scope, 3 an item, or a metric, whose data (4) hold the items (5). Returns false if
+   there are none. */
+TEL__COLD bool tel__otlp_protobuf_cut(tel_text in, uint32_t depth, uint32_t items, uint64_t at[2],
+                                      tel__text_out* out) {
+    static const unsigned char lists[] = { 1, 2, 2, 5, 1 };
+    const char* from = in.data;
+    tel__otlp_protobuf_item item;
+    bool found = depth == items && at[0]++ < at[1];
+    if (found) { tel__text_put(out, in.data, in.size); }
+    for (; depth < items && tel__otlp_protobuf_take(&in, &item); from = in.data) {
+        const size_t mark = out->size;
+        bool inner = item.bytes.data && (depth == 3 ? item.number >= lists[3]
+                                                    : item.number == lists[depth]);
+        tel__text_put(out, from, inner ? 1 : (size_t)(in.data - from));
+        if (!inner) { continue; }
+        tel__text_put(out, "\0\0\0\0", 4);            /* the length, which is known afterwards */
+        if (!tel__otlp_protobuf_cut(item.bytes, depth + 1, items, at, out)) {
+            out->size = mark;
+        } else if (!out->lost) {
+            size_t i, size = out->size - mark - 5;
+            for (i = 1; i < 5; i++, size >>= 7) {
+                out->data[mark + i] = (char)(unsigned char)((size & 0x7f) | (i < 4 ? 0x80 : 0));
+            }
+        }
+        found = found || out->size > mark;
+    }
+    return found;
+}
+
 #endif
 
 /* ==== R56 >>otlp =============================================================================
@@ -25272,6 +25319,7 @@ typedef struct tel__delivery_sent {
     uint64_t   retry_after_ms;          /* UINT64_MAX: the receiver gave none */
     uint64_t   rejected;                /* with TEL_OK: items that the receiver refused */
     uint32_t   error;                   /* why it failed, or refused */
+    tel__delivery_payload* halves[2];   /* of a payload that was too large; NULL: none */
 } tel__delivery_sent;
 
 /* When a failed payload is tried again. Zero: the default of each. */
@@ -25423,7 +25471,7 @@ TEL__COLD bool tel__delivery_sound(const tel__delivery_lane* l) {
     uint64_t items = 0;
     bool ordered = true;
     for (; payload; payload = payload->next) {
-        ordered = ordered && (payload->next ? payload->number < payload->next->number
+        ordered = ordered && (payload->next ? payload->number <= payload->next->number
                                             : payload == l->last);
         items += payload->items;
     }
@@ -25538,7 +25586,23 @@ TEL__COLD bool tel__delivery_again(tel__delivery_lane* l, tel__delivery_payload*
     return true;
 }
 
-/* An attempt is over: the payload is delivered, dropped or waits again. */
+/* Two payloads take the place of one. */
+TEL__COLD void tel__delivery_halve(tel__delivery_lane* l, const tel__delivery_payload* payload,
+                                   tel__delivery_payload* const halves[2]) {
+    int i;
+    for (i = 1; i >= 0; i--) {
+        if (l->closed) {
+            tel__delivery_destroy(l, halves[i]);
+            continue;
+        }
+        halves[i]->number = payload->number;
+        l->bytes += halves[i]->capacity;
+        l->queued += halves[i]->items;
+        tel__delivery_insert(l, halves[i]);
+    }
+}
+
+/* An attempt is over: the payload is delivered, dropped, halved or waits again. */
 TEL__COLD void tel__delivery_land(tel__delivery_lane* l, tel__delivery_payload* payload,
                                   const tel__delivery_sent* sent, uint64_t now) {
     bool failed = sent->result == TEL_ERR_IO || sent->result == TEL_ERR_TIMEOUT;
@@ -25552,8 +25616,9 @@ TEL__COLD void tel__delivery_land(tel__delivery_lane* l, tel__delivery_payload* 
         l->wait_until = 0;
         l->pause_ns = l->rules.pause_first_ns;
     }
-    tel__delivery_settle(l, payload, sent->result == TEL_OK ? sent->rejected : UINT64_MAX,
-                         sent->error);
+    if (sent->halves[0]) { tel__delivery_halve(l, payload, sent->halves); }
+    tel__delivery_settle(l, payload, sent->halves[0] ? 0
+                         : sent->result == TEL_OK ? sent->rejected : UINT64_MAX, sent->error);
 }
 
 /* Drops the rest, including what is in flight, whose outcome no longer counts. */
@@ -25951,7 +26016,8 @@ typedef struct tel__sender_sink {        /* first in the struct of the sink */
     uint64_t             good_unix_ns, bad_unix_ns, latency_ns;
     int                  last_status;
     char                 last_error[128], why[128];
-    tel__delivery_sent (*judge_fn)(struct tel__sender_sink* sink, int signal, uint64_t items,
+    tel__delivery_sent (*judge_fn)(struct tel__sender_sink* sink, int signal,
+                                   const tel__delivery_payload* payload,
                                    const tel__transport_reply* reply);
     void               (*free_fn)(struct tel__sender_sink* sink);   /* all but lanes and flights */
 } tel__sender_sink;
@@ -26024,7 +26090,7 @@ TEL__COLD tel__delivery_sent tel__sender_judge(tel__sender_sink* k, int signal,
     tel__delivery_sent sent;
     bool failed;
     k->why[0] = 0;
-    sent = k->judge_fn(k, signal, payload->items, reply);
+    sent = k->judge_fn(k, signal, payload, reply);
     tel__thread_quiet_end(saved);
     failed = sent.result == TEL_ERR_IO || sent.result == TEL_ERR_TIMEOUT;
     sent.unreachable = failed && !reply->reached;
@@ -26136,7 +26202,8 @@ TEL__COLD uint64_t tel__sender_take_off(tel__sender* s) {
 /* Ends a running flight; its payload counts as lost, unless the lane was closed and counted it. */
 TEL__COLD void tel__sender_drop(tel__sender* s, uint32_t i) {
     tel__sender_flight* f = s->active[i];
-    tel__delivery_sent lost = { TEL_ERR_STATE, false, UINT64_MAX, 0, TEL__DELIVERY_SHUTDOWN };
+    tel__delivery_sent lost = { TEL_ERR_STATE, false, UINT64_MAX, 0, TEL__DELIVERY_SHUTDOWN,
+                                { NULL, NULL } };
     tel__transport_cancel(&s->transport, &f->flight);
     tel__transport_unpack(s->memory, &f->flight.body);
     f->warm = f->flight.begun = false;
@@ -28884,11 +28951,75 @@ typedef struct tel__sink_http {
     tel__sender_sink   base;            /* first: most callbacks get this */
     tel__config_source source;
     tel_http_desc      desc;            /* of it the functions, the numbers and user_data */
-    tel__atomic_u32    most[3];         /* items per body; halved by a 413 */
-    uint64_t           round;           /* the last collection whose beginning was accepted */
+/* A final status decides, even if the rest of the answer is lost or malformed: what the receiver
+   has accepted must not be sent twice, and is delivered, whichever client has read it. */
+TEL__COLD tel__delivery_sent tel__sink_http_judge(tel__sender_sink* k, int signal,
+                                                  const tel__delivery_payload* payload,
+                                                  const tel__transport_reply* reply) {
+    tel__sink_http* o = (tel__sink_http*)k;
+    const tel__client_response* from = reply->answer;
+    tel__delivery_sent sent = { reply->result, false, from->retry_after_ms, 0, 0, { NULL, NULL } };
+    bool cut = reply->result == TEL_ERR_IO || reply->result == TEL_ERR_TIMEOUT ||
+               reply->result == TEL_ERR_FORMAT;
 } tel__sink_http;
 
 static const char tel__sink_http_nouns[3][16] = { "metric points", "spans", "log records" };
+
+/* ---- bodies ---- */
+
+/* The writer of a payload is a builder. */
+TEL__COLD bool tel__sink_http_take(const void* data, size_t size, void* user_data) {
+    tel__text_out* out = (tel__text_out*)user_data;
+    tel__text_put(out, data, size);
+    return out->lost == 0;
+}
+
+/* Has a part of a batch, or of a body, written into the buffer of a payload. */
+TEL__COLD tel_result tel__sink_http_encode(tel__sink_http* o, const tel_batch* batch,
+                                           const tel_http_part* part,
+                                           tel__delivery_payload* payload) {
+    tel__text_out out = tel__text_heap(o->base.sender->memory);
+    tel_writer writer;
+    tel_result r;
+    out.data = payload->data;
+    out.capacity = payload->capacity;
+    writer.write_fn = tel__sink_http_take;
+    writer.user_data = &out;
+    r = batch ? tel__callback_encode(o->source.diag, o->desc.encode_fn, batch, writer,
+                                     o->desc.user_data)
+              : tel__callback_split(o->source.diag, o->desc.split_fn, part, writer,
+                                    o->desc.user_data);
+    if (r == TEL_OK && out.lost) { r = TEL_ERR_MEMORY; }
+    payload->data = out.data;
+    payload->capacity = out.capacity;
+    payload->size = out.size;
+    return r;
+}
+
+/* A body was too large: later ones are at most half of it, and what is in it becomes two. */
+TEL__COLD void tel__sink_http_halve(tel__sink_http* o, int signal,
+                                    const tel__delivery_payload* whole, tel__delivery_sent* sent) {
+    const uint32_t most = (uint32_t)(whole->size / 2);
+    bool well = o->desc.split_fn && whole->items > 1;
+    tel_http_part part = { (tel_signal)(TEL_SIGNAL_METRICS << signal), whole->data, whole->size, 0,
+                           0 };
+    int i;
+    if (most < tel__atomic_load_u32(&o->most[signal])) {
+        tel__atomic_store_u32(&o->most[signal], most);
+    }
+    for (i = 0; i < 2 && well; i++) {
+        tel__delivery_payload* half = tel__delivery_buffer(o->base.sender->memory, most);
+        part.from = part.count;
+        part.count = i ? whole->items - part.from : whole->items / 2;
+        sent->halves[i] = half;
+        if (half) { half->items = part.count; }
+        well = half && tel__sink_http_encode(o, NULL, &part, half) == TEL_OK;
+    }
+    while (!well && i-- > 0) {
+        if (sent->halves[i]) { tel__delivery_destroy(&o->base.lanes[signal], sent->halves[i]); }
+        sent->halves[i] = NULL;
+    }
+}
 
 /* ---- answers ---- */
 
@@ -28936,13 +29067,6 @@ TEL__COLD void tel__sink_http_unanswered(tel__sink_http* o, int signal,
     tel__sink_http_say(o, signal, TEL__DIAG_SEND, "", text);
 }
 
-TEL__COLD void tel__sink_http_halve(tel__sink_http* o, int signal, uint64_t items) {
-    uint32_t most = items > 1 ? (uint32_t)(items / 2) : 1;
-    if (most < tel__atomic_load_u32(&o->most[signal])) {
-        tel__atomic_store_u32(&o->most[signal], most);
-    }
-}
-
 /* The verdict on a status (OTLP specification, "Failures"). */
 TEL__COLD tel_result tel__sink_http_by_status(int status) {
     if (status >= 200 && status < 300) { return TEL_OK; }
@@ -28955,8 +29079,9 @@ TEL__COLD void tel__sink_http_tell(tel__sink_http* o, int signal, const tel_http
                                    const tel__delivery_sent* sent) {
     char what[64];
     if (sent->result != TEL_OK) {
-        snprintf(what, sizeof what, " answered %d", a->status);
-        tel__sink_http_say(o, signal, TEL__DIAG_SEND, what,
+        snprintf(what, sizeof what, " answered %d%s", a->status,
+                 sent->halves[0] ? " and gets the same in halves" : "");
+        tel__sink_http_say(o, signal, sent->halves[0] ? TEL__DIAG_RECEIVER : TEL__DIAG_SEND, what,
                            a->error[0] ? a->error : "no reason given");
         snprintf(o->base.why, sizeof o->base.why, "%.*s", (int)sizeof o->base.why - 1,
                  a->error[0] ? a->error : what + 1);
@@ -28993,11 +29118,12 @@ TEL__COLD void tel__sink_http_read(tel_text data, uint64_t* state, void* of) {
 
 /* A final status decides, even if the rest of the answer is lost or malformed: what the receiver
    has accepted must not be sent twice, and is delivered, whichever client has read it. */
-TEL__COLD tel__delivery_sent tel__sink_http_judge(tel__sender_sink* k, int signal, uint64_t items,
+TEL__COLD tel__delivery_sent tel__sink_http_judge(tel__sender_sink* k, int signal,
+                                                  const tel__delivery_payload* payload,
                                                   const tel__transport_reply* reply) {
     tel__sink_http* o = (tel__sink_http*)k;
     const tel__client_response* from = reply->answer;
-    tel__delivery_sent sent = { reply->result, false, from->retry_after_ms, 0, 0 };
+    tel__delivery_sent sent = { reply->result, false, from->retry_after_ms, 0, 0, { NULL, NULL } };
     bool cut = reply->result == TEL_ERR_IO || reply->result == TEL_ERR_TIMEOUT ||
                reply->result == TEL_ERR_FORMAT;
     tel_http_answer a;
@@ -29005,7 +29131,7 @@ TEL__COLD tel__delivery_sent tel__sink_http_judge(tel__sender_sink* k, int signa
         tel__sink_http_unanswered(o, signal, reply);
         return sent;
     }
-    tel__sink_http_answer(signal, items, from, &a);
+    tel__sink_http_answer(signal, payload->items, from, &a);
     sent.result = tel__sink_http_by_status(a.status);
     if (o->desc.judge_fn) {
         sent.result = tel__callback_judge(o->source.diag, o->desc.judge_fn, &a, &sent.rejected,
@@ -29017,9 +29143,11 @@ TEL__COLD tel__delivery_sent tel__sink_http_judge(tel__sender_sink* k, int signa
     if (sent.result != TEL_OK && !a.error[0]) {
         tel__sink_http_quote(a.body, a.body_size, a.error, sizeof a.error);
     }
+    if (a.status == 413 && sent.result != TEL_OK && sent.result != TEL_ERR_IO) {
+        tel__sink_http_halve(o, signal, payload, &sent);
+    }
     tel__sink_http_tell(o, signal, &a, &sent);
     if (from->too_large && sent.result == TEL_ERR_IO) { sent.result = TEL_ERR_FORMAT; }
-    if (a.status == 413) { tel__sink_http_halve(o, signal, items); }
     return sent;
 }
 
@@ -29077,31 +29205,6 @@ TEL__COLD tel_batch tel__sink_http_part(const tel_batch* batch, int signal, size
     return part;
 }
 
-/* The writer of a payload is a builder. */
-TEL__COLD bool tel__sink_http_take(const void* data, size_t size, void* user_data) {
-    tel__text_out* out = (tel__text_out*)user_data;
-    tel__text_put(out, data, size);
-    return out->lost == 0;
-}
-
-/* Encodes a part into the buffer of a payload. */
-TEL__COLD tel_result tel__sink_http_encode(tel__sink_http* o, const tel_batch* part,
-                                           tel__delivery_payload* payload) {
-    tel__text_out out = tel__text_heap(o->base.sender->memory);
-    tel_writer writer;
-    tel_result r;
-    out.data = payload->data;
-    out.capacity = payload->capacity;
-    writer.write_fn = tel__sink_http_take;
-    writer.user_data = &out;
-    r = tel__callback_encode(o->source.diag, o->desc.encode_fn, part, writer, o->desc.user_data);
-    if (r == TEL_OK && out.lost) { r = TEL_ERR_MEMORY; }
-    payload->data = out.data;
-    payload->capacity = out.capacity;
-    payload->size = out.size;
-    return r;
-}
-
 /* Items that no body could be made for. */
 TEL__COLD void tel__sink_http_lose(tel__sink_http* o, int signal, uint64_t items, tel_result r) {
     const char* url = o->base.targets[signal].url;
@@ -29137,18 +29240,17 @@ TEL__COLD void tel__sink_http_each(const tel_batch* batch, int signal, size_t fr
     }
 }
 
-/* Encodes a part and queues it; false: it is over the limit of bytes, items or memory. Items that
-   cannot be encoded are counted as dropped. */
+/* Encodes a part and queues it; false: it is over the limit of bytes or memory. Items that cannot
+   be encoded are counted as dropped. */
 TEL__COLD bool tel__sink_http_push(const tel_batch* part, int signal, uint64_t items, void* to) {
     tel__sink_http* o = (tel__sink_http*)to;
-    bool large = items > tel__atomic_load_u32(&o->most[signal]);
-    tel__delivery_payload* payload;
+    tel__delivery_payload* payload = tel__sender_buffer(&o->base, signal);
     tel_result r = TEL_ERR_MEMORY;
-    if (large && items > 1) { return false; }
-    payload = tel__sender_buffer(&o->base, signal);
-    if (payload) { r = tel__sink_http_encode(o, part, payload); }
+    bool large;
+    if (payload) { r = tel__sink_http_encode(o, part, NULL, payload); }
     large = r == TEL_ERR_MEMORY ||
-            (payload && payload->size > o->desc.transport.request_bytes);
+            (payload && (payload->size > o->desc.transport.request_bytes ||
+                         payload->size > tel__atomic_load_u32(&o->most[signal])));
     large = large && items > 1;
     if (r == TEL_OK && !large && payload->size) {
         payload->items = items;
@@ -29386,6 +29488,68 @@ TEL__COLD tel_result tel__sink_otlp_encode(const tel_batch* batch, tel_writer ou
                                o->base.targets[signal].protobuf, (tel__text_out*)out.user_data);
 }
 
+/* ---- a part of a body ---- */
+
+/* The end of the string or the object that begins here, or the next byte. */
+TEL__COLD const char* tel__sink_otlp_skip(const char* at) {
+    uint32_t open = 0;
+    do {
+        if (*at == '"') {
+            while (*++at != '"') { at += *at == '\\'; }
+        }
+        open += *at == '{' || *at == '[';
+        open -= *at == '}' || *at == ']';
+        at++;
+    } while (open);
+    return at;
+}
+
+/* As tel__otlp_protobuf_cut, from an object of a document in JSON, behind which *at moves. `lists`
+   lists are around it, and `items` are around an item. */
+TEL__COLD bool tel__sink_otlp_cut(const char** at, uint32_t lists, uint32_t items, uint64_t kept[2],
+                                  tel__text_out* out) {
+    bool found = lists == items && kept[0]++ < kept[1];
+    uint32_t open = 0;
+    do {
+        const char* from = *at;
+        /* a resource or a scope; what is open in a metric holds its points */
+        bool whole = lists == items || *from == '"' || (*from == '{' && open && lists < 3);
+        bool more = false;
+        *at = whole ? tel__sink_otlp_skip(from) : from + 1;
+        open += !whole && *from == '{';
+        open -= !whole && *from == '}';
+        if (lists < items || found) { tel__text_put(out, from, (size_t)(*at - from)); }
+        while (*from == '[' && **at == '{') {
+            const size_t mark = out->size;
+            if (more) { tel__text_put_char(out, ','); }
+            if (tel__sink_otlp_cut(at, lists + 1, items, kept, out)) { more = found = true; }
+            else { out->size = mark; }
+            *at += **at == ',';
+        }
+    } while (open);
+    return found;
+}
+
+TEL__COLD tel_result tel__sink_otlp_split(const tel_http_part* part, tel_writer to,
+                                          void* user_data) {
+    const tel__sink_http* o = (const tel__sink_http*)user_data;
+    tel__text_out* out = (tel__text_out*)to.user_data;
+    const char* at = (const char*)part->body;
+    const uint32_t lists = part->signal == TEL_SIGNAL_METRICS ? 4 : 3;
+    uint64_t kept[2];
+    kept[0] = 0 - part->from;
+    kept[1] = part->count;
+#if !TEL_NO_PROTOBUF
+    if (o->base.targets[part->signal >> 1].protobuf) {
+        tel_text in = tel__text_sized(at, part->size);
+        return tel__otlp_protobuf_cut(in, 0, lists == 4 ? 5 : 3, kept, out) ? TEL_OK
+             : TEL_ERR_FORMAT;
+    }
+#endif
+    (void)o;
+    return tel__sink_otlp_cut(&at, 0, lists, kept, out) ? TEL_OK : TEL_ERR_FORMAT;
+}
+
 /* ---- life ---- */
 
 /* An OTLP sink without targets yet; the caller gives it three, or closes it. */
@@ -29397,6 +29561,7 @@ TEL__COLD tel__sink_http* tel__sink_otlp_make(tel__sender* sender, const tel__co
     memset(&d, 0, sizeof d);
     d.encode_fn = tel__sink_otlp_encode;
     d.judge_fn = tel__sink_otlp_judge;
+    d.split_fn = tel__sink_otlp_split;
     if (desc) {
         t->insecure = desc->insecure;
         t->retry_first_ms = desc->retry_first_ms;
@@ -32421,6 +32586,7 @@ TEL_API tel_sink tel_sink_http(const tel_http_desc* desc) {
     d.user_data = desc->user_data;
     d.part_fn = desc->part_fn;
     d.headers_fn = desc->headers_fn;
+    d.split_fn = desc->split_fn;
     well = tel__maker_transport(&d.transport, &desc->transport) &&
            tel__instance_keep_text(&d.name) && tel__instance_keep_text(&d.content_type);
     return tel__maker_sink(tel__sink_http_sink(well ? d.name : "http", "http", NULL,

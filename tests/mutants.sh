@@ -56,7 +56,7 @@ mutant parent-ignored    rooms/spans       's/if (parent && s->parent_based) { s
 mutant version-ff        rooms/propagation 's/ || version == 0xff) { return false; }/) { return false; }/'
 mutant later-version     rooms/propagation "s/return version != 0 && t.data/return version != 0 || t.data/"
 mutant retry-503         'rooms/sinks api/books' 's/ || a->status == 502 || a->status == 503 ||/ || a->status == 502 ||/'
-mutant split-413         'rooms/sinks api/books' 's/if (a->status == 413) {/if (a->status == 1413) {/'
+mutant split-413         'rooms/sinks api/books' 's/if (a.status == 413 /if (a.status == 1413 /'
 mutant retry-after       'rooms/delivery api/books' 's/wait = sent->retry_after_ms < 86400000u ? sent->retry_after_ms : /wait = sent->retry_after_ms < 86400000u ? 1 : /'
 mutant prometheus-escape rooms/prometheus  "s/if (c != '.*' && c != '.n' && (c != '\"' || !quoted)) { continue; }/if (c != 10 \&\& (c != 34 || !quoted)) { continue; }/"
 mutant fork-same-ids     api/fork          '/tel__id_seed(&t->generator);/{x;s/^/x/;/^xx$/{x;s/tel__id_seed(&t->generator);/(void)t;/;b};x}'

@@ -251,8 +251,8 @@ static tel_result post_one(const tel_http_request* request, tel_http_answer* ans
     pthread_mutex_unlock(&o->mutex);
     return r;
 }
-static tel__delivery_sent post_judge(tel__sender_sink* k, int signal, uint64_t items, const tel__transport_reply* reply) {
-    (void)k; (void)signal; (void)items;
+static tel__delivery_sent post_judge(tel__sender_sink* k, int signal, const tel__delivery_payload* payload, const tel__transport_reply* reply) {
+    (void)k; (void)signal; (void)payload;
     if (reply->result != TEL_OK) { CHECK_STR(reply->reason, "no luck"); }
     return sent_as(reply->result, reply->result == TEL_OK ? UINT64_MAX : 0);
 }

@@ -824,6 +824,8 @@ typedef struct outbox {
     int      statuses;
     uint64_t items, bodies_over;
     uint64_t most;
+    size_t   limit, largest;                /* bytes of a body: above limit (0: none) it is refused */
+    tel__delivery_lane* closes;             /* by the first call; NULL: none */
     char     url[200], headers[1000];
     bool     sound;
 } outbox;
@@ -835,6 +837,9 @@ static tel_result outbox_post(const tel_http_request* request, tel_http_answer* 
     int status = o->statuses ? o->status[o->calls < o->statuses ? o->calls : o->statuses - 1] : 200;
     char* copy = (char*)malloc(size + 1);
     uint64_t n;
+    if (o->limit) { status = size > o->limit ? 413 : 200; }
+    if (o->closes) { tel__delivery_close(o->closes); }
+    if (size > o->largest) { o->largest = size; }
     CHECK(tel_http_left_ms(request) <= request->timeout_ms);
     if (!copy) { abort(); }
     memcpy(copy, data, size);
@@ -1004,24 +1009,177 @@ static void test_otlp_split(void) {
     otlp_end(o);
 }
 
-/* 413: the batch is lost, and the next ones are smaller until they are taken. */
+/* 413: what was refused is sent again in halves, down to one record, and what is encoded later keeps below half of it. */
 static void test_otlp_413(void) {
     static tel_log_view logs[100];
     outbox box;
     tel__sink_http* o = otlp_open(&box);
     tel_batch b = many_logs(logs, 100, "x", 1);
+    uint32_t most;
+    size_t i;
     where = "otlp_413";
     box.statuses = 3;
     box.status[0] = box.status[1] = 413;
     box.status[2] = 200;
-    b.deadline_unix_ns = 0;
+    CHECK_INT(otlp_export(&b, o), TEL_OK);              /* 100, then 50, then 25, 25 and 50 */
+    CHECK(box.calls == 5 && box.items == 100 && box.sound && otlp_stats(o).dropped_failed[2] == 0 && otlp_stats(o).queued[2] == 0);
+    most = tel__atomic_load_u32(&o->most[2]);
+    CHECK(most > 1000 && tel__atomic_load_u32(&o->most[1]) == UINT32_MAX);
+    box.calls = box.statuses = 0;
+    box.items = box.most = 0;
+    box.largest = 0;
+    CHECK_INT(otlp_export(&b, o), TEL_OK);              /* what was learned holds for what comes */
+    CHECK(box.items == 100 && box.most >= 12 && box.most <= 25 && box.largest <= most && otlp_stats(o).dropped_failed[2] == 0);
+    box.calls = 0;
+    box.items = 0;
+    box.limit = 1;                                      /* a receiver that takes nothing: each record is tried alone, and lost */
     CHECK_INT(otlp_export(&b, o), TEL_OK);
-    CHECK(box.calls == 1 && box.items == 0 && otlp_stats(o).dropped_failed[2] == 100);
-    CHECK_INT(tel__atomic_load_u32(&o->most[2]), 50);
-    b.deadline_unix_ns = 0;
-    CHECK_INT(otlp_export(&b, o), TEL_OK);    /* of two halves one is refused, too */
-    CHECK(box.calls == 3 && box.items == 50 && otlp_stats(o).dropped_failed[2] == 150);
-    CHECK(tel__atomic_load_u32(&o->most[2]) == 25 && tel__atomic_load_u32(&o->most[1]) == UINT32_MAX);
+    CHECK(box.items == 0 && otlp_stats(o).dropped_failed[2] == 100 && otlp_stats(o).queued[2] == 0);
+    box.limit = 3000;                                   /* one record that is too large is lost alone */
+    tel__atomic_store_u32(&o->most[2], UINT32_MAX);
+    logs[40].body.data = (const char*)memset(malloc(4000), 'y', 4000);
+    logs[40].body.size = 4000;
+    CHECK_INT(otlp_export(&b, o), TEL_OK);
+    CHECK(box.items == 99 && otlp_stats(o).dropped_failed[2] == 101 && otlp_stats(o).queued[2] == 0);
+    free((void*)(uintptr_t)logs[40].body.data);
+    for (i = 0; i < 2; i++) {                           /* no memory for the halves: it is lost as a whole, and nothing leaks */
+        b = many_logs(logs, 100, "x", 1);
+        tel__atomic_store_u32(&o->most[2], UINT32_MAX);
+        CHECK_INT(tel__sink_http_export(&b, o), TEL_OK);
+        memory.limit = tel__atomic_load_u64(&memory.used) + i * 6000;
+        tel__sender_drive(&sender, UINT64_MAX);
+        memory.limit = (uint64_t)1 << 30;
+        CHECK(otlp_stats(o).dropped_failed[2] == 201 + 100 * i && otlp_stats(o).queued[2] == 0);
+    }
+    otlp_end(o);
+}
+
+/* A sink without split_fn loses the body, and sends smaller ones from then on; one that is closed meanwhile frees the halves. */
+static void test_otlp_413_whole(void) {
+    static tel_log_view logs[100];
+    outbox box;
+    tel__sink_http* o = otlp_open(&box);
+    tel_batch b = many_logs(logs, 100, "x", 1);
+    where = "otlp_413_whole";
+    box.limit = 3000;
+    o->desc.split_fn = NULL;
+    CHECK_INT(otlp_export(&b, o), TEL_OK);
+    CHECK(box.calls == 1 && otlp_stats(o).dropped_failed[2] == 100);
+    CHECK_INT(otlp_export(&b, o), TEL_OK);
+    CHECK(box.calls > 2 && otlp_stats(o).dropped_failed[2] < 200 && otlp_stats(o).queued[2] == 0);
+    o->desc.split_fn = tel__sink_otlp_split;
+    tel__atomic_store_u32(&o->most[2], UINT32_MAX);
+    box.closes = &o->base.lanes[2];
+    CHECK_INT(otlp_export(&b, o), TEL_OK);
+    otlp_end(o);
+}
+
+/* Points [from, from + count) of metrics, as metrics of their own; returns how many these are. */
+static size_t points_of(const tel_metric_view* views, size_t n, size_t from, size_t count, tel_metric_view* out) {
+    size_t i, at = 0, used = 0;
+    for (i = 0; i < n; at += views[i++].point_count) {
+        size_t first = from > at ? from - at : 0, last = from + count > at ? from + count - at : 0;
+        if (last > views[i].point_count) { last = views[i].point_count; }
+        if (first >= last) { continue; }
+        out[used] = views[i];
+        out[used].points += first;
+        out[used++].point_count = last - first;
+    }
+    return used;
+}
+static tel__text_out cut_of(tel__sink_http* o, int signal, const tel__text_out* body, uint64_t from, uint64_t count) {
+    tel__text_out out = tel__text_heap(&memory);
+    tel_http_part part;
+    tel_writer to;
+    to.write_fn = tel__sink_http_take;
+    to.user_data = &out;
+    part.signal = (tel_signal)(TEL_SIGNAL_METRICS << signal);
+    part.body = body->data;
+    part.size = body->size;
+    part.from = from;
+    part.count = count;
+    CHECK_INT(tel__sink_otlp_split(&part, to, o), TEL_OK);
+    return out;
+}
+
+/* Any part of a body is what encoding those items alone would have made: three scopes, of one item, four and three; metrics of one
+   point, four and three. In protobuf a length may take more bytes than it must, so both go through the same function there. */
+static void test_otlp_parts(void) {
+    static tel_point points[8];
+    static tel_log_view logs[8];
+    static tel_span_view spans[8];
+    static tel_scope_view scopes[3];
+    static const size_t sizes[3] = { 1, 4, 3 };
+    static const double bounds[2] = { 1, 2 };
+    static const uint64_t buckets[3] = { 1, 2, 3 };
+    tel_metric_view views[3], some[3];
+    const char* nasty = "a\"]},{[\\ \\\\\"";
+    tel_attr attrs[2];
+    outbox box;
+    tel__sink_http* o = otlp_open(&box);
+    tel_batch whole, part;
+    size_t i, k, from, count;
+    int signal, binary;
+    where = "otlp_parts";
+    memset(views, 0, sizeof views);
+    memset(&whole, 0, sizeof whole);
+    attrs[0] = tel_str(nasty, nasty);
+    attrs[1] = tel_strs("list", &nasty, 1);
+    whole.resource = tel__attrs(attrs, 2);
+    for (i = k = 0; k < 3; i += sizes[k++]) {
+        scopes[k].name = tel__text_of(k ? nasty : "");
+        scopes[k].attrs = tel__attrs(attrs, k);
+        views[k].scope = &scopes[k];
+        views[k].name = tel__text_of(nasty);
+        views[k].kind = k == 0 ? TEL_METRIC_GAUGE : k == 1 ? TEL_METRIC_SUM : TEL_METRIC_HISTOGRAM;
+        views[k].integer = k == 1;
+        views[k].points = points + i;
+        views[k].point_count = sizes[k];
+    }
+    for (i = 0; i < 8; i++) {
+        k = i < 1 ? 0 : i < 5 ? 1 : 2;
+        logs[i].scope = spans[i].scope = &scopes[k];
+        logs[i].body = spans[i].name = tel__text_of(nasty);
+        logs[i].observed_unix_ns = spans[i].start_unix_ns = spans[i].end_unix_ns = points[i].unix_ns = 1700000000000000000u + i;
+        logs[i].attrs = spans[i].attrs = points[i].attrs = tel__attrs(attrs, i % 3);
+        points[i].bounds = bounds;
+        points[i].bound_count = 2;
+        points[i].buckets = buckets;
+        points[i].count = 6;
+    }
+    whole.spans = spans;
+    whole.span_count = 8;
+    whole.logs = logs;
+    whole.log_count = 8;
+    whole.metrics = views;
+    whole.metric_count = 3;
+    for (signal = 0; signal < 3; signal++) {
+        for (binary = 0; binary < 1 + !TEL_NO_PROTOBUF; binary++) {
+            tel__text_out body = tel__text_heap(&memory);
+            const tel_signal s = (tel_signal)(TEL_SIGNAL_METRICS << signal);
+            o->base.targets[signal].protobuf = binary != 0;
+            CHECK_INT(tel__otlp_encode_as(&whole, s, binary != 0, &body), TEL_OK);
+            for (from = 0; from < 8; from++) {
+                for (count = 1; from + count <= 8; count++) {
+                    tel__text_out cut = cut_of(o, signal, &body, from, count), alone = tel__text_heap(&memory), same;
+                    part = whole;
+                    part.spans += from;
+                    part.logs += from;
+                    part.span_count = part.log_count = count;
+                    part.metrics = some;
+                    part.metric_count = points_of(views, 3, from, count, some);
+                    CHECK_INT(tel__otlp_encode_as(&part, s, binary != 0, &alone), TEL_OK);
+                    same = cut_of(o, signal, &alone, 0, count);
+                    CHECK(cut.size == same.size && memcmp(cut.data, same.data, cut.size) == 0);
+                    if (!binary) { CHECK(cut.size == alone.size && memcmp(cut.data, alone.data, cut.size) == 0); }
+                    tel__text_heap_free(&cut);
+                    tel__text_heap_free(&alone);
+                    tel__text_heap_free(&same);
+                }
+            }
+            tel__text_heap_free(&body);
+        }
+    }
     otlp_end(o);
 }
 
@@ -1053,15 +1211,11 @@ static void test_otlp_413_points(void) {
     box.statuses = 4;
     box.status[0] = box.status[1] = box.status[2] = 413;
     box.status[3] = 200;
-    CHECK_INT(otlp_export(&b, o), TEL_OK);            /* 64, refused: 32 at a time from here on */
-    CHECK(box.calls == 1 && otlp_stats(o).dropped_failed[0] == 64);
-    CHECK_INT(otlp_export(&b, o), TEL_OK);            /* two times 32, refused */
-    CHECK_INT(box.calls, 1 + 2);
-    CHECK_INT(tel__atomic_load_u32(&o->most[0]), 16);
-    CHECK(box.items == 0 && otlp_stats(o).dropped_failed[0] == 64 + 64);
+    CHECK_INT(otlp_export(&b, o), TEL_OK);            /* 64, 32, 16: refused; then 8, 8, 16, 32, in this order */
+    CHECK(box.calls == 7 && box.items == 64 && box.sound && otlp_stats(o).dropped_failed[0] == 0);
     box.most = box.items = 0;
     CHECK_INT(otlp_export(&b, o), TEL_OK);
-    CHECK(box.items == 64 && box.most == 16 && box.sound);
+    CHECK(box.items == 64 && box.most <= 16 && box.sound);
     tel__atomic_store_u32(&o->most[0], UINT32_MAX);
     box.calls = 0;
     box.items = 0;
@@ -1072,17 +1226,25 @@ static void test_otlp_413_points(void) {
     b.metric_count = 1;
     CHECK_INT(otlp_export(&b, o), TEL_OK);
     CHECK(box.items == 64 && box.bodies_over == 0 && box.sound && box.calls >= 3 && box.calls <= 4);
-    CHECK_INT(otlp_stats(o).dropped_failed[0], 64 + 64);
+    CHECK_INT(otlp_stats(o).dropped_failed[0], 0);
     otlp_end(o);
 }
 
 static tel__delivery_sent verdict(tel__sink_http* o, uint64_t items, tel_result result, const tel__client_response* a) {
     tel__transport_reply reply;
+    tel__delivery_payload payload;
+    tel__delivery_sent sent;
+    memset(&payload, 0, sizeof payload);
+    payload.items = items;
+    payload.size = 100 * items;
     reply.result = result;
     reply.reached = true;
     reply.reason = NULL;
     reply.answer = a;
-    return tel__sink_http_judge(&o->base, 2, items, &reply);
+    o->desc.split_fn = NULL;                    /* there is no body */
+    sent = tel__sink_http_judge(&o->base, 2, &payload, &reply);
+    CHECK(!sent.halves[0] && !sent.halves[1]);
+    return sent;
 }
 
 static void test_judge(void) {
@@ -1119,13 +1281,13 @@ static void test_judge(void) {
         sent = verdict(o, items, TEL_OK, &a);
         CHECK(sent.result != TEL_OK && sent.result != TEL_ERR_IO && sent.result != TEL_ERR_TIMEOUT);
     }
-    CHECK_INT(tel__atomic_load_u32(&o->most[2]), 50);
+    CHECK_INT(tel__atomic_load_u32(&o->most[2]), 5000);     /* half of what was refused */
     a.status = 413;
-    sent = verdict(o, items, TEL_OK, &a);            /* the same again: not smaller */
-    CHECK_INT(tel__atomic_load_u32(&o->most[2]), 50);
-    for (want = 25, items = 50; items; items /= 2, want /= 2) {
+    sent = verdict(o, 400, TEL_OK, &a);              /* a larger one teaches nothing */
+    CHECK_INT(tel__atomic_load_u32(&o->most[2]), 5000);
+    for (want = 2500, items = 50; items; items /= 2, want = (uint32_t)items * 50) {
         sent = verdict(o, items, TEL_OK, &a);
-        CHECK_INT(tel__atomic_load_u32(&o->most[2]), want ? want : 1);
+        CHECK_INT(tel__atomic_load_u32(&o->most[2]), want);
     }
     CHECK(tel__atomic_load_u32(&o->most[0]) == UINT32_MAX && tel__atomic_load_u32(&o->most[1]) == UINT32_MAX);
     items = 10;
@@ -1264,6 +1426,8 @@ int main(void) {
     test_otlp_split();
     test_otlp_413();
     test_otlp_413_points();
+    test_otlp_413_whole();
+    test_otlp_parts();
     test_judge();
     test_judge_cut();
     test_otlp_full();
