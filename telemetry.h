@@ -1096,6 +1096,8 @@ struct tel_view {
     bool            fallback;           /* only for instruments that no other view selects: so a
                                            view by match_kind is the default of that kind, of its
                                            aggregation and limit (Metrics SDK, "MetricReader") */
+    const char*     match_version;      /* of the scope, likewise the next one */
+    const char*     match_schema_url;
 };
 
 #define TEL__INSTRUMENT_FIELDS          \
@@ -1943,7 +1945,7 @@ typedef struct tel_http_answer {
     char       error[256];              /* why it failed, for the diagnostic */
     tel_signal signal;                  /* what was sent ... */
     uint64_t   items;                   /* ... and how many metric points, spans or log records */
-    uint64_t   state[4];                /* what part_fn has left */
+    uint64_t   state[8];                /* what part_fn has left */
 } tel_http_answer;
 
 /* How long a post_fn may still take: the rest of timeout_ms, and 0 as soon as tel_shutdown waits
@@ -2023,7 +2025,7 @@ typedef struct tel_http_desc {
     /* For answers whose beginning does not tell enough: is shown all of an answer, part by part, up
        to 4 MiB. state is that of this answer, zero before its first part, and what it is in the end
        is shown to judge_fn. As judge_fn. */
-    void        (*part_fn)  (const void* data, size_t size, uint64_t state[4], void* user_data);
+    void        (*part_fn)  (const void* data, size_t size, uint64_t state[8], void* user_data);
     /* More headers, which depend on the body: as transport.header_fn, and behind those. */
     const char* (*headers_fn)(const void* body, size_t size, void* user_data);
     /* Writes the body for some items of one that the receiver refused with 413 (Content Too Large),
@@ -2436,7 +2438,7 @@ TEL_API uint64_t tel_now_ns(void);
     X(tel_stats, tail_full)             X(tel_span_scope, open)                                    \
     X(tel_time_scope, open)             X(tel_attach_scope, open)                                 \
     X(tel_span_filter, limit)           X(tel_log_filter, limit)                                   \
-    X(tel_trace_desc, out)              X(tel_view, fallback)                                      \
+    X(tel_trace_desc, out)              X(tel_view, match_schema_url)                              \
     X(tel_sink_type, user_data)         X(tel_metric_desc, no_capture)                             \
     X(tel_log_limit, tel__asked)        X(tel_id_generator, random)                                \
     X(tel_detected, schema_url)         X(tel_detector, user_data)                                 \
@@ -6714,6 +6716,7 @@ struct tel_settings {
     bool          read;
     bool          filled;                   /* holds what a variable stands for, so that any type
                                                may be read from it */
+    bool          wrong;                    /* its type was reported: nothing else is */
 };
 
 /* ---- reports ---- */
@@ -6749,40 +6752,73 @@ TEL__COLD void tel__settings_say(const tel_settings* s, const char* key, bool fa
         snprintf(place, sizeof place, ":%u:%u", (unsigned)s->line, (unsigned)s->column);
     }
     if (fault) { s->tree->faults++; }
-    if (!s->tree->diag) { return; }
+    if (!s->tree->diag || s->wrong) { return; }
     tel__diag_report(s->tree->diag, fault ? TEL__DIAG_CONFIG : TEL__DIAG_CONFIG_VAIN,
                      "%s%s: %s%s%s", s->tree->file, place, path, o.size ? ": " : "", text);
 }
 
+/* The value after s and all its children in the order of the text; NULL: s was the last one below
+   top. */
+TEL__COLD tel_settings* tel__settings_after(const tel_settings* s, const tel_settings* top) {
+    while (s != top && !s->next) { s = s->parent; }
+    return s == top ? NULL : s->next;
+}
+
+/* Takes everything below s as read. */
+TEL__COLD void tel__settings_take_all(tel_settings* s) {
+    tel_settings* k = s;
+    while (k) {
+        k->read = true;
+        k = k->first ? k->first : tel__settings_after(k, s);
+    }
+}
+
+/* Reports a value of the wrong type, which counts as null from then on. */
+TEL__COLD void tel__settings_wrong(const tel_settings* s, const char* text) {
+    tel_settings* k = (tel_settings*)(uintptr_t)s;
+    tel__settings_say(k, NULL, true, text);
+    tel__settings_take_all(k);
+    k->kind = TEL__SETTINGS_NULL;
+    k->wrong = true;
+}
+
 /* ---- reading ---- */
+
+/* Whether it is an object. Reports it if it is neither that nor null. */
+TEL__COLD bool tel__settings_object(const tel_settings* s) {
+    if (!s || s->kind == TEL__SETTINGS_OBJECT) { return s != NULL; }
+    if (s->kind != TEL__SETTINGS_NULL && (!s->filled || s->text.size)) {
+        tel__settings_wrong(s, "is not an object");
+    }
+    return false;
+}
 
 /* The child with a key; NULL: there is none. */
 TEL__COLD tel_settings* tel__settings_child(const tel_settings* s, const char* key, size_t size) {
-    tel_settings* k = s && s->kind == TEL__SETTINGS_OBJECT ? s->first : NULL;
+    tel_settings* k = tel__settings_object(s) ? s->first : NULL;
     while (k && (strncmp(k->key, key, size) != 0 || k->key[size])) { k = k->next; }
     return k;
 }
 
-/* The value at a path of keys, "tls/ca_file", each of which is marked as read on the way. A list on
-   the way stands for its first element that has the next key. NULL: there is none. */
+/* The value at a path of keys, "tls/ca_file", each of which is marked as read on the way. Before a
+   '+' a list stands for its first element that has the next key. NULL: there is none. */
 TEL__COLD tel_settings* tel__settings_at(const tel_settings* s, const char* path) {
     const tel_settings* at = s;
+    bool list = *path == '+';
+    path += list;
     while (at && *path) {
-        size_t n = strcspn(path, "/");
-        const tel_settings* of = at->kind == TEL__SETTINGS_LIST ? at->first : at;
+        size_t n = strcspn(path, "/+");
+        const tel_settings* of = list && at->kind == TEL__SETTINGS_LIST ? at->first : at;
         tel_settings* next = NULL;
-        for (; of && !next; of = at->kind == TEL__SETTINGS_LIST ? of->next : NULL) {
+        for (; of && !next; of = of != at ? of->next : NULL) {
             next = tel__settings_child(of, path, n);
             if (next && path[n]) {              /* containers on the way; the end is its reader's */
-                bool scalar = next->kind && next->kind < TEL__SETTINGS_LIST && !next->filled;
-                if (scalar && !next->read) {
-                    tel__settings_say(next, NULL, true, "is not an object");
-                }
                 next->read = true;
                 ((tel_settings*)(uintptr_t)of)->read = true;
             }
         }
         if (next && next->parent->parent) { next->parent->read = true; }
+        list = path[n] == '+';
         path += path[n] ? n + 1 : n;
         at = next;
     }
@@ -6801,7 +6837,7 @@ TEL_API tel_text tel_setting_text(const tel_settings* s, const char* key, const 
     tel_settings* k = tel__settings_scalar(s, key);
     tel_text none = { NULL, 0 };
     if (k && k->kind == TEL__SETTINGS_TEXT) { return k->text; }
-    if (k) { tel__settings_say(k, NULL, true, "is not a string"); }
+    if (k) { tel__settings_wrong(k, "is not a string"); }
     return otherwise ? tel__text_of(otherwise) : none;
 }
 
@@ -6814,7 +6850,7 @@ TEL_API bool tel_setting_bool(const tel_settings* s, const char* key, bool other
         (yes || tel__text_equal_nocase(k->text, tel__text_of("false")))) {
         return yes;
     }
-    tel__settings_say(k, NULL, true, "is neither true nor false");
+    tel__settings_wrong(k, "is neither true nor false");
     return otherwise;
 }
 
@@ -6836,7 +6872,7 @@ TEL_API int64_t tel_setting_int(const tel_settings* s, const char* key, int64_t 
     }
     snprintf(text, sizeof text, "is not a whole number from %lld to %lld", (long long)least,
              (long long)most);
-    tel__settings_say(k, NULL, true, text);
+    tel__settings_wrong(k, text);
     return otherwise;
 }
 
@@ -6851,7 +6887,7 @@ TEL_API double tel_setting_real(const tel_settings* s, const char* key, double l
         return v;
     }
     snprintf(text, sizeof text, "is not a number from %g to %g", least, most);
-    tel__settings_say(k, NULL, true, text);
+    tel__settings_wrong(k, text);
     return otherwise;
 }
 
@@ -6859,8 +6895,9 @@ TEL_API const tel_settings* tel_setting_item(const tel_settings* s, const char* 
     tel_settings* list = s ? tel__settings_at(s, key ? key : "") : NULL;
     tel_settings* k;
     if (!list) { return NULL; }
-    if (!list->read && list->kind != TEL__SETTINGS_LIST && list->kind != TEL__SETTINGS_NULL) {
-        tel__settings_say(list, NULL, true, "is not a list");
+    if (list->kind != TEL__SETTINGS_LIST && list->kind != TEL__SETTINGS_NULL &&
+        (!list->filled || list->text.size)) {
+        tel__settings_wrong(list, "is not a list");
     }
     list->read = true;
     if (list->kind != TEL__SETTINGS_LIST) { return NULL; }
@@ -6881,22 +6918,6 @@ TEL_API void tel_setting_fault(const tel_settings* s, const char* key, const cha
     else { tel__settings_say(s, key, true, text); }
 }
 
-/* The value after s and all its children in the order of the text; NULL: s was the last one below
-   top. */
-TEL__COLD tel_settings* tel__settings_after(const tel_settings* s, const tel_settings* top) {
-    while (s != top && !s->next) { s = s->parent; }
-    return s == top ? NULL : s->next;
-}
-
-/* Takes everything below s as read. */
-TEL__COLD void tel__settings_take_all(tel_settings* s) {
-    tel_settings* k = s;
-    while (k) {
-        k->read = true;
-        k = k->first ? k->first : tel__settings_after(k, s);
-    }
-}
-
 /* Names every key below s that nobody has read, each once and not also what is below it. Returns
    how many. */
 TEL__COLD uint32_t tel__settings_unread(const tel_settings* s) {
@@ -6906,7 +6927,7 @@ TEL__COLD uint32_t tel__settings_unread(const tel_settings* s) {
         bool known = k->read || (!k->key[0] && k->parent->read);
         if (!known) {
             tel__settings_say(k, NULL, true, "is not known");
-            ((tel_settings*)(uintptr_t)k)->read = true;         /* it has been named */
+            tel__settings_take_all((tel_settings*)(uintptr_t)k);        /* it has been named */
             found++;
         }
         k = known && k->first ? k->first : tel__settings_after(k, s);
@@ -10883,12 +10904,19 @@ TEL__COLD size_t tel__view_filter(const tel_view* view, tel_attrs attrs, tel_att
     return n;
 }
 
+/* No pattern is like anything. */
+TEL__COLD bool tel__view_like(const char* pattern, tel_text t) {
+    return !pattern || tel__text_like(pattern, t);
+}
+
 /* Whether a view selects an instrument. kind: a tel_instrument_kind. */
 TEL__COLD bool tel__view_selects(const tel_view* view, const char* name, const char* unit,
-                                 const char* scope, int kind) {
-    return (!view->match_name || tel__text_like(view->match_name, tel__text_of(name))) &&
-           (!view->match_unit || tel__text_like(view->match_unit, tel__text_of(unit))) &&
-           (!view->match_scope || tel__text_like(view->match_scope, tel__text_of(scope))) &&
+                                 const tel_scope_view* scope, int kind) {
+    return tel__view_like(view->match_name, tel__text_of(name)) &&
+           tel__view_like(view->match_unit, tel__text_of(unit)) &&
+           tel__view_like(view->match_scope, scope->name) &&
+           tel__view_like(view->match_version, scope->version) &&
+           tel__view_like(view->match_schema_url, scope->schema_url) &&
            (!view->match_kind || view->match_kind == 1 + kind);
 }
 
@@ -10905,7 +10933,8 @@ TEL__COLD bool tel__view_fits(const tel_view* view, int kind) {
 
 /* Why a view cannot be used; NULL: it can. */
 TEL__COLD const char* tel__view_fault(const tel_view* view) {
-    if (!view->match_name && !view->match_unit && !view->match_scope && !view->match_kind) {
+    if (!view->match_name && !view->match_unit && !view->match_scope && !view->match_kind &&
+        !view->match_version && !view->match_schema_url) {
         return "it selects nothing: match_name \"*\" selects all";
     }
     if (view->match_kind < 0 || view->match_kind > 1 + TEL_KIND_HISTOGRAM ||
@@ -10940,6 +10969,8 @@ TEL__COLD bool tel__view_keep(tel__memory_arena* arena, tel_view* view) {
     return tel__view_keep_text(arena, &view->match_name) &&
            tel__view_keep_text(arena, &view->match_unit) &&
            tel__view_keep_text(arena, &view->match_scope) &&
+           tel__view_keep_text(arena, &view->match_version) &&
+           tel__view_keep_text(arena, &view->match_schema_url) &&
            tel__view_keep_text(arena, &view->name) &&
            tel__view_keep_text(arena, &view->description) &&
            tel__view_keep_text(arena, &view->keep_keys) &&
@@ -12071,7 +12102,7 @@ TEL__COLD tel_result tel__derived_setup(tel__streams* m, const tel_view* views, 
 
 TEL__COLD bool tel__derived_selects(tel__streams* m, const tel_view* view,
                                     const tel__metric_about* about) {
-    const char* scope = tel__scope_view(m->scopes, about->scope_id)->name.data;
+    const tel_scope_view* scope = tel__scope_view(m->scopes, about->scope_id);
     return tel__view_selects(view, about->name, about->unit ? about->unit : "", scope,
                              (int)about->kind) && tel__view_fits(view, (int)about->kind);
 }
@@ -24569,8 +24600,16 @@ typedef struct tel__client_part {
 
 typedef struct tel__client_response {
     tel__client_part part;          /* stays from one answer to the next */
-    uint64_t state[4];              /* of part, for this answer */
-    int      status;                /* 0: none was read. Kept if the rest of the answer is lost */
+/* A final status decides, even if the rest of the answer is lost or malformed: what the receiver
+   has accepted must not be sent twice, and is delivered, whichever client has read it. */
+TEL__COLD tel__delivery_sent tel__sink_http_judge(tel__sender_sink* k, int signal,
+                                                  const tel__delivery_payload* payload,
+                                                  const tel__transport_reply* reply) {
+    tel__sink_http* o = (tel__sink_http*)k;
+    const tel__client_response* from = reply->answer;
+    tel__delivery_sent sent = { reply->result, false, from->retry_after_ms, 0, 0, { NULL, NULL } };
+    bool cut = reply->result == TEL_ERR_IO || reply->result == TEL_ERR_TIMEOUT ||
+               reply->result == TEL_ERR_FORMAT;
     uint64_t retry_after_ms;        /* UINT64_MAX: none. 0: now */
     bool     keep_alive;
     bool     too_large;             /* the body is over 4 MiB: do not retry */
@@ -27988,10 +28027,11 @@ TEL__COLD void tel__config_exemplars(tel__config* c, const tel_desc* desc,
         : TEL_EXEMPLARS_OFF;
 }
 
-/* How a setting is read. A SPECIAL one has a function of its own, one in VAIN is known from the
-   specification and has no effect here. "%" in a name stands for nothing and for each signal. */
+/* How a setting is read. A SPECIAL one is a text and has a function of its own, as have a BOOL and
+   what has PARTS in a file; one in VAIN is known from the specification and has no effect here. "%"
+   in a name stands for nothing and for each signal. */
 enum { TEL__CONFIG_NUMBER, TEL__CONFIG_TIMEOUT, TEL__CONFIG_POWER, TEL__CONFIG_SIZE,
-       TEL__CONFIG_SPECIAL, TEL__CONFIG_VAIN,
+       TEL__CONFIG_SPECIAL, TEL__CONFIG_BOOL, TEL__CONFIG_PARTS, TEL__CONFIG_VAIN,
        TEL__CONFIG_FILE = TEL_NO_CONFIG_FILE ? TEL__CONFIG_VAIN : TEL__CONFIG_SPECIAL,
        TEL__CONFIG_TLS = TEL__CURL ? TEL__CONFIG_SPECIAL : TEL__CONFIG_VAIN };
 
@@ -28010,8 +28050,8 @@ typedef struct tel__config_setting {
     { variable, "", path, TEL__CONFIG_##type, least, most, otherwise, 0, offsetof(tel__config, to) }
 #define TEL__CONFIG_NAME(variable, path, type) \
     { variable, "", path, TEL__CONFIG_##type, 0, 0, 0, 0, 0 }
-#define TEL__CONFIG_SPANS "tracer_provider/processors/batch/"
-#define TEL__CONFIG_LOGS  "logger_provider/processors/batch/"
+#define TEL__CONFIG_SPANS "tracer_provider/processors+batch/"
+#define TEL__CONFIG_LOGS  "logger_provider/processors+batch/"
 #define TEL__CONFIG_OF_SPANS "tracer_provider/limits/"
 
 /* All settings. If two share a member of tel_desc, tel_query_desc shows the first. */
@@ -28033,9 +28073,9 @@ static const tel__config_setting tel__config_settings[] = {
                     TEL__CONFIG_LOGS "schedule_delay", NUMBER, 0, INT32_MAX, 1000,
                     limits[1].delay_ms),
     TEL__CONFIG_ROW("OTEL_METRIC_EXPORT_INTERVAL", metric_interval_ms,
-                    "meter_provider/readers/periodic/interval", NUMBER, 1, INT32_MAX, 60000,
+                    "meter_provider/readers+periodic/interval", NUMBER, 1, INT32_MAX, 60000,
                     metric_interval_ms),
-    TEL__CONFIG_VARIABLE("OTEL_METRIC_EXPORT_TIMEOUT", "meter_provider/readers/periodic/timeout",
+    TEL__CONFIG_VARIABLE("OTEL_METRIC_EXPORT_TIMEOUT", "meter_provider/readers+periodic/timeout",
                          TIMEOUT, 0, INT32_MAX, 30000, metric_timeout_ms),
     TEL__CONFIG_VARIABLE("OTEL_BSP_EXPORT_TIMEOUT", TEL__CONFIG_SPANS "export_timeout", TIMEOUT, 0,
                          INT32_MAX, 30000, limits[0].timeout_ms),
@@ -28080,16 +28120,16 @@ static const tel__config_setting tel__config_settings[] = {
     TEL__CONFIG_VARIABLE("OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT",
                          "attribute_limits/attribute_value_length_limit", NUMBER, 0, INT32_MAX,
                          UINT32_MAX, attribute_length_limit),
-    TEL__CONFIG_NAME("OTEL_SDK_DISABLED", "disabled", SPECIAL),
+    TEL__CONFIG_NAME("OTEL_SDK_DISABLED", "disabled", BOOL),
     TEL__CONFIG_NAME("OTEL_LOG_LEVEL", "log_level", SPECIAL),
     TEL__CONFIG_NAME("OTEL_SERVICE_NAME", "service_name", SPECIAL),
     TEL__CONFIG_NAME("OTEL_RESOURCE_ATTRIBUTES", "resource/attributes_list", SPECIAL),
     TEL__CONFIG_NAME("OTEL_TRACES_SAMPLER", "", SPECIAL),
     TEL__CONFIG_NAME("OTEL_PROPAGATORS", "propagator/composite_list", SPECIAL),
     TEL__CONFIG_NAME("OTEL_TRACES_SAMPLER_ARG", "", SPECIAL),
-    TEL__CONFIG_NAME("OTEL_TRACES_EXPORTER", TEL__CONFIG_SPANS "exporter", SPECIAL),
-    TEL__CONFIG_NAME("OTEL_METRICS_EXPORTER", "meter_provider/readers", SPECIAL),
-    TEL__CONFIG_NAME("OTEL_LOGS_EXPORTER", TEL__CONFIG_LOGS "exporter", SPECIAL),
+    TEL__CONFIG_NAME("OTEL_TRACES_EXPORTER", TEL__CONFIG_SPANS "exporter", PARTS),
+    TEL__CONFIG_NAME("OTEL_METRICS_EXPORTER", "meter_provider/readers", PARTS),
+    TEL__CONFIG_NAME("OTEL_LOGS_EXPORTER", TEL__CONFIG_LOGS "exporter", PARTS),
     TEL__CONFIG_NAME("OTEL_EXPORTER_OTLP_%ENDPOINT", "otlp_http/endpoint", SPECIAL),
     TEL__CONFIG_NAME("OTEL_EXPORTER_OTLP_%HEADERS", "otlp_http/headers_list", SPECIAL),
     TEL__CONFIG_NAME("OTEL_EXPORTER_OTLP_%TIMEOUT", "otlp_http/timeout", SPECIAL),
@@ -28104,7 +28144,7 @@ static const tel__config_setting tel__config_settings[] = {
     TEL__CONFIG_NAME("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE",
                      "otlp_http/temporality_preference", SPECIAL),
     TEL__CONFIG_NAME("OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION",
-                     "meter_provider/readers/periodic/exporter/otlp_http/"
+                     "meter_provider/readers+periodic/exporter/otlp_http/"
                      "default_histogram_aggregation", SPECIAL),
     TEL__CONFIG_NAME("OTEL_CONFIG_FILE", "", FILE),
     TEL__CONFIG_NAME("OTEL_EXPERIMENTAL_CONFIG_FILE", "", VAIN),
@@ -28117,15 +28157,21 @@ static const tel__config_setting tel__config_settings[] = {
     TEL__CONFIG_NAME("OTEL_EXPORTER_ZIPKIN_TIMEOUT", "", VAIN)
 };
 
-TEL__COLD tel_settings* tel__config_place(const tel__config_source* s, const char* name) {
+/* NULL: there is none with a place in a file. */
+TEL__COLD const tel__config_setting* tel__config_row(const char* name) {
     size_t i;
     for (i = 0; i < TEL__ARRAY_SIZE(tel__config_settings); i++) {
         const tel__config_setting* row = &tel__config_settings[i];
         if (row->path[0] && (strcmp(row->variable, name) == 0 || strcmp(row->path, name) == 0)) {
-            return tel__settings_at(s->file, row->path);
+            return row;
         }
     }
     return NULL;
+}
+
+TEL__COLD tel_settings* tel__config_place(const tel__config_source* s, const char* name) {
+    const tel__config_setting* row = tel__config_row(name);
+    return row ? tel__settings_at(s->file, row->path) : NULL;
 }
 
 /* The child of exactly this key, which may have a slash in it; it is marked as read. */
@@ -28142,10 +28188,9 @@ TEL__COLD tel_text tel__config_filed_propagators(const tel__config_source* s) {
     char text[256];
     tel__text_out o = tel__text_fixed(text, sizeof text);
     char* kept;
-    if (!list) { return tel__text_sized(NULL, 0); }
-    list->read = true;
+    if (!tel_setting_item(list, NULL, 0)) { return tel__text_sized(NULL, 0); }
     for (item = list->first; item; item = item->next) {
-        if (!item->first) { continue; }
+        if (!tel__settings_object(item) || !item->first) { continue; }
         item->first->read = true;
         if (o.size) { tel__text_put_char(&o, ','); }
         tel__text_put_cstr(&o, item->first->key);
@@ -28158,13 +28203,19 @@ TEL__COLD tel_text tel__config_filed_propagators(const tel__config_source* s) {
 }
 
 TEL__COLD tel_text tel__config_filed(const tel__config_source* s, const char* name) {
+    const tel__config_setting* row = tel__config_row(name);
     tel_settings* k = tel__config_place(s, name);
     tel_text none = { NULL, 0 };
+    uint8_t kind;
     if (!k && strcmp(name, "OTEL_PROPAGATORS") == 0) { return tel__config_filed_propagators(s); }
-    if (!k) { return none; }
-    if (k->kind >= TEL__SETTINGS_LIST) { return none; }
+    if (!k || k->kind == TEL__SETTINGS_NULL || row->type == TEL__CONFIG_PARTS) { return none; }
+    kind = row->config_at ? TEL__SETTINGS_NUMBER : row->type == TEL__CONFIG_BOOL
+         ? TEL__SETTINGS_BOOL : TEL__SETTINGS_TEXT;
     k->read = true;
-    return k->text.size ? k->text : none;
+    if (k->kind == kind || k->filled) { return k->text.size ? k->text : none; }
+    tel__settings_wrong(k, row->config_at ? "is not a whole number" : kind == TEL__SETTINGS_BOOL
+                        ? "is neither true nor false" : "is not a string");
+    return none;
 }
 
 /* A number of the desc or of the config, by its place there. */
@@ -28963,6 +29014,13 @@ TEL__COLD tel__delivery_sent tel__sink_http_judge(tel__sender_sink* k, int signa
                reply->result == TEL_ERR_FORMAT;
 } tel__sink_http;
 
+/* The members that tel_transport and tel_otlp_desc share. X(member) */
+#define TEL__SINK_HTTP_SHARED(X)                                                                   \
+    X(headers) X(timeout_ms) X(compression) X(ca_file) X(cert_file) X(key_file) X(queue_bytes)     \
+    X(post_fn) X(user_data) X(header_fn) X(insecure) X(retry_first_ms) X(retry_most_ms)            \
+    X(breaker_failures) X(breaker_ms) X(requests_per_second) X(request_bytes)
+#define TEL__SINK_HTTP_COPY(member) to->member = from->member;
+
 static const char tel__sink_http_nouns[3][16] = { "metric points", "spans", "log records" };
 
 /* ---- bodies ---- */
@@ -29554,27 +29612,15 @@ TEL__COLD tel_result tel__sink_otlp_split(const tel_http_part* part, tel_writer 
 
 /* An OTLP sink without targets yet; the caller gives it three, or closes it. */
 TEL__COLD tel__sink_http* tel__sink_otlp_make(tel__sender* sender, const tel__config_source* source,
-                                              const tel_otlp_desc* desc) {
+                                              const tel_otlp_desc* from) {
     tel_http_desc d;
-    tel_transport* t = &d.transport;
+    tel_transport* to = &d.transport;
     tel__sink_http* o;
     memset(&d, 0, sizeof d);
     d.encode_fn = tel__sink_otlp_encode;
     d.judge_fn = tel__sink_otlp_judge;
     d.split_fn = tel__sink_otlp_split;
-    if (desc) {
-        t->insecure = desc->insecure;
-        t->retry_first_ms = desc->retry_first_ms;
-        t->retry_most_ms = desc->retry_most_ms;
-        t->breaker_failures = desc->breaker_failures;
-        t->breaker_ms = desc->breaker_ms;
-        t->requests_per_second = desc->requests_per_second;
-        t->queue_bytes = desc->queue_bytes;
-        t->request_bytes = desc->request_bytes;
-        t->header_fn = desc->header_fn;
-        t->post_fn = desc->post_fn;
-        t->user_data = desc->user_data;
-    }
+    if (from) { TEL__SINK_HTTP_SHARED(TEL__SINK_HTTP_COPY) }
     o = tel__sink_http_make(sender, source, &d);
     if (o) { o->desc.user_data = o; }
     return o;
@@ -32516,59 +32562,27 @@ TEL__COLD tel_sink tel__maker_sink(tel_sink sink, const void* given, const void*
     return sink;
 }
 
-TEL_API tel_sink tel_sink_otlp(const tel_otlp_desc* desc) {
-    tel_otlp_desc d;
+TEL_API tel_sink tel_sink_otlp(const tel_otlp_desc* from) {
+    tel_otlp_desc d, *to = &d;
     bool well;
     memset(&d, 0, sizeof d);            /* the padding is compared, too */
-    if (!desc) { return tel__sink_otlp_sink(NULL); }
-    d.endpoint = desc->endpoint;
-    d.headers = desc->headers;
-    d.timeout_ms = desc->timeout_ms;
-    d.compression = desc->compression;
-    d.protocol = desc->protocol;
-    d.queue_bytes = desc->queue_bytes;
-    d.post_fn = desc->post_fn;
-    d.user_data = desc->user_data;
-    d.ca_file = desc->ca_file;
-    d.cert_file = desc->cert_file;
-    d.key_file = desc->key_file;
-    d.header_fn = desc->header_fn;
-    d.insecure = desc->insecure;
-    d.retry_first_ms = desc->retry_first_ms;
-    d.retry_most_ms = desc->retry_most_ms;
-    d.breaker_failures = desc->breaker_failures;
-    d.breaker_ms = desc->breaker_ms;
-    d.requests_per_second = desc->requests_per_second;
-    d.request_bytes = desc->request_bytes;
-    d.exact_url = desc->exact_url;
+    if (!from) { return tel__sink_otlp_sink(NULL); }
+    d.endpoint = from->endpoint;
+    d.protocol = from->protocol;
+    d.exact_url = from->exact_url;
+    TEL__SINK_HTTP_SHARED(TEL__SINK_HTTP_COPY)
     well = tel__instance_keep_text(&d.endpoint) && tel__instance_keep_text(&d.headers) &&
            tel__instance_keep_text(&d.compression) && tel__instance_keep_text(&d.protocol) &&
            tel__instance_keep_text(&d.ca_file) && tel__instance_keep_text(&d.cert_file) &&
            tel__instance_keep_text(&d.key_file);
-    return tel__maker_sink(tel__sink_otlp_sink(NULL), desc,
+    return tel__maker_sink(tel__sink_otlp_sink(NULL), from,
                          well ? tel__instance_keep(&d, sizeof d) : NULL);
 }
 
 /* Member by member: the padding is compared, too. */
 TEL__COLD bool tel__maker_transport(tel_transport* to, const tel_transport* from) {
     to->url = from->url;
-    to->headers = from->headers;
-    to->compression = from->compression;
-    to->ca_file = from->ca_file;
-    to->cert_file = from->cert_file;
-    to->key_file = from->key_file;
-    to->insecure = from->insecure;
-    to->timeout_ms = from->timeout_ms;
-    to->retry_first_ms = from->retry_first_ms;
-    to->retry_most_ms = from->retry_most_ms;
-    to->breaker_failures = from->breaker_failures;
-    to->breaker_ms = from->breaker_ms;
-    to->requests_per_second = from->requests_per_second;
-    to->queue_bytes = from->queue_bytes;
-    to->request_bytes = from->request_bytes;
-    to->header_fn = from->header_fn;
-    to->post_fn = from->post_fn;
-    to->user_data = from->user_data;
+    TEL__SINK_HTTP_SHARED(TEL__SINK_HTTP_COPY)
     return tel__instance_keep_text(&to->url) && tel__instance_keep_text(&to->headers) &&
            tel__instance_keep_text(&to->compression) && tel__instance_keep_text(&to->ca_file) &&
            tel__instance_keep_text(&to->cert_file) && tel__instance_keep_text(&to->key_file);
@@ -32719,7 +32733,7 @@ TEL__COLD const char* tel__sink_type_headers(const tel_settings* s, char* out, s
 }
 
 #define TEL__SINK_TYPE_HISTOGRAMS \
-    "meter_provider/readers/periodic/exporter/otlp_http/default_histogram_aggregation"
+    "meter_provider/readers+periodic/exporter/otlp_http/default_histogram_aggregation"
 
 /* How metrics are counted for a sink. The default aggregation counts for all sinks, and the room
    config reads it at one place. */
@@ -33346,10 +33360,10 @@ TEL__COLD void tel__config_part_selector(const tel_settings* s, tel_view* v) {
     v->match_name = tel_setting_text(s, "selector/instrument_name", NULL).data;
     v->match_unit = tel_setting_text(s, "selector/unit", NULL).data;
     v->match_scope = tel_setting_text(s, "selector/meter_name", NULL).data;
+    v->match_version = tel_setting_text(s, "selector/meter_version", NULL).data;
+    v->match_schema_url = tel_setting_text(s, "selector/meter_schema_url", NULL).data;
     v->match_kind = type < 0 ? 0 : 1 + type % 4;
-    if (!v->match_name && !v->match_unit && !v->match_scope && !v->match_kind) {
-        v->match_name = "*";
-    }
+    if (!v->match_name) { v->match_name = "*"; }
 }
 
 /* "aggregation": an object with one key. */
@@ -33360,8 +33374,9 @@ TEL__COLD void tel__config_part_aggregation(const tel_settings* a, tel_view* v) 
         { "explicit_bucket_histogram", TEL_AGGREGATE_BUCKETS },
         { "base2_exponential_bucket_histogram", TEL_AGGREGATE_EXPONENTIAL }
     };
-    tel_settings* k = a->first;
+    tel_settings* k = tel__settings_object(a) ? a->first : NULL;
     size_t i;
+    if (a->kind == TEL__SETTINGS_NULL) { return; }
     for (i = 0; k && i < TEL__ARRAY_SIZE(known) && strcmp(k->key, known[i].key) != 0; i++) { }
     if (!k || k->next || i == TEL__ARRAY_SIZE(known)) {
         tel_setting_fault(a, NULL, "is not an object with one key, a known aggregation");
@@ -33369,6 +33384,7 @@ TEL__COLD void tel__config_part_aggregation(const tel_settings* a, tel_view* v) 
         return;
     }
     k->read = true;
+    (void)tel__settings_object(k);
     v->aggregation = known[i].to;
     if (v->aggregation == TEL_AGGREGATE_BUCKETS) {
         v->bounds = tel__config_part_numbers(k, "boundaries", &v->bound_count);
@@ -33388,8 +33404,7 @@ TEL__COLD size_t tel__config_part_views(tel_settings* list, const tel_view** out
     const tel_settings *item, *a;
     const char* fault;
     size_t i;
-    if (list) { list->read = true; }
-    if (list && list->count) {
+    if (tel_setting_item(list, NULL, 0)) {
         views = (tel_view*)tel__memory_take(&list->tree->arena, list->count * sizeof *views);
         if (!views) { tel_setting_fault(list, NULL, "no memory"); }
     }
@@ -33418,30 +33433,33 @@ TEL__COLD size_t tel__config_part_views(tel_settings* list, const tel_view** out
 /* ---- samplers ---- */
 
 /* The one key of an object that names what it is, as the schema has it for samplers and the like;
-   NULL: it has none, or several, which is reported. */
+   NULL: it is null, or has none, or several, which is reported. */
 TEL__COLD tel_settings* tel__config_part_one(tel_settings* s) {
     s->read = true;
-    if (s->first && !s->first->next) { return s->first; }
+    if (s->kind == TEL__SETTINGS_NULL) { return NULL; }
+    if (s->kind == TEL__SETTINGS_OBJECT && s->count == 1) { return s->first; }
     tel_setting_fault(s, NULL, "is not an object with one key");
     tel__settings_take_all(s);
     return NULL;
 }
 
-TEL__COLD const tel_sampler* tel__config_part_sampler(tel_settings* s);
+TEL__COLD const tel_sampler* tel__config_part_sampler(tel_settings* s, bool composite);
 
 /* The samplers that one refers to. */
-TEL__COLD void tel__config_part_parents(const tel_settings* k, tel_sampler* out) {
-    out->root = tel__config_part_sampler(tel__config_word(k, "root"));
-    if (out->tel__kind != TEL__SAMPLING_PARENT) {
+TEL__COLD void tel__config_part_parents(const tel_settings* k, tel_sampler* out, bool composite) {
+    out->root = tel__config_part_sampler(tel__config_word(k, "root"), composite);
+    if (out->tel__kind != TEL__SAMPLING_PARENT || composite) {
         if (!out->root) { tel_setting_fault(k, "root", "is missing"); }
         return;
     }
-    out->remote_sampled = tel__config_part_sampler(tel__config_word(k, "remote_parent_sampled"));
+    out->remote_sampled =
+        tel__config_part_sampler(tel__config_word(k, "remote_parent_sampled"), false);
     out->remote_not_sampled =
-        tel__config_part_sampler(tel__config_word(k, "remote_parent_not_sampled"));
-    out->local_sampled = tel__config_part_sampler(tel__config_word(k, "local_parent_sampled"));
+        tel__config_part_sampler(tel__config_word(k, "remote_parent_not_sampled"), false);
+    out->local_sampled =
+        tel__config_part_sampler(tel__config_word(k, "local_parent_sampled"), false);
     out->local_not_sampled =
-        tel__config_part_sampler(tel__config_word(k, "local_parent_not_sampled"));
+        tel__config_part_sampler(tel__config_word(k, "local_parent_not_sampled"), false);
     if (!out->root) {
         tel_sampler* always = (tel_sampler*)tel__memory_take(&k->tree->arena, sizeof *always);
         if (always) {
@@ -33453,34 +33471,44 @@ TEL__COLD void tel__config_part_parents(const tel_settings* k, tel_sampler* out)
 }
 
 /* A sampler of the specification's schema, or a limit of spans per second; NULL: there is none, or
-   it has a fault. It nests as deep as a tree of settings does. */
-TEL__COLD const tel_sampler* tel__config_part_sampler(tel_settings* s) {
+   it has a fault. It nests as deep as a tree of settings does. composite: those that stand within
+   "composite/development", which have names of their own; a threshold of the parent's that is in
+   force is its decision. */
+TEL__COLD const tel_sampler* tel__config_part_sampler(tel_settings* s, bool composite) {
     static const struct { char key[24]; uint32_t kind; } known[] = {
+        { "probability", TEL__SAMPLING_PROBABILITY }, { "parent_threshold", TEL__SAMPLING_PARENT },
         { "always_on", TEL__SAMPLING_ALWAYS }, { "always_off", TEL__SAMPLING_NEVER_ONE },
         { "trace_id_ratio_based", TEL__SAMPLING_RATIO },
         { "probability/development", TEL__SAMPLING_PROBABILITY },
         { "rate_limiting", TEL__SAMPLING_RATE }, { "parent_based", TEL__SAMPLING_PARENT },
         { "always_record", TEL__SAMPLING_RECORD }
     };
-    tel_settings* k = s && s->kind != TEL__SETTINGS_NULL ? tel__config_part_one(s) : NULL;
+    tel_settings* k = s ? tel__config_part_one(s) : NULL;
     tel_sampler* out = k ? (tel_sampler*)tel__memory_take(&k->tree->arena, sizeof *out) : NULL;
     size_t i;
     if (!k) { return NULL; }
-    for (i = 0; i < TEL__ARRAY_SIZE(known) && strcmp(k->key, known[i].key) != 0; i++) { }
-    if (!out || i == TEL__ARRAY_SIZE(known)) {
+    if (!composite && strcmp(k->key, "composite/development") == 0) {
+        k->read = true;
+        return tel__config_part_sampler(k, true);
+    }
+    i = composite ? 0 : 2;
+    while (i < TEL__ARRAY_SIZE(known) && strcmp(k->key, known[i].key) != 0) { i++; }
+    if (!out || i == TEL__ARRAY_SIZE(known) || (composite && i > 3)) {
         if (!out) { tel_setting_fault(k, NULL, "no memory"); }
         return NULL;                    /* an unknown one is named with all other unknown keys */
     }
     k->read = true;
+    (void)tel__settings_object(k);
     memset(out, 0, sizeof *out);
     out->tel__kind = known[i].kind;
     if (known[i].kind == TEL__SAMPLING_RATE) {
         out->tel__arg = tel_setting_real(k, "per_second", 0.001, 1e9, 0);
         if (out->tel__arg <= 0) { tel_setting_fault(k, NULL, "has no per_second"); }
-    } else if (known[i].kind < TEL__SAMPLING_RATE) {
+    } else if (known[i].kind == TEL__SAMPLING_RATIO ||
+               known[i].kind == TEL__SAMPLING_PROBABILITY) {
         out->tel__arg = tel_setting_real(k, "ratio", 0, 1, 1);
-    } else {
-        tel__config_part_parents(k, out);
+    } else if (known[i].kind > TEL__SAMPLING_RATE) {
+        tel__config_part_parents(k, out, composite);
     }
     return out;
 }
@@ -33538,18 +33566,18 @@ TEL__COLD void tel__config_part_attr(const tel_settings* item, tel_attr* out) {
     const tel_settings* v = tel__config_word(item, "value");
     tel_text name = tel_setting_text(item, "name", NULL);
     tel_text type = tel_setting_text(item, "type", "string");
-    const uint32_t faults = item->tree->faults;
-    (void)tel__sink_type_choice(item, "type", types);
+    int choice = tel__sink_type_choice(item, "type", types);
     memset(out, 0, sizeof *out);
     if (!name.size) { tel_setting_fault(item, "name", "is missing"); }
-    if (item->tree->faults != faults || !v || v->kind == TEL__SETTINGS_NULL) { return; }
-    if (v->kind >= TEL__SETTINGS_LIST) {
+    if (!name.size || !v || v->kind == TEL__SETTINGS_NULL) { return; }
+    if (choice < 0 && !tel__text_equal(type, tel__text_of("string"))) { return; }
+    if (choice > 3) {
         tel__config_part_array(item, name.data, type, out);
-    } else if (v->kind == TEL__SETTINGS_BOOL || tel__text_equal(type, tel__text_of("bool"))) {
+    } else if (choice == 1) {
         *out = tel_bool(name.data, tel_setting_bool(item, "value", false));
-    } else if (tel__text_equal(type, tel__text_of("int"))) {
+    } else if (choice == 2) {
         *out = tel_int(name.data, tel_setting_int(item, "value", INT64_MIN, INT64_MAX, 0));
-    } else if (tel__text_equal(type, tel__text_of("double"))) {
+    } else if (choice == 3) {
         *out = tel_double(name.data, tel_setting_real(item, "value", -DBL_MAX, DBL_MAX, 0));
     } else {
         tel_text t = tel_setting_text(item, "value", "");
@@ -33739,7 +33767,7 @@ TEL__COLD void tel__config_file_vain(tel_settings* s, const char* why) {
 /* The attributes of the file, and behind them, so that they win, those of the code. */
 TEL__COLD tel_result tel__config_file_resource(tel__config_file* f, tel_desc* d) {
     tel_settings* list = tel__settings_at(f->tree.root, "resource/attributes");
-    size_t count = list ? list->count : 0, n = 0, i;
+    size_t count = tel_setting_item(list, NULL, 0) ? list->count : 0, n = 0, i;
     const tel_settings* item;
     tel_attr* attrs;
     tel_settings* detection = tel__config_word(tel__settings_at(f->tree.root, "resource"),
@@ -33748,10 +33776,7 @@ TEL__COLD tel_result tel__config_file_resource(tel__config_file* f, tel_desc* d)
     const char* url = tel_setting_text(f->tree.root, "resource/schema_url", NULL).data;
     if (!d->no_detect) { d->no_detect = without; }
     if (!d->schema_url) { d->schema_url = url; }
-    if (!count) {
-        if (list) { list->read = true; }
-        return TEL_OK;
-    }
+    if (!count) { return TEL_OK; }
     attrs = (tel_attr*)tel__memory_take(&f->tree.arena,
                                         (count + d->resource.count) * sizeof *attrs);
     if (!attrs) { return TEL_ERR_MEMORY; }
@@ -33841,12 +33866,13 @@ TEL__COLD void tel__config_file_exporter(tel__config_file* f, const tel_settings
         { "prometheus/development", "prometheus" }, { "otlp_file/development", "jsonl" }
     };
     tel_settings* e = tel__config_word(of, "exporter");
-    tel_settings* k = e ? e->first : NULL;
+    tel_settings* k = e && e->kind == TEL__SETTINGS_OBJECT ? e->first : NULL;
     tel_text type;
     const char* name;
     size_t i;
     if (!k || k->next) {
         tel_setting_fault(of, "exporter", "is not an object with one key, its type");
+        if (e) { tel__settings_take_all(e); }
         return;
     }
     k->read = true;
@@ -33892,10 +33918,9 @@ TEL__COLD void tel__config_file_exporters(tel__config_file* f, const char* list,
                                           uint32_t mask) {
     static const char keys[][10] = { "batch", "simple", "periodic", "pull" };
     tel_settings *l = tel__settings_at(f->tree.root, list), *item, *k;
-    const tel_settings* first = l ? tel__settings_at(l, "batch") : NULL;
+    const tel_settings* first = l ? tel__settings_at(l, "+batch") : NULL;
     size_t i, before;
-    if (!l) { return; }
-    l->read = true;
+    if (!tel_setting_item(l, NULL, 0)) { return; }
     for (item = l->first; item; item = item->next) {
         item->read = true;
         for (i = 0, k = NULL; i < TEL__ARRAY_SIZE(keys) && !k; i++) {
@@ -34209,7 +34234,7 @@ TEL__COLD void tel__config_file_processors(tel__config_file* f, tel_desc* d) {
 /* A sampler of the code wins. */
 TEL__COLD void tel__config_file_sampler(tel__config_file* f, tel_desc* d) {
     tel_settings* s = tel__settings_at(f->tree.root, "tracer_provider/sampler");
-    const tel_sampler* sampler = tel__config_part_sampler(s);
+    const tel_sampler* sampler = tel__config_part_sampler(s, false);
     tel__sampling tree;
     const char* fault = sampler && !f->tree.faults ? tel__sampling_make(&tree, sampler) : NULL;
     if (fault) { tel_setting_fault(s, NULL, "%s", fault); }

@@ -155,7 +155,7 @@ instance      instance            500
 makers        maker               200
 sink_types    sink_type,sink_types 430
 definitions   definition,definitions 270
-config_parts  config_part,config_parts 330
+config_parts  config_part,config_parts 345
 config_file   config_file,config_level 735
 lifecycle     lifecycle           640
 fork          fork                220

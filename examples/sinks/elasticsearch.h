@@ -192,40 +192,56 @@ static tel_result tel_elasticsearch_encode(const tel_batch* batch, tel_writer ou
 
 /* The query asks for "errors" and the types of the errors only. Counts "type":"...", wherever the parts of the answer begin and
    end. A document that is there already was delivered before. state: how much of what is looked for has been seen; of how many
-   documents an error was; how many of these are there already. */
-static void tel_elasticsearch_part(const void* data, size_t size, uint64_t state[4], void* user_data) {
+   documents an error was; how many of these are there already; the length of the first other type, 32 more when it is complete,
+   and, from state[4] on, its text. */
+static void tel_elasticsearch_part(const void* data, size_t size, uint64_t state[8], void* user_data) {
     static const char key[] = "\"type\"", there[] = "version_conflict";
+    const size_t known = sizeof there - 1;
     const char* at = (const char*)data;
     const char* end = at + size;
+    char* text = (char*)&state[4];
     (void)user_data;
     for (; at < end; at++) {
-        size_t seen = (size_t)state[0], value = seen - sizeof key;      /* behind the key: its value, from its quote on */
+        size_t seen = (size_t)state[0], value = seen - sizeof key;      /* behind the key: of its value, from its quote on */
         if (seen < sizeof key - 1) { state[0] = *at == key[seen] ? seen + 1 : *at == '"'; }
         else if (seen == sizeof key - 1) {
             if (*at == '"') { state[0]++; }
             else if (*at != ':' && *at != ' ') { state[0] = 0; }
-        } else if (value < sizeof there - 1 && *at == there[value]) { state[0]++; }
-        else {
+        } else if (*at == '"') {
+            bool again = value == known;
             state[1]++;
-            if (value == sizeof there - 1) { state[2]++; }
+            state[2] += again;
+            if (state[3] < 32) { state[3] = again ? 0 : state[3] + 32; }
             state[0] = 0;
+        } else {
+            if (state[3] < 31) { text[state[3]++] = *at; }
+            if (value < known) { state[0] = *at == there[value] ? seen + 1 : sizeof key + known + 1; }
         }
     }
 }
 static tel_result tel_elasticsearch_judge(tel_http_answer* answer, uint64_t* refused, void* user_data) {
-    const char* what;
     (void)user_data;
     if (answer->status == 429 || (answer->status >= 500 && answer->status <= 504)) { return TEL_ERR_IO; }
     if (answer->status / 100 != 2) { return TEL_ERR_STATE; }
     *refused = answer->state[1] - answer->state[2];
-    answer->body[answer->body_size < sizeof answer->body ? answer->body_size : sizeof answer->body - 1] = 0;
-    for (what = answer->body; *refused && (what = strstr(what, "\"type\"")) != NULL && !answer->error[0];) {
-        what += 6 + strspn(what + 6, " :\"");
-        if (strncmp(what, "version_conflict", 16) != 0) {
-            snprintf(answer->error, sizeof answer->error, "%.*s", (int)strcspn(what, "\""), what);
-        }
+    if (answer->state[3] > 32) {
+        snprintf(answer->error, sizeof answer->error, "%.*s", (int)(answer->state[3] - 32), (const char*)&answer->state[4]);
     }
     if (*refused > answer->items) { *refused = answer->items; }
+    return TEL_OK;
+}
+
+/* Two lines for each item. */
+static tel_result tel_elasticsearch_split(const tel_http_part* part, tel_writer out, void* user_data) {
+    const char* at = (const char*)part->body;
+    const char* end = at + part->size;
+    uint64_t lines = 0;
+    tel_text text;
+    (void)user_data;
+    for (; at < end && lines < 2 * part->from; at++) { lines += *at == '\n'; }
+    for (text.data = at; at < end && lines < 2 * (part->from + part->count); at++) { lines += *at == '\n'; }
+    text.size = (size_t)(at - text.data);
+    tel_write_text(out, text);
     return TEL_OK;
 }
 
@@ -287,6 +303,7 @@ static tel_sink tel_elasticsearch_sink(tel_elasticsearch* es) {
     es->http.encode_fn = tel_elasticsearch_encode;
     es->http.judge_fn = tel_elasticsearch_judge;
     es->http.part_fn = tel_elasticsearch_part;
+    es->http.split_fn = tel_elasticsearch_split;
     es->http.user_data = es;
     sink = tel_sink_http(&es->http);
     sink.type = "elasticsearch";

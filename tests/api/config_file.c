@@ -308,6 +308,36 @@ static tel_result look_export(const tel_batch* batch, void* user_data) {
     }
     return TEL_OK;
 }
+/* Instruments of one name, told apart by the version and the schema URL of their meters. */
+static void test_meters(void) {
+    static const tel_scope scopes[3] = { { "lib", "1.0", "https://s/1", { NULL, 0 } }, { "lib", "2.0", "https://s/1", { NULL, 0 } },
+                                         { "lib", "2.0", "https://s/2", { NULL, 0 } } };
+    static const tel_metric_options options[3] = { { .scope = &scopes[0] }, { .scope = &scopes[1] }, { .scope = &scopes[2] } };
+    static tel_counter calls[3] = { TEL_INSTRUMENT_OPT("meter.calls", NULL, NULL, &options[0]), TEL_INSTRUMENT_OPT("meter.calls", NULL, NULL, &options[1]),
+                                    TEL_INSTRUMENT_OPT("meter.calls", NULL, NULL, &options[2]) };
+    tel_desc d = zero();
+    tel_memory memory;
+    tel_sink sink;
+    tel_batch seen;
+    size_t i;
+    memset(&memory, 0, sizeof memory);
+    sink = tel_sink_memory(&memory);
+    d.sinks = &sink;
+    d.sink_count = 1;
+    d.config_json = "{ \"meter_provider\": { \"readers\": [], \"views\": [ { \"selector\": { \"meter_version\": \"2.0\", \"meter_schema_url\": \"https://s/1\" },\n"
+        "    \"stream\": { \"name\": \"second\" } }, { \"selector\": { \"meter_version\": \"1.0\" }, \"stream\": { \"aggregation\": { \"drop\": null } } } ] } }";
+    CHECK_INT(tel_init(&d), TEL_OK);
+    for (i = 0; i < 3; i++) { tel_counter_add(&calls[i], i + 1); }
+    CHECK_INT(tel_flush(5000), TEL_OK);
+    seen = tel_memory_read(&memory);
+    CHECK_INT(seen.metric_count, 2);
+    for (i = 0; i < seen.metric_count; i++) {
+        bool second = strcmp(seen.metrics[i].name.data, "second") == 0;
+        CHECK(second || strcmp(seen.metrics[i].name.data, "meter.calls") == 0);
+        CHECK_INT(seen.metrics[i].points[0].i, second ? 2 : 3);
+    }
+    tel_shutdown(5000);
+}
 static void test_parts(void) {
     tel_desc d = zero();
     tel_sink look;
@@ -346,7 +376,7 @@ static void samples(const char* sampler, const char* description) {
     CHECK_INT(tel__settings_init(&tree, &m, NULL, "sampler"), TEL_OK);
     CHECK_INT(tel__settings_json_read(&tree, tel__text_of(sampler)), TEL_OK);
     s = tree.root;
-    tel_sampler_describe(tel__config_part_sampler(s), text, sizeof text);
+    tel_sampler_describe(tel__config_part_sampler(s, false), text, sizeof text);
     CHECK_STR(text, description);
     CHECK_INT(tel__settings_unread(s) + tree.faults, 0);
     tel__settings_free(&tree);
@@ -360,6 +390,21 @@ static void test_samplers(void) {
     samples("{ \"trace_id_ratio_based\": { \"ratio\": 0.5 } }", "TraceIdRatioBased{0.500000}");
     samples("{ \"trace_id_ratio_based\": null }", "TraceIdRatioBased{1.000000}");
     samples("{ \"probability/development\": { \"ratio\": 0.25 } }", "ProbabilitySampler{0.250000}");
+    samples("{ \"composite/development\": { \"always_off\": null } }", "AlwaysOffSampler");
+    samples("{ \"composite/development\": { \"probability\": { \"ratio\": 0.25 } } }", "ProbabilitySampler{0.250000}");
+    samples("{ \"composite/development\": { \"parent_threshold\": { \"root\": { \"probability\": { \"ratio\": 0.5 } } } } }",
+            "ParentBased{root:ProbabilitySampler{0.500000},remoteParentSampled:AlwaysOnSampler,"
+            "remoteParentNotSampled:AlwaysOffSampler,localParentSampled:AlwaysOnSampler,localParentNotSampled:AlwaysOffSampler}");
+    samples("{ \"parent_based\": { \"root\": { \"composite/development\": { \"always_on\": null } } } }", "ParentBased{root:AlwaysOnSampler,"
+            "remoteParentSampled:AlwaysOnSampler,remoteParentNotSampled:AlwaysOffSampler,localParentSampled:AlwaysOnSampler,"
+            "localParentNotSampled:AlwaysOffSampler}");
+    REFUSED("{ \"tracer_provider\": { \"sampler\": { \"composite/development\": { \"rule_based\": { \"rules\": [] } } } } }",
+            "sampler.composite/development.rule_based: is not known");
+    REFUSED("{ \"tracer_provider\": { \"sampler\": { \"jaeger_remote/development\": null } } }", "sampler.jaeger_remote/development: is not known");
+    REFUSED("{ \"tracer_provider\": { \"sampler\": { \"composite/development\": { \"parent_threshold\": {} } } } }", "parent_threshold.root: is missing");
+    REFUSED("{ \"tracer_provider\": { \"sampler\": { \"composite/development\": { \"trace_id_ratio_based\": null } } } }",
+            "composite/development.trace_id_ratio_based: is not known");
+    REFUSED("{ \"tracer_provider\": { \"sampler\": { \"probability\": null } } }", "sampler.probability: is not known");
     samples("{ \"rate_limiting\": { \"per_second\": 10 } }", "RateLimitingSampler{10.000000}");
     samples("{ \"always_record\": { \"root\": { \"always_off\": null } } }", "AlwaysRecord{root:AlwaysOffSampler}");
     samples("{ \"parent_based\": null }", "ParentBased{root:AlwaysOnSampler,remoteParentSampled:AlwaysOnSampler,"
@@ -502,9 +547,9 @@ static void test_refused(void) {
     REFUSED("{ \"tracer_provider\": 5 }", ":1:3: tracer_provider: is not an object");
     REFUSED("{ \"resource\": \"x\" }", ":1:3: resource: is not an object");
     REFUSED("{\n \"max_threads\": 0 }", ":2:2: max_threads: \"0\" is not a whole number from 1");
-    REFUSED("{ \"max_threads\": \"many\" }", "max_threads: \"many\" is not a whole number");
+    REFUSED("{ \"max_threads\": \"many\" }", "max_threads: is not a whole number");
     REFUSED("{ \"ring_bytes\": 5000 }", "ring_bytes: \"5000\" is not a power of two");
-    REFUSED("{ \"disabled\": \"maybe\" }", "disabled: \"maybe\" is not true or false");
+    REFUSED("{ \"disabled\": \"maybe\" }", "disabled: is neither true nor false");
     REFUSED("{ \"log_level\": \"loud\" }", "log_level: \"loud\" is not");
     REFUSED("{ \"file_format\": \"2.0\" }", "file_format: \"2.0\" is not 1.0 or 1.1");
     REFUSED("{ \"tracer_provider\": { \"sampler\": { \"trace_id_ratio_based\": { \"ratio\": 2 } } } }", "sampler");
@@ -539,6 +584,177 @@ static void test_refused(void) {
     REFUSED("{ \"tracer_provider\": { \"processors\": [ { \"batch\": { \"exporter\": { \"prometheus\": null } } } ] } }", "does not take this signal");
     REFUSED("{ \"resource\": { \"attributes\": [ { \"value\": 1 } ] } }", "resource.attributes[0].name: is missing");
     REFUSED("{ \"service_name\": \"${1X}\" }", "${NAME}");
+}
+
+/* ---- types ---- */
+
+#define T_BATCH(of, x) "{ \"" of "_provider\": { \"processors\": [ { \"batch\": { " x " \"exporter\": { \"probe\": null } } } ] } }"
+#define T_READER(x) "{ \"meter_provider\": { \"readers\": [ { \"periodic\": { " x " \"exporter\": { \"probe\": null } } } ] } }"
+#define T_VIEW(x) "{ \"meter_provider\": { \"views\": [ { " x " } ] } }"
+#define T_SAMPLER(x) "{ \"tracer_provider\": { \"sampler\": { " x " } } }"
+#define T_OTLP(x) "{ \"providers\": [ { \"type\": \"otlp\", \"config\": { " x " } } ] }"
+#define T_PAGE(x) "{ \"providers\": [ { \"type\": \"prometheus\", \"config\": { " x " } } ] }"
+#define T_LISTENER(x) "{ \"providers\": [ { \"type\": \"listener\", \"config\": { " x " } } ] }"
+#define T_TRACE(x) "{ \"providers\": [ { \"type\": \"trace\", \"config\": { " x " } } ] }"
+#define T_FILE(x) "{ \"providers\": [ { \"type\": \"jsonl\", \"config\": { " x " } } ] }"
+
+/* Every key of a configuration and what belongs there: (t)ext, (w)ord or number in text, (b)ool, whole number (i), (r)eal, (l)ist,
+   (o)bject, object or bool (B). %s stands for the value. null is the default of each, but for a list whose elements matter. */
+static const struct { char kind; const char *json, *key; } types[] = {
+    { 't', "{ \"file_format\": %s }", "file_format" }, { 't', "{ \"service_name\": %s }", "service_name" },
+    { 't', "{ \"service_version\": %s }", "service_version" }, { 'b', "{ \"disabled\": %s }", "disabled" },
+    { 't', "{ \"log_level\": %s }", "log_level" }, { 'b', "{ \"self_metrics\": %s }", "self_metrics" },
+    { 'b', "{ \"process_metrics\": %s }", "process_metrics" }, { 't', "{ \"active\": %s }", "active" },
+    { 'l', "{ \"fallback\": %s }", "fallback" }, { 't', "{ \"fallback\": [ %s ] }", "fallback[0]" },
+    { 'i', "{ \"ring_bytes\": %s }", "ring_bytes" }, { 'i', "{ \"max_threads\": %s }", "max_threads" },
+    { 'i', "{ \"max_series\": %s }", "max_series" }, { 'i', "{ \"metric_batch_points\": %s }", "metric_batch_points" },
+    { 'i', "{ \"series_expiry\": %s }", "series_expiry" }, { 'i', "{ \"max_live_spans\": %s }", "max_live_spans" },
+    { 'i', "{ \"recent_bytes\": %s }", "recent_bytes" }, { 'i', "{ \"memory_limit\": %s }", "memory_limit" },
+    { 'B', "{ \"redaction\": %s }", "redaction" }, { 'l', "{ \"redaction\": { \"keys\": %s } }", "redaction.keys" },
+    { 't', "{ \"redaction\": { \"keys\": [ %s ] } }", "redaction.keys[0]" },
+    { 'l', "{ \"redaction\": { \"values\": %s } }", "redaction.values" }, { 't', "{ \"redaction\": { \"with\": %s } }", "redaction.with" },
+    { 'B', "{ \"tail_sampling\": %s }", "tail_sampling" },
+    { 'i', "{ \"tail_sampling\": { \"slower_than\": %s } }", "tail_sampling.slower_than" },
+    { 'i', "{ \"tail_sampling\": { \"bytes\": %s } }", "tail_sampling.bytes" },
+    { 'o', "{ \"attribute_limits\": %s }", "attribute_limits" },
+    { 'i', "{ \"attribute_limits\": { \"attribute_count_limit\": %s } }", "attribute_limits.attribute_count_limit" },
+    { 'i', "{ \"attribute_limits\": { \"attribute_value_length_limit\": %s } }", "attribute_limits.attribute_value_length_limit" },
+    { 'o', "{ \"resource\": %s }", "resource" }, { 'l', "{ \"resource\": { \"attributes\": %s } }", "resource.attributes" },
+    { 'o', "{ \"resource\": { \"attributes\": [ %s ] } }", "resource.attributes[0]" },
+    { 't', "{ \"resource\": { \"attributes\": [ { \"value\": \"v\", \"name\": %s } ] } }", "resource.attributes[0].name" },
+    { 't', "{ \"resource\": { \"attributes\": [ { \"name\": \"n\", \"value\": \"v\", \"type\": %s } ] } }", "resource.attributes[0].type" },
+    { 'n', "{ \"resource\": { \"attributes\": [ { \"name\": \"n\", \"type\": \"int\", \"value\": %s } ] } }", "resource.attributes[0].value" },
+    { 'r', "{ \"resource\": { \"attributes\": [ { \"name\": \"n\", \"type\": \"double\", \"value\": %s } ] } }", "resource.attributes[0].value" },
+    { 'b', "{ \"resource\": { \"attributes\": [ { \"name\": \"n\", \"type\": \"bool\", \"value\": %s } ] } }", "resource.attributes[0].value" },
+    { 't', "{ \"resource\": { \"attributes\": [ { \"name\": \"n\", \"value\": %s } ] } }", "resource.attributes[0].value" },
+    { 'l', "{ \"resource\": { \"attributes\": [ { \"name\": \"n\", \"type\": \"bool_array\", \"value\": %s } ] } }", "resource.attributes[0].value" },
+    { 't', "{ \"resource\": { \"attributes\": [ { \"name\": \"n\", \"type\": \"string_array\", \"value\": [ %s ] } ] } }", "resource.attributes[0].value[0]" },
+    { 't', "{ \"resource\": { \"attributes_list\": %s } }", "resource.attributes_list" },
+    { 't', "{ \"resource\": { \"schema_url\": %s } }", "resource.schema_url" },
+    { 'o', "{ \"resource\": { \"detection/development\": %s } }", "resource.detection/development" },
+    { 'l', "{ \"resource\": { \"detection/development\": { \"detectors\": %s } } }", "detectors" },
+    { 'o', "{ \"propagator\": %s }", "propagator" }, { 'l', "{ \"propagator\": { \"composite\": %s } }", "propagator.composite" },
+    { 'o', "{ \"propagator\": { \"composite\": [ %s ] } }", "propagator.composite[0]" },
+    { 't', "{ \"propagator\": { \"composite_list\": %s } }", "propagator.composite_list" },
+    { 'o', "{ \"tracer_provider\": %s }", "tracer_provider" }, { 'o', "{ \"meter_provider\": %s }", "meter_provider" },
+    { 'o', "{ \"logger_provider\": %s }", "logger_provider" },
+    { 'l', "{ \"tracer_provider\": { \"processors\": %s } }", "tracer_provider.processors" },
+    { 'l', "{ \"meter_provider\": { \"readers\": %s } }", "meter_provider.readers" },
+    { 'o', "{ \"tracer_provider\": { \"processors\": [ %s ] } }", "tracer_provider.processors[0]" },
+    { 'o', "{ \"tracer_provider\": { \"processors\": [ { \"batch\": %s } ] } }", "tracer_provider.processors[0].batch" },
+    { 'o', "{ \"meter_provider\": { \"readers\": [ { \"pull\": %s } ] } }", "meter_provider.readers[0].pull" },
+    { 'o', "{ \"tracer_provider\": { \"processors\": [ { \"batch\": { \"exporter\": %s } } ] } }", "tracer_provider.processors[0].batch.exporter" },
+    { 'o', "{ \"tracer_provider\": { \"processors\": [ { \"batch\": { \"exporter\": { \"probe\": %s } } } ] } }", "batch.exporter.probe" },
+    { 'i', T_BATCH("tracer", "\"schedule_delay\": %s,"), "schedule_delay" }, { 'i', T_BATCH("tracer", "\"export_timeout\": %s,"), "export_timeout" },
+    { 'i', T_BATCH("tracer", "\"max_queue_size\": %s,"), "max_queue_size" }, { 'i', T_BATCH("tracer", "\"max_export_batch_size\": %s,"), "max_export_batch_size" },
+    { 'i', T_BATCH("logger", "\"schedule_delay\": %s,"), "schedule_delay" }, { 'i', T_BATCH("logger", "\"export_timeout\": %s,"), "export_timeout" },
+    { 'i', T_BATCH("logger", "\"max_queue_size\": %s,"), "max_queue_size" }, { 'i', T_BATCH("logger", "\"max_export_batch_size\": %s,"), "max_export_batch_size" },
+    { 'i', T_READER("\"interval\": %s,"), "interval" }, { 'i', T_READER("\"timeout\": %s,"), "timeout" },
+    { 'o', T_READER("\"cardinality_limits\": %s,"), "cardinality_limits" }, { 'i', T_READER("\"cardinality_limits\": { \"default\": %s },"), "cardinality_limits.default" },
+    { 't', "{ \"meter_provider\": { \"exemplar_filter\": %s } }", "meter_provider.exemplar_filter" },
+    { 'o', "{ \"tracer_provider\": { \"limits\": %s } }", "tracer_provider.limits" },
+    { 'i', "{ \"tracer_provider\": { \"limits\": { \"attribute_count_limit\": %s } } }", "limits.attribute_count_limit" },
+    { 'i', "{ \"tracer_provider\": { \"limits\": { \"attribute_value_length_limit\": %s } } }", "limits.attribute_value_length_limit" },
+    { 'i', "{ \"tracer_provider\": { \"limits\": { \"event_count_limit\": %s } } }", "limits.event_count_limit" },
+    { 'i', "{ \"tracer_provider\": { \"limits\": { \"link_count_limit\": %s } } }", "limits.link_count_limit" },
+    { 'i', "{ \"tracer_provider\": { \"limits\": { \"event_attribute_count_limit\": %s } } }", "limits.event_attribute_count_limit" },
+    { 'i', "{ \"tracer_provider\": { \"limits\": { \"link_attribute_count_limit\": %s } } }", "limits.link_attribute_count_limit" },
+    { 'i', "{ \"logger_provider\": { \"limits\": { \"attribute_count_limit\": %s } } }", "limits.attribute_count_limit" },
+    { 'i', "{ \"logger_provider\": { \"limits\": { \"attribute_value_length_limit\": %s } } }", "limits.attribute_value_length_limit" },
+    { 'o', "{ \"tracer_provider\": { \"sampler\": %s } }", "tracer_provider.sampler" },
+    { 'o', T_SAMPLER("\"always_on\": %s"), "sampler.always_on" }, { 'o', T_SAMPLER("\"trace_id_ratio_based\": %s"), "trace_id_ratio_based" },
+    { 'r', T_SAMPLER("\"trace_id_ratio_based\": { \"ratio\": %s }"), "ratio" }, { 'o', T_SAMPLER("\"parent_based\": %s"), "sampler.parent_based" },
+    { 'r', T_SAMPLER("\"probability/development\": { \"ratio\": %s }"), "ratio" }, { 'o', T_SAMPLER("\"parent_based\": { \"root\": %s }"), "sampler.parent_based.root" },
+    { 'o', T_SAMPLER("\"parent_based\": { \"local_parent_sampled\": %s }"), "local_parent_sampled" },
+    { 'o', T_SAMPLER("\"composite/development\": %s"), "composite/development" },
+    { 'r', T_SAMPLER("\"composite/development\": { \"probability\": { \"ratio\": %s } }"), "probability.ratio" },
+    { 'o', T_SAMPLER("\"composite/development\": { \"parent_threshold\": %s }"), "parent_threshold" },
+    { 'o', "{ \"tracer_provider\": { \"id_generator\": %s } }", "tracer_provider.id_generator" },
+    { 'l', "{ \"meter_provider\": { \"views\": %s } }", "meter_provider.views" }, { 'o', "{ \"meter_provider\": { \"views\": [ %s ] } }", "meter_provider.views[0]" },
+    { 'o', T_VIEW("\"selector\": %s"), "selector" }, { 'o', T_VIEW("\"stream\": %s"), "stream" },
+    { 't', T_VIEW("\"selector\": { \"instrument_name\": %s }"), "instrument_name" }, { 't', T_VIEW("\"selector\": { \"unit\": %s }"), "unit" },
+    { 't', T_VIEW("\"selector\": { \"meter_name\": %s }"), "meter_name" }, { 't', T_VIEW("\"selector\": { \"instrument_type\": %s }"), "instrument_type" },
+    { 't', T_VIEW("\"selector\": { \"meter_version\": %s }"), "meter_version" }, { 't', T_VIEW("\"selector\": { \"meter_schema_url\": %s }"), "meter_schema_url" },
+    { 't', T_VIEW("\"selector\": { \"instrument_name\": \"n\" }, \"stream\": { \"name\": %s }"), "stream.name" }, { 't', T_VIEW("\"stream\": { \"description\": %s }"), "description" },
+    { 'i', T_VIEW("\"stream\": { \"aggregation_cardinality_limit\": %s }"), "aggregation_cardinality_limit" },
+    { 'o', T_VIEW("\"stream\": { \"attribute_keys\": %s }"), "attribute_keys" }, { 'l', T_VIEW("\"stream\": { \"attribute_keys\": { \"included\": %s } }"), "included" },
+    { 't', T_VIEW("\"stream\": { \"attribute_keys\": { \"excluded\": [ %s ] } }"), "excluded[0]" },
+    { 'o', T_VIEW("\"stream\": { \"aggregation\": %s }"), "stream.aggregation" }, { 'o', T_VIEW("\"stream\": { \"aggregation\": { \"sum\": %s } }"), "aggregation.sum" },
+    { 'l', T_VIEW("\"stream\": { \"aggregation\": { \"explicit_bucket_histogram\": { \"boundaries\": %s } } }"), "boundaries" },
+    { 'r', T_VIEW("\"stream\": { \"aggregation\": { \"explicit_bucket_histogram\": { \"boundaries\": [ %s ] } } }"), "boundaries[0]" },
+    { 'b', T_VIEW("\"stream\": { \"aggregation\": { \"explicit_bucket_histogram\": { \"record_min_max\": %s } } }"), "record_min_max" },
+    { 'i', T_VIEW("\"stream\": { \"aggregation\": { \"base2_exponential_bucket_histogram\": { \"max_size\": %s } } }"), "max_size" },
+    { 'l', "{ \"providers\": %s }", "providers" }, { 'o', "{ \"providers\": [ %s ] }", "providers[0]" },
+    { 't', "{ \"providers\": [ { \"type\": \"probe\", \"name\": %s } ] }", "providers[0].name" },
+    { 't', "{ \"providers\": [ { \"type\": %s } ] }", "providers[0].type" }, { 'b', "{ \"providers\": [ { \"type\": \"probe\", \"enabled\": %s } ] }", "providers[0].enabled" },
+    { 'l', "{ \"providers\": [ { \"type\": \"probe\", \"signals\": %s } ] }", "providers[0].signals" },
+    { 't', "{ \"providers\": [ { \"type\": \"probe\", \"signals\": [ %s ] } ] }", "providers[0].signals[0]" },
+    { 'o', "{ \"providers\": [ { \"type\": \"probe\", \"config\": %s } ] }", "providers[0].config" },
+    { 'i', "{ \"providers\": [ { \"type\": \"probe\", \"config\": { \"depth\": %s } } ] }", "providers[0].config.depth" },
+    { 't', T_OTLP("\"endpoint\": %s"), "endpoint" }, { 't', T_OTLP("\"headers_list\": %s"), "headers_list" }, { 'l', T_OTLP("\"headers\": %s"), "headers" },
+    { 'o', T_OTLP("\"headers\": [ %s ]"), "headers[0]" }, { 't', T_OTLP("\"headers\": [ { \"name\": %s, \"value\": \"v\" } ]"), "headers[0].name" },
+    { 't', T_OTLP("\"headers\": [ { \"name\": \"n\", \"value\": %s } ]"), "headers[0].value" },
+    { 't', T_OTLP("\"compression\": %s"), "compression" }, { 'i', T_OTLP("\"timeout\": %s"), "timeout" }, { 't', T_OTLP("\"encoding\": %s"), "encoding" },
+    { 't', T_OTLP("\"protocol\": %s"), "protocol" }, { 'o', T_OTLP("\"tls\": %s"), "config.tls" }, { 't', T_OTLP("\"tls\": { \"ca_file\": %s }"), "tls.ca_file" },
+    { 't', T_OTLP("\"tls\": { \"cert_file\": %s }"), "tls.cert_file" }, { 't', T_OTLP("\"tls\": { \"key_file\": %s }"), "tls.key_file" },
+    { 'b', T_OTLP("\"tls\": { \"insecure\": %s }"), "tls.insecure" }, { 'i', T_OTLP("\"queue_bytes\": %s"), "queue_bytes" },
+    { 'i', T_OTLP("\"max_request_size\": %s"), "max_request_size" }, { 'i', T_OTLP("\"retry_first\": %s"), "retry_first" },
+    { 'i', T_OTLP("\"retry_most\": %s"), "retry_most" }, { 'i', T_OTLP("\"breaker_failures\": %s"), "breaker_failures" }, { 'i', T_OTLP("\"breaker\": %s"), "breaker" },
+    { 'r', T_OTLP("\"requests_per_second\": %s"), "requests_per_second" }, { 'i', T_OTLP("\"max_response_size\": %s"), "max_response_size" },
+    { 't', T_OTLP("\"temporality_preference\": %s"), "temporality_preference" }, { 't', T_OTLP("\"default_histogram_aggregation\": %s"), "default_histogram_aggregation" },
+    { 't', T_PAGE("\"host\": %s"), "host" }, { 'i', T_PAGE("\"port\": %s"), "port" }, { 't', T_PAGE("\"path\": %s"), "path" }, { 't', T_PAGE("\"prefix\": %s"), "prefix" },
+    { 'b', T_PAGE("\"created\": %s"), "created" }, { 'b', T_PAGE("\"scope_info_enabled\": %s"), "scope_info_enabled" }, { 'b', T_LISTENER("\"query\": %s"), "query" },
+    { 'b', T_LISTENER("\"ingest\": %s"), "ingest" }, { 't', T_LISTENER("\"token\": %s"), "token" }, { 't', T_LISTENER("\"ingest_prefix\": %s"), "ingest_prefix" },
+    { 'i', T_LISTENER("\"ingest_per_second\": %s"), "ingest_per_second" }, { 'i', T_LISTENER("\"ingest_expiry\": %s"), "ingest_expiry" }, { 't', T_PAGE("\"translation_strategy\": %s"), "translation_strategy" },
+    { 't', T_TRACE("\"path\": %s"), "path" }, { 't', T_FILE("\"output_stream\": %s"), "output_stream" },
+    { 'l', "{ \"counters\": %s }", "counters" }, { 'l', "{ \"metrics\": %s }", "metrics" }, { 'o', "{ \"gauges\": [ %s ] }", "gauges[0]" },
+    { 't', "{ \"counters\": [ { \"name\": \"n\", \"unit\": %s } ] }", "counters[0].unit" }, { 't', "{ \"counters\": [ { \"name\": \"n\", \"description\": %s } ] }", "description" },
+    { 't', "{ \"counters\": [ { \"name\": %s } ] }", "counters[0].name" }, { 't', "{ \"metrics\": [ { \"name\": \"n\", \"kind\": %s } ] }", "metrics[0].kind" },
+    { 'b', "{ \"counters\": [ { \"name\": \"n\", \"capture\": %s } ] }", "capture" }, { 'b', "{ \"counters\": [ { \"name\": \"n\", \"real\": %s } ] }", "real" },
+    { 'l', "{ \"histograms\": [ { \"name\": \"h.types\", \"buckets\": %s } ] }", "buckets" }, { 'r', "{ \"histograms\": [ { \"name\": \"h.items\", \"buckets\": [ %s ] } ] }", "buckets[0]" },
+    { 'o', "{ \"logger_provider\": { \"logger_configurator/development\": %s } }", "logger_configurator/development" },
+    { 'o', "{ \"logger_provider\": { \"logger_configurator/development\": { \"default_config\": %s } } }", "default_config" },
+    { 'l', "{ \"logger_provider\": { \"logger_configurator/development\": { \"loggers\": %s } } }", "loggers" },
+    { 'o', "{ \"logger_provider\": { \"logger_configurator/development\": { \"loggers\": [ %s ] } } }", "loggers[0]" },
+    { 't', "{ \"logger_provider\": { \"logger_configurator/development\": { \"loggers\": [ { \"name\": %s, \"config\": {} } ] } } }", "loggers[0].name" },
+    { 't', "{ \"logger_provider\": { \"logger_configurator/development\": { \"default_config\": { \"minimum_severity\": %s } } } }", "minimum_severity" },
+    { 'b', "{ \"logger_provider\": { \"logger_configurator/development\": { \"default_config\": { \"enabled\": %s } } } }", "enabled" }
+};
+/* Values, and to which kinds they are wrong. */
+static const struct { const char *text, *wrong; } values[] = {
+    { "true", "tinrlo" }, { "5", "tblBo" }, { "-1", "itblBo" }, { "5.5", "intblBo" }, { "1e30", "intblBo" }, { "99999999999999999999", "intblBo" },
+    { "\"zz\"", "binrlBo" }, { "\"5\"", "binrlBo" }, { "[5]", "tbinrBo" }, { "[]", "tbinrBo" }, { "{\"zz\": 5}", "tbinrl" }, { "{}", "tbinrl" }
+};
+
+/* null: as if the key were absent, which only those that are required are reported for. */
+static void absent(const char* json, const char* key) {
+    static const char* const required[] = { "exporter", "providers[0].type", "attributes[0].name", "headers[0].name", "counters[0].name", "metrics[0].kind",
+                                            "processors[0].batch", "readers[0].pull", "headers[0].value", "parent_threshold" };
+    tel_result r = start(json);
+    size_t i;
+    for (i = 0; i < sizeof required / sizeof required[0]; i++) {
+        size_t n = strlen(required[i]), k = strlen(key);
+        if (k >= n && strcmp(key + k - n, required[i]) == 0) { break; }
+    }
+    if (i == sizeof required / sizeof required[0]) { check__int(r, TEL_OK, __FILE__, __LINE__, json); }
+    else { check__int(faults, r == TEL_OK ? 0 : 1, __FILE__, __LINE__, json); }
+    if (r == TEL_OK) { tel_shutdown(1000); }
+}
+/* One diagnostic, with its place and key, for each value of a wrong type; nothing is applied. null is as if the key were absent. */
+static void test_types(void) {
+    char json[1024];
+    size_t i, k;
+    for (i = 0; i < sizeof types / sizeof types[0]; i++) {
+        for (k = 0; k < sizeof values / sizeof values[0]; k++) {
+            if (!strchr(values[k].wrong, types[i].kind)) { continue; }
+            snprintf(json, sizeof json, types[i].json, values[k].text);
+            refused(json, types[i].key, (int)i);
+            check__note(strstr(last, "tel_desc.config_json:1:") != NULL, json, (int)i, "the place");
+        }
+        if (strchr(types[i].key, ']') && types[i].key[strlen(types[i].key) - 1] == ']') { continue; }   /* an element is not left out */
+        snprintf(json, sizeof json, types[i].json, "null");
+        absent(json, types[i].key);
+    }
 }
 
 /* Each of several faults is named, and a sink that cannot be opened ends it with all others closed again. */
@@ -819,12 +1035,14 @@ int main(void) {
     test_built_in();
     test_code();
     test_metrics();
+    test_meters();
     test_parts();
     test_samplers();
     test_switches();
     test_listener();
     test_levels();
     test_refused();
+    test_types();
     test_several();
     test_in_vain();
     test_files();

@@ -130,7 +130,7 @@ static const char* sized(const void* body, size_t size, void* user_data) {
     snprintf(line, sizeof line, "x-size=%u", (unsigned)size);
     return line;
 }
-static void add_up(const void* data, size_t size, uint64_t state[4], void* user_data) {
+static void add_up(const void* data, size_t size, uint64_t state[8], void* user_data) {
     (void)data; (void)user_data;
     state[0] += size;
     state[3]++;

@@ -8,6 +8,8 @@
 
 /* ---- selection -------------------------------------------------------------------------------------------------- */
 
+static const tel_scope_view lib_a = { { "lib.a", 5 }, { "1.2", 3 }, { "https://s/1", 11 }, { NULL, 0 } };
+
 static bool selects(const char* name, const char* unit, const char* scope, int kind) {
     tel_view v;
     memset(&v, 0, sizeof v);
@@ -15,7 +17,17 @@ static bool selects(const char* name, const char* unit, const char* scope, int k
     v.match_unit = unit;
     v.match_scope = scope;
     v.match_kind = kind;
-    return tel__view_selects(&v, "http.server.duration", "s", "lib.a", TEL_KIND_HISTOGRAM);
+    return tel__view_selects(&v, "http.server.duration", "s", &lib_a, TEL_KIND_HISTOGRAM);
+}
+/* By what a scope has beside its name. */
+static bool of_scope(const char* name, const char* version, const char* schema_url) {
+    tel_view v;
+    memset(&v, 0, sizeof v);
+    v.match_scope = name;
+    v.match_version = version;
+    v.match_schema_url = schema_url;
+    CHECK(tel__view_fault(&v) == NULL);
+    return tel__view_selects(&v, "http.server.duration", "s", &lib_a, TEL_KIND_HISTOGRAM);
 }
 
 static void selection(void) {
@@ -24,6 +36,8 @@ static void selection(void) {
     CHECK(selects("http.server.duration", "s", "lib.a", 1 + TEL_KIND_HISTOGRAM) && selects(NULL, "s", NULL, 0));
     CHECK(!selects("http", NULL, NULL, 0) && !selects("*", "ms", NULL, 0) && !selects("*", NULL, "lib.b", 0));
     CHECK(!selects("*", NULL, NULL, 1 + TEL_KIND_COUNTER) && selects(NULL, NULL, "lib.?", 0));
+    CHECK(of_scope(NULL, "1.2", NULL) && of_scope("lib.a", "1.2", "https://s/1") && of_scope(NULL, NULL, "https://s/?") && of_scope(NULL, "1.*", NULL));
+    CHECK(!of_scope(NULL, "1.3", NULL) && !of_scope("lib.a", "1.2", "https://s/2") && !of_scope("lib.b", "1.2", NULL) && !of_scope(NULL, "", NULL));
     memset(&v, 0, sizeof v);
     CHECK(tel__view_keeps(&v, "any"));
     v.keep_keys = "route, method";
