@@ -2184,8 +2184,9 @@ TEL_API void      tel_memory_clear  (tel_memory* memory);
 /* The settings of one sink as data, for a tel_sink_type: what a configuration file has under it, or
    nothing. key is a name, or a way to it: "tls/ca_file"; NULL or "": s itself. What is missing or
    null is `otherwise`; what has the wrong type or is out of range is too, and one diagnostic tells
-   where it stands, and tel_init fails. A string that holds a ${VARIABLE} may be read as any type.
-   Reading marks a key as known: a key that make_fn has not read is named and tel_init fails.
+   where it stands (no later one is about the same value), and tel_init fails. A string that holds a
+   ${VARIABLE} may be read as any type. Reading marks a key as known: a key that make_fn has not
+   read is named and tel_init fails.
    Settings and texts, which are NUL-terminated, are valid until make_fn returns; s may be NULL. */
 typedef struct tel_settings tel_settings;
 TEL_API tel_text tel_setting_text(const tel_settings* s, const char* key, const char* otherwise);
@@ -24600,16 +24601,8 @@ typedef struct tel__client_part {
 
 typedef struct tel__client_response {
     tel__client_part part;          /* stays from one answer to the next */
-/* A final status decides, even if the rest of the answer is lost or malformed: what the receiver
-   has accepted must not be sent twice, and is delivered, whichever client has read it. */
-TEL__COLD tel__delivery_sent tel__sink_http_judge(tel__sender_sink* k, int signal,
-                                                  const tel__delivery_payload* payload,
-                                                  const tel__transport_reply* reply) {
-    tel__sink_http* o = (tel__sink_http*)k;
-    const tel__client_response* from = reply->answer;
-    tel__delivery_sent sent = { reply->result, false, from->retry_after_ms, 0, 0, { NULL, NULL } };
-    bool cut = reply->result == TEL_ERR_IO || reply->result == TEL_ERR_TIMEOUT ||
-               reply->result == TEL_ERR_FORMAT;
+    uint64_t state[8];              /* of part, for this answer */
+    int      status;                /* 0: none was read. Kept if the rest of the answer is lost */
     uint64_t retry_after_ms;        /* UINT64_MAX: none. 0: now */
     bool     keep_alive;
     bool     too_large;             /* the body is over 4 MiB: do not retry */
@@ -29002,16 +28995,8 @@ typedef struct tel__sink_http {
     tel__sender_sink   base;            /* first: most callbacks get this */
     tel__config_source source;
     tel_http_desc      desc;            /* of it the functions, the numbers and user_data */
-/* A final status decides, even if the rest of the answer is lost or malformed: what the receiver
-   has accepted must not be sent twice, and is delivered, whichever client has read it. */
-TEL__COLD tel__delivery_sent tel__sink_http_judge(tel__sender_sink* k, int signal,
-                                                  const tel__delivery_payload* payload,
-                                                  const tel__transport_reply* reply) {
-    tel__sink_http* o = (tel__sink_http*)k;
-    const tel__client_response* from = reply->answer;
-    tel__delivery_sent sent = { reply->result, false, from->retry_after_ms, 0, 0, { NULL, NULL } };
-    bool cut = reply->result == TEL_ERR_IO || reply->result == TEL_ERR_TIMEOUT ||
-               reply->result == TEL_ERR_FORMAT;
+    tel__atomic_u32    most[3];         /* bytes per body, as a 413 has taught */
+    uint64_t           round;           /* the last collection whose beginning was accepted */
 } tel__sink_http;
 
 /* The members that tel_transport and tel_otlp_desc share. X(member) */
@@ -29501,7 +29486,7 @@ TEL__COLD tel_sink tel__sink_http_sink(const char* name, const char* type, const
 /* ==== R73 >>sink_otlp ========================================================================
    Exports OTLP over HTTP: an encoder and a judge for the room above, and one URL for each signal.
 
-   Uses      memory, text, otlp, endpoints, host, sink_http.
+   Uses      memory, text, otlp_protobuf, otlp, endpoints, host, sink_http.
    Used by   lifecycle, makers.
    Threads   as sink_http says.
    Holds     nothing of its own: a sink is one of sink_http, whose targets tell the encoding.
@@ -32542,7 +32527,7 @@ TEL__NOINLINE tel_instance* tel__instance_enter(int signal) {
    Makes the built-in sinks. The arguments are copied by the call, so that a function may make a
    sink from its local variables and return it.
 
-   Uses      sink_otlp, sink_listener, sink_text, sink_trace, instance.
+   Uses      sink_http, sink_otlp, sink_listener, sink_text, sink_trace, instance.
    Used by   sink_types, you.
    Threads   any.
    Holds     nothing of its own.

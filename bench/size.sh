@@ -27,6 +27,13 @@ lean -DTEL_NO_SINK_TYPES "-DONE_SINK=tel_sink_console(NULL)" -o "$work/console"
 lean -DTEL_NO_SINK_TYPES "-DONE_SINK=tel_sink_otlp(NULL)" -DTEL_NO_HTTP -DTEL_NO_PROTOBUF -DTEL_NO_OPENMETRICS -DTEL_NO_INGEST -DTEL_NO_CONFIG_FILE \
     -o "$work/least"
 
+# The quickstart without one room each, and without three: the configuration file, ingest and protobuf.
+lean -o "$work/gc"
+lean -DTEL_NO_CONFIG_FILE -o "$work/no_config_file"
+lean -DTEL_NO_INGEST -o "$work/no_ingest"
+lean -DTEL_NO_PROTOBUF -o "$work/no_protobuf"
+lean -DTEL_NO_CONFIG_FILE -DTEL_NO_INGEST -DTEL_NO_PROTOBUF -o "$work/no_three"
+
 resident() {
     i=0
     while [ $i -lt 11 ]; do "$1" 2>/dev/null; i=$((i + 1)); done | summary
@@ -43,10 +50,10 @@ else
 fi
 
 if command -v size >/dev/null && command -v strip >/dev/null; then
-    for p in plain quick all lean otlp console least; do strip "$work/$p"; done
+    for p in plain quick all lean otlp console least gc no_config_file no_ingest no_protobuf no_three; do strip "$work/$p"; done
     sections() { size "$1" | awk 'NR == 2 { print $1 + $2 }'; }
     plain=$(sections "$work/plain")
-    for p in all lean otlp console least; do
+    for p in all lean otlp console least gc no_config_file no_ingest no_protobuf no_three; do
         both "code.$p" "$(sections "$work/$p" | awk -v p="$plain" '{ printf "%.1f", ($1 - p) / 1024 }')" KB -
     done
     both code.bss "$(size "$work/all" | awk 'NR == 2 { printf "%.1f", $3 / 1024 }')" KB -
