@@ -3598,34 +3598,6 @@ TEL__FN bool tel__platform_entropy(void* out, size_t size) {
 
 #endif
 
-/* How many of the n ascending values at b (n is 8 or a multiple) are below v: the bucket of v.
-   It has no branches; GNU vectors compare two values at a time, in half the time of the scalar
-   loop. */
-TEL__INLINE uint32_t tel__platform_count_below(const double* b, uint32_t n, double v) {
-#if TEL__GNU
-    typedef double pair __attribute__((vector_size(16)));
-    typedef long long mask __attribute__((vector_size(16)));
-    mask sum0 = { 0, 0 }, sum1 = { 0, 0 };
-    pair key = { v, v }, p0, p1, p2, p3;
-    const double* end = b + n;
-    do {
-        memcpy(&p0, b, 16);
-        memcpy(&p1, b + 2, 16);
-        memcpy(&p2, b + 4, 16);
-        memcpy(&p3, b + 6, 16);
-        sum0 += (p0 < key) + (p1 < key);
-        sum1 += (p2 < key) + (p3 < key);
-        b += 8;
-    } while (b != end);
-    sum0 += sum1;
-    return (uint32_t)-(sum0[0] + sum0[1]);
-#else
-    uint32_t i, below = 0;
-    for (i = 0; i < n; i++) { below += b[i] < v; }
-    return below;
-#endif
-}
-
 /* Facts about the process and the host, for the resource. A text that is not known stays empty. */
 typedef struct tel__platform_facts {
     char     exe_path[1024];
@@ -3977,6 +3949,26 @@ TEL__INLINE double tel__atomic_double(uint64_t u) {
     memcpy(&d, &u, sizeof d);
     return d;
 }
+
+/* A double in a word with one writer: gcc takes atomic words through integer registers. */
+#if TEL__GNU && !defined(__clang__) && defined(__x86_64__) && !TEL_FORCE_LOCKED_ATOMICS && \
+    !defined(__SANITIZE_THREAD__)
+typedef double tel__atomic_real __attribute__((may_alias));
+TEL__INLINE double tel__atomic_load_double(const tel__atomic_u64* a) {
+    return *(const volatile tel__atomic_real*)&a->v;
+}
+TEL__INLINE void tel__atomic_store_release_double(tel__atomic_u64* a, double d) {
+    __atomic_signal_fence(__ATOMIC_RELEASE);        /* the processor keeps stores in order */
+    *(volatile tel__atomic_real*)&a->v = d;
+}
+#else
+TEL__INLINE double tel__atomic_load_double(const tel__atomic_u64* a) {
+    return tel__atomic_double(tel__atomic_load_u64(a));
+}
+TEL__INLINE void tel__atomic_store_release_double(tel__atomic_u64* a, double d) {
+    tel__atomic_store_release_u64(a, tel__atomic_bits(d));
+}
+#endif
 
 TEL__FN void tel__atomic_add_double(tel__atomic_u64* a, double n) {
     uint64_t old = tel__atomic_load_u64(a);
@@ -10073,29 +10065,19 @@ typedef struct tel__exponential {
 /* The fractions of 2^(k/64), cut off, and an end; and the bucket in which each 128th of an octave
    begins. No 128th has more than one bound in it. */
 static const uint64_t tel__exponential_steps[] = {
-    UINT64_C(0x0000000000000), UINT64_C(0x02c9a3e778060), UINT64_C(0x059b0d3158574),
-    UINT64_C(0x0874518759bc8), UINT64_C(0x0b5586cf9890f), UINT64_C(0x0e3ec32d3d1a2),
-    UINT64_C(0x11301d0125b50), UINT64_C(0x1429aaea92ddf), UINT64_C(0x172b83c7d517a),
-    UINT64_C(0x1a35beb6fcb75), UINT64_C(0x1d4873168b9aa), UINT64_C(0x2063b88628cd6),
-    UINT64_C(0x2387a6e756238), UINT64_C(0x26b4565e27cdd), UINT64_C(0x29e9df51fdee1),
-    UINT64_C(0x2d285a6e4030b), UINT64_C(0x306fe0a31b715), UINT64_C(0x33c08b26416ff),
-    UINT64_C(0x371a7373aa9ca), UINT64_C(0x3a7db34e59ff6), UINT64_C(0x3dea64c123422),
-    UINT64_C(0x4160a21f72e29), UINT64_C(0x44e086061892d), UINT64_C(0x486a2b5c13cd0),
-    UINT64_C(0x4bfdad5362a27), UINT64_C(0x4f9b2769d2ca6), UINT64_C(0x5342b569d4f81),
-    UINT64_C(0x56f4736b527da), UINT64_C(0x5ab07dd485429), UINT64_C(0x5e76f15ad2148),
-    UINT64_C(0x6247eb03a5584), UINT64_C(0x6623882552224), UINT64_C(0x6a09e667f3bcc),
-    UINT64_C(0x6dfb23c651a2e), UINT64_C(0x71f75e8ec5f73), UINT64_C(0x75feb564267c8),
-    UINT64_C(0x7a11473eb0186), UINT64_C(0x7e2f336cf4e62), UINT64_C(0x82589994cce12),
-    UINT64_C(0x868d99b4492ec), UINT64_C(0x8ace5422aa0db), UINT64_C(0x8f1ae99157736),
-    UINT64_C(0x93737b0cdc5e4), UINT64_C(0x97d829fde4e4f), UINT64_C(0x9c49182a3f090),
-    UINT64_C(0xa0c667b5de564), UINT64_C(0xa5503b23e255c), UINT64_C(0xa9e6b5579fdbf),
-    UINT64_C(0xae89f995ad3ad), UINT64_C(0xb33a2b84f15fa), UINT64_C(0xb7f76f2fb5e46),
-    UINT64_C(0xbcc1e904bc1d2), UINT64_C(0xc199bdd85529c), UINT64_C(0xc67f12e57d14b),
-    UINT64_C(0xcb720dcef9069), UINT64_C(0xd072d4a07897b), UINT64_C(0xd5818dcfba487),
-    UINT64_C(0xda9e603db3285), UINT64_C(0xdfc97337b9b5e), UINT64_C(0xe502ee78b3ff6),
-    UINT64_C(0xea4afa2a490d9), UINT64_C(0xefa1bee615a27), UINT64_C(0xf50765b6e4540),
-    UINT64_C(0xfa7c1819e90d8),
-    UINT64_MAX
+    0x0000000000000, 0x02c9a3e778060, 0x059b0d3158574, 0x0874518759bc8, 0x0b5586cf9890f,
+    0x0e3ec32d3d1a2, 0x11301d0125b50, 0x1429aaea92ddf, 0x172b83c7d517a, 0x1a35beb6fcb75,
+    0x1d4873168b9aa, 0x2063b88628cd6, 0x2387a6e756238, 0x26b4565e27cdd, 0x29e9df51fdee1,
+    0x2d285a6e4030b, 0x306fe0a31b715, 0x33c08b26416ff, 0x371a7373aa9ca, 0x3a7db34e59ff6,
+    0x3dea64c123422, 0x4160a21f72e29, 0x44e086061892d, 0x486a2b5c13cd0, 0x4bfdad5362a27,
+    0x4f9b2769d2ca6, 0x5342b569d4f81, 0x56f4736b527da, 0x5ab07dd485429, 0x5e76f15ad2148,
+    0x6247eb03a5584, 0x6623882552224, 0x6a09e667f3bcc, 0x6dfb23c651a2e, 0x71f75e8ec5f73,
+    0x75feb564267c8, 0x7a11473eb0186, 0x7e2f336cf4e62, 0x82589994cce12, 0x868d99b4492ec,
+    0x8ace5422aa0db, 0x8f1ae99157736, 0x93737b0cdc5e4, 0x97d829fde4e4f, 0x9c49182a3f090,
+    0xa0c667b5de564, 0xa5503b23e255c, 0xa9e6b5579fdbf, 0xae89f995ad3ad, 0xb33a2b84f15fa,
+    0xb7f76f2fb5e46, 0xbcc1e904bc1d2, 0xc199bdd85529c, 0xc67f12e57d14b, 0xcb720dcef9069,
+    0xd072d4a07897b, 0xd5818dcfba487, 0xda9e603db3285, 0xdfc97337b9b5e, 0xe502ee78b3ff6,
+    0xea4afa2a490d9, 0xefa1bee615a27, 0xf50765b6e4540, 0xfa7c1819e90d8, UINT64_MAX
 };
 static const uint8_t tel__exponential_starts[] = {
     0, 0, 1, 2, 2, 3, 4, 4, 5, 6, 6, 7, 8, 8, 9, 10, 10, 11, 12, 12, 13, 14,
@@ -10131,8 +10113,8 @@ TEL__COLD int32_t tel__exponential_refine(uint64_t u, uint32_t k) {
     return i < 0 ? 0 : i > last ? last : i;
 }
 
-/* The same at any scale, for any positive finite value. */
-TEL__NOINLINE int32_t tel__exponential_index_any(double v, int32_t scale) {
+/* The bucket of a positive finite value, at any scale. */
+TEL__NOINLINE int32_t tel__exponential_index(double v, int32_t scale) {
     uint64_t bits = tel__atomic_bits(v);
     int32_t down = 0, i;
     for (; bits <= TEL__EXPONENTIAL_FRACTION; bits <<= 1) { down++; }
@@ -10143,15 +10125,6 @@ TEL__NOINLINE int32_t tel__exponential_index_any(double v, int32_t scale) {
     i = i * (1 << (TEL__EXPONENTIAL_FINEST - TEL__EXPONENTIAL_TABLE)) +
         tel__exponential_refine(bits, (uint32_t)i & ((1u << TEL__EXPONENTIAL_TABLE) - 1));
     return i >> (TEL__EXPONENTIAL_FINEST - scale);
-}
-
-/* The bucket of a positive finite value. */
-TEL__INLINE int32_t tel__exponential_index(double v, int32_t scale) {
-    uint64_t u = tel__atomic_bits(v) - 1;
-    if (TEL__UNLIKELY(scale > TEL__EXPONENTIAL_TABLE || u <= TEL__EXPONENTIAL_FRACTION)) {
-        return tel__exponential_index_any(v, scale);
-    }
-    return tel__exponential_coarse(u) >> (TEL__EXPONENTIAL_TABLE - scale);
 }
 
 /* v * 2^e */
@@ -10235,6 +10208,18 @@ TEL__COLD void tel__exponential_cover(tel__exponential* e, uint64_t* counts, int
     to.low = first - ((int32_t)e->size - (last - first + 1)) / 2;
     if (any) { tel__exponential_move(counts, e, &to); }
     *e = to;
+}
+
+/* The same for one bucket of its scale, and a window that two sets of counts share. */
+TEL__COLD void tel__exponential_cover_both(tel__exponential* e, uint64_t* counts, uint64_t* other,
+                                           int32_t at) {
+    tel__exponential was = *e;
+    int32_t first, last;
+    bool any = tel__exponential_range(&was, other, &first, &last);
+    if (!any || at < first) { first = at; }
+    if (!any || at > last) { last = at; }
+    tel__exponential_cover(e, counts, was.scale, first, last);
+    if (any && memcmp(&was, e, sizeof was) != 0) { tel__exponential_move(other, &was, e); }
 }
 
 /* Adds the counts of a window whose values all lie in this one too, `times` times. */
@@ -10332,11 +10317,20 @@ typedef enum tel__aggregation_kind {
 } tel__aggregation_kind;
 
 #define TEL__HISTOGRAM_MAX_BOUNDS 1024u
+#define TEL__HISTOGRAM_CELLS      128u
+
+/* How the record path finds a bucket. `low`: the bits of the first value that it knows; `shift`:
+   how wide a cell or bucket is; `last`: the last cell, or where the window begins. */
+typedef struct tel__histogram_aim {
+    uint64_t low;
+    uint32_t shift, last;
+} tel__histogram_aim;
 
 typedef struct tel__aggregation {
     tel__aggregation_kind kind;
     uint32_t              bound_count;  /* histograms: buckets - 1 */
-    const double*         bounds;       /* padded with +Inf to a multiple of 8 */
+    const double*         bounds;       /* with an index, if aim.last is not 0 */
+    tel__histogram_aim    aim;
     bool                  exponential;  /* histograms: no bounds; bound_count buckets and one for
                                            what is not above zero_threshold */
     double                zero_threshold;
@@ -10373,9 +10367,10 @@ enum {
 
 typedef struct tel__histogram {
     const double*   bounds;
-    uint32_t        padded, stride;     /* stride: words of one half; padded: how many bounds, or
-                                           TEL__HISTOGRAM_EXPONENTIAL, and perhaps _CHAINED */
+    uint32_t        search, stride;     /* stride: words of one half; search: 0 if the bounds have
+                                           an index, or of TEL__HISTOGRAM_EXPONENTIAL, _FAR */
     tel__atomic_u32 active;             /* where the active half begins: 0 or stride */
+    tel__histogram_aim aim;
     tel__atomic_u64 started;            /* shared blocks: half in use << 63 | records begun */
     uint64_t        due;                /* shared blocks: how many records began in the half that is
                                            no longer active and has not been moved yet */
@@ -10386,8 +10381,8 @@ typedef struct tel__histogram {
 } tel__histogram;
 
 #define TEL__HISTOGRAM_HALF_BIT    ((uint64_t)1 << 63)
-#define TEL__HISTOGRAM_EXPONENTIAL 0x80000000u
-#define TEL__HISTOGRAM_CHAINED     0x40000000u
+#define TEL__HISTOGRAM_EXPONENTIAL 1u
+#define TEL__HISTOGRAM_FAR         2u           /* a chain, or bounds without an index */
 
 TEL__COLD size_t tel__histogram_size(size_t stride) {
     return sizeof(tel__histogram) + (2 * stride - 1) * sizeof(tel__atomic_u64);
@@ -10415,66 +10410,78 @@ TEL__FN uint64_t* tel__histogram_counts(tel__histogram* b, uint32_t half) {
     return &b->words[half * b->stride + TEL__HALF_BUCKETS].v;
 }
 
+/* Lets the record path find buckets in the windows as they are now, or none. */
+TEL__COLD void tel__histogram_take_aim(tel__histogram* b) {
+    uint64_t zero = tel__atomic_bits(b->zero_threshold), least = (uint64_t)1 << 52;
+    int32_t by = TEL__EXPONENTIAL_TABLE - b->window[0].scale;
+    if (!b->search) { return; }
+    b->aim.low = INT64_MAX;
+    if (b->search != TEL__HISTOGRAM_EXPONENTIAL || by < 0) { return; }
+    b->aim.low = (zero > least ? zero : least) + 1;
+    b->aim.shift = (uint32_t)by;
+    b->aim.last = (uint32_t)(b->window[0].low * (1 << by));
+}
+
 TEL__COLD tel__histogram* tel__histogram_make(tel__memory* memory, const tel__aggregation* a) {
     size_t stride = (size_t)TEL__HALF_BUCKETS + a->bound_count + 1;
     tel__histogram* b = (tel__histogram*)tel__memory_alloc(memory, tel__histogram_size(stride));
     if (!b) { return NULL; }
     b->bounds = a->bounds;
-    b->padded = a->exponential ? TEL__HISTOGRAM_EXPONENTIAL
-                               : (uint32_t)TEL__ROUND(a->bound_count + (a->bound_count == 0), 8);
+    b->search = a->exponential ? TEL__HISTOGRAM_EXPONENTIAL : 0;
+    if (a->also || (!a->exponential && !a->aim.last)) { b->search |= TEL__HISTOGRAM_FAR; }
     b->stride = (uint32_t)stride;
-    if (a->also) { b->padded |= TEL__HISTOGRAM_CHAINED; }
     b->zero_threshold = a->zero_threshold;
     b->window[0] = b->window[1] = tel__histogram_window(a);
+    b->aim = a->aim;
+    tel__histogram_take_aim(b);
     tel__histogram_clear_half(b->words, b->stride);
     tel__histogram_clear_half(b->words + stride, b->stride);
     return b;
 }
 
-/* The first bound that is not below v: buckets are upper-inclusive (Metrics
-   Data Model, Histogram). */
-TEL__INLINE uint32_t tel__histogram_bucket(const double* bounds, uint32_t padded, double v) {
+/* The first bound that is not below v: buckets are upper-inclusive (Metrics Data Model). */
+TEL__FN uint32_t tel__histogram_bucket(const double* bounds, uint32_t count, double v) {
     uint32_t low = 0;
-    while (TEL__UNLIKELY(padded > 32)) {
-        uint32_t half = (padded / 2) & ~7u;
-        if (bounds[low + half - 1] < v) {
-            low += half;
-            padded -= half;
-        }
-        else { padded = half; }
+    while (count > 0) {
+        uint32_t half = (count + 1) / 2;
+        low += bounds[low + half - 1] < v ? half : 0;
+        count -= half;
     }
-    return low + tel__platform_count_below(bounds + low, padded, v);
+    return low;
 }
 
-/* Stores a new extreme: record number n is smaller or larger than all before it. */
-TEL__NOINLINE void tel__histogram_extreme(tel__atomic_u64* half, uint64_t n, double v) {
-    uint64_t min = tel__atomic_load_u64(&half[TEL__HALF_MIN]);
-    uint64_t max = tel__atomic_load_u64(&half[TEL__HALF_MAX]);
-    tel__atomic_store_release_u64(&half[TEL__HALF_MIN_WAS], min);
-    tel__atomic_store_release_u64(&half[TEL__HALF_MAX_WAS], max);
-    tel__atomic_store_release_u64(&half[TEL__HALF_EXTREME_AT], n);
-    if (v < tel__atomic_double(min)) {
-        tel__atomic_store_release_u64(&half[TEL__HALF_MIN], tel__atomic_bits(v));
-    }
-    if (v > tel__atomic_double(max)) {
-        tel__atomic_store_release_u64(&half[TEL__HALF_MAX], tel__atomic_bits(v));
-    }
+/* Counts v, which belongs to bucket k, as the record after n. */
+TEL__INLINE void tel__histogram_count(tel__atomic_u64* half, uint64_t n, uint32_t k, double v) {
+    tel__atomic_u64* bucket = half + TEL__HALF_BUCKETS + k;
+    tel__atomic_u64* sums = half + TEL__HALF_SUM;
+    double sum = tel__atomic_load_double(&sums[n & 1]) + v;
+    tel__atomic_store_release_u64(&half[TEL__HALF_MARK], k);
+    tel__atomic_store_release_double(&sums[~n & 1], sum);
+    tel__atomic_store_release_u64(bucket, tel__atomic_load_u64(bucket) + 1);
+    tel__atomic_store_release_u64(&half[TEL__HALF_N], n + 1);
+}
+
+/* The same for a new extreme: v is smaller or larger than all before it. */
+TEL__NOINLINE void tel__histogram_extreme(tel__atomic_u64* half, uint32_t k, double v) {
+    uint64_t n = tel__atomic_load_u64(&half[TEL__HALF_N]);
+    double min = tel__atomic_load_double(&half[TEL__HALF_MIN]);
+    double max = tel__atomic_load_double(&half[TEL__HALF_MAX]);
+    tel__atomic_store_release_double(&half[TEL__HALF_MIN_WAS], min);
+    tel__atomic_store_release_double(&half[TEL__HALF_MAX_WAS], max);
+    tel__atomic_store_release_u64(&half[TEL__HALF_EXTREME_AT], n + 1);
+    if (v < min) { tel__atomic_store_release_double(&half[TEL__HALF_MIN], v); }
+    if (v > max) { tel__atomic_store_release_double(&half[TEL__HALF_MAX], v); }
+    tel__histogram_count(half, n, k, v);
 }
 
 /* Counts v, which belongs to bucket k, in the active half. */
 TEL__INLINE void tel__histogram_put(tel__atomic_u64* half, uint32_t k, double v) {
-    tel__atomic_u64* bucket = half + TEL__HALF_BUCKETS;
-    uint64_t n = tel__atomic_load_u64(&half[TEL__HALF_N]);
-    size_t slot = TEL__HALF_SUM | (size_t)(n & 1);
-    double sum = tel__atomic_double(tel__atomic_load_u64(&half[slot])) + v;
-    if (TEL__UNLIKELY(v < tel__atomic_double(tel__atomic_load_u64(&half[TEL__HALF_MIN])) ||
-                      v > tel__atomic_double(tel__atomic_load_u64(&half[TEL__HALF_MAX])))) {
-        tel__histogram_extreme(half, n + 1, v);
+    if (TEL__UNLIKELY(v < tel__atomic_load_double(&half[TEL__HALF_MIN]) ||
+                      v > tel__atomic_load_double(&half[TEL__HALF_MAX]))) {
+        tel__histogram_extreme(half, k, v);
+        return;
     }
-    tel__atomic_store_release_u64(&half[TEL__HALF_MARK], k);
-    tel__atomic_store_release_u64(&half[slot ^ 1], tel__atomic_bits(sum));
-    tel__atomic_store_release_u64(&bucket[k], tel__atomic_load_u64(&bucket[k]) + 1);
-    tel__atomic_store_release_u64(&half[TEL__HALF_N], n + 1);
+    tel__histogram_count(half, tel__atomic_load_u64(&half[TEL__HALF_N]), k, v);
 }
 
 /* The bucket of v among those of a window with a bucket for zeros before it. One that is not there
@@ -10489,22 +10496,40 @@ TEL__INLINE uint32_t tel__histogram_place(const tel__histogram* b, const tel__ex
 
 /* The same for any block and one of its halves. */
 TEL__INLINE uint32_t tel__histogram_slot(const tel__histogram* b, uint32_t half, double v) {
-    return (b->padded & TEL__HISTOGRAM_EXPONENTIAL)
+    return (b->search & TEL__HISTOGRAM_EXPONENTIAL)
         ? tel__histogram_place(b, &b->window[half], v)
-        : tel__histogram_bucket(b->bounds, b->padded & ~TEL__HISTOGRAM_CHAINED, v);
+        : tel__histogram_bucket(b->bounds, b->stride - TEL__HALF_BUCKETS - 1, v);
 }
 
-/* For exponential blocks that are no chain. */
-TEL__HOT bool tel__histogram_record_exponential(tel__histogram* b, double v) {
-    uint32_t at = tel__atomic_load_u32(&b->active);
-    uint32_t k = tel__histogram_place(b, &b->window[at != 0], v);
-    if (TEL__UNLIKELY(k == UINT32_MAX)) { return false; }
-    tel__histogram_put(b->words + at, k, v);
+/* The same for bounds with an index, no NaN. */
+TEL__INLINE bool tel__histogram_near(const tel__histogram* b) { return !b->search; }
+TEL__INLINE uint32_t tel__histogram_indexed(const tel__histogram* b, double v) {
+    uint64_t bits = tel__atomic_bits(v), at = bits - b->aim.low;
+    uint32_t k;
+    if ((int64_t)bits < (int64_t)b->aim.low) { at = 0; }        /* -0.0 as well */
+    at >>= b->aim.shift;
+    if (at > b->aim.last) { at = b->aim.last; }
+    k = ((const uint8_t*)b->bounds - TEL__HISTOGRAM_CELLS)[at];
+    return k + (b->bounds[k] < v);
+}
+TEL__INLINE void tel__histogram_record_near(tel__histogram* b, double v) {
+    tel__histogram_put(b->words + tel__atomic_load_u32(&b->active),
+                       tel__histogram_indexed(b, v), v);
+}
+
+/* For exponential blocks of a thread that are no chain, and values in a window whose scale is that
+   of the table or coarser. v is plain: neither negative nor infinite. */
+TEL__INLINE bool tel__histogram_record_aimed(tel__histogram* b, double v) {
+    uint64_t bits = tel__atomic_bits(v);
+    uint32_t k;
+    if (TEL__UNLIKELY((int64_t)bits < (int64_t)b->aim.low)) { return false; }
+    k = ((uint32_t)tel__exponential_coarse(bits - 1) - b->aim.last) >> b->aim.shift;
+    if (TEL__UNLIKELY(k >= b->window[0].size)) { return false; }
+    tel__histogram_put(b->words + tel__atomic_load_u32(&b->active), k + 1, v);
     return true;
 }
 
-/* For blocks with many bounds, and chains. Nothing is recorded before all blocks of a chain have a
-   bucket. */
+/* For all blocks, and chains. Nothing is recorded before all blocks of a chain have a bucket. */
 TEL__NOINLINE bool tel__histogram_record_far(tel__histogram* b, double v) {
     uint32_t at = tel__atomic_load_u32(&b->active), k = tel__histogram_slot(b, at != 0, v);
     if (TEL__UNLIKELY(k == UINT32_MAX)) { return false; }
@@ -10513,31 +10538,25 @@ TEL__NOINLINE bool tel__histogram_record_far(tel__histogram* b, double v) {
     return true;
 }
 
-/* For blocks with few bounds. */
-TEL__INLINE bool tel__histogram_near(const tel__histogram* b) { return b->padded <= 32; }
-TEL__INLINE void tel__histogram_record_near(tel__histogram* b, double v) {
-    tel__histogram_put(b->words + tel__atomic_load_u32(&b->active),
-                       tel__platform_count_below(b->bounds, b->padded, v), v);
-}
-
 /* Returns false, and has recorded nothing, if the windows have to be widened first. */
 TEL__INLINE bool tel__histogram_record(tel__histogram* b, double v) {
     if (TEL__LIKELY(tel__histogram_near(b))) {
         tel__histogram_record_near(b, v);
         return true;
     }
-    if (b->padded == TEL__HISTOGRAM_EXPONENTIAL) { return tel__histogram_record_exponential(b, v); }
-    return tel__histogram_record_far(b, v);
+    return tel__histogram_record_aimed(b, v) || tel__histogram_record_far(b, v);
 }
 
-/* Makes v fit into the windows of a block. By the writer, under the mutex of the series. */
+/* Makes v fit into the windows of a thread's block, which are the same in both halves. By the
+   writer, under the mutex of the series. */
 TEL__COLD void tel__histogram_widen(tel__histogram* b, double v) {
-    uint32_t i, n = (b->padded & TEL__HISTOGRAM_EXPONENTIAL) && v > b->zero_threshold ? 2 : 0;
-    for (i = 0; i < n; i++) {
-        tel__exponential* e = &b->window[i];
-        int32_t at = tel__exponential_index_any(v, e->scale);
-        tel__exponential_cover(e, tel__histogram_counts(b, i) + 1, e->scale, at, at);
-    }
+    tel__exponential* e = &b->window[0];
+    if (!(b->search & TEL__HISTOGRAM_EXPONENTIAL) || v <= b->zero_threshold) { return; }
+    TEL__ASSERT(memcmp(&b->window[1], e, sizeof *e) == 0);
+    tel__exponential_cover_both(e, tel__histogram_counts(b, 0) + 1, tel__histogram_counts(b, 1) + 1,
+                                tel__exponential_index(v, e->scale));
+    b->window[1] = *e;
+    tel__histogram_take_aim(b);
 }
 
 /* Reads one half once. Returns false if the writer has finished a record meanwhile. */
@@ -10680,7 +10699,11 @@ TEL__COLD void tel__histogram_fold(tel__histogram* to, tel__histogram* b) {
 /* Counts a value in the first half of a block that only its owner writes, under the mutex of the
    series. */
 TEL__COLD void tel__histogram_record_base(tel__histogram* b, double v) {
-    tel__histogram_widen(b, v);
+    if ((b->search & TEL__HISTOGRAM_EXPONENTIAL) && v > b->zero_threshold) {
+        tel__exponential* e = &b->window[0];
+        int32_t at = tel__exponential_index(v, e->scale);
+        tel__exponential_cover(e, tel__histogram_counts(b, 0) + 1, e->scale, at, at);
+    }
     tel__histogram_put(b->words, tel__histogram_slot(b, 0, v), v);
 }
 
@@ -10850,8 +10873,6 @@ TEL__COLD void tel__aggregation_restart(const tel__aggregation* a, tel__atomic_u
     }
 }
 
-/* ---- bounds ---- */
-
 static const double tel__histogram_default_bounds[] = {
     0, 5, 10, 25, 50, 75, 100, 250, 500, 750, 1000, 2500, 5000, 7500, 10000
 };
@@ -10859,7 +10880,17 @@ static const double tel__histogram_second_bounds[] = {
     0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10
 };
 
-TEL__COLD bool tel__histogram_bounds_valid(const double* b, size_t n) {
+/* ==== R27 >>views ============================================================================
+   Decides what a view selects and what it makes of it: which instruments, which of their
+   attributes, and how they are aggregated (Metrics SDK, "View"). Checks and indexes bounds.
+
+   Uses      memory, text, attrs, aggregation.             Used by   streams, derived.
+   Threads   any; views do not change after tel_init.
+   Holds     A kept view holds no pointer of the program.
+   Tests     tests/rooms/views.c   fuzz: none   bench: none
+*/
+
+TEL__COLD bool tel__view_bounds_valid(const double* b, size_t n) {
     size_t i;
     if (n > TEL__HISTOGRAM_MAX_BOUNDS) { return false; }
     for (i = 0; i < n; i++) {
@@ -10868,15 +10899,33 @@ TEL__COLD bool tel__histogram_bounds_valid(const double* b, size_t n) {
     return true;
 }
 
-/* ==== R27 >>views ============================================================================
-   Decides what a view selects and what it makes of it: which instruments, which of their
-   attributes, and how they are aggregated (Metrics SDK, "View").
-
-   Uses      memory, text, attrs, aggregation.             Used by   streams, derived.
-   Threads   any; views do not change after tel_init.
-   Holds     A kept view holds no pointer of the program.
-   Tests     tests/rooms/views.c   fuzz: none   bench: none
-*/
+/* Cells divide the values by their leading bits, so finely that none has more than one bound above
+   zero: then the cell of a value tells its bucket but for one comparison. The bytes before the
+   bounds take how many bounds are below each cell. Bounds that need too many have no index. */
+TEL__COLD void tel__view_bounds_index(tel__aggregation* a) {
+    uint8_t* below = (uint8_t*)(uintptr_t)a->bounds - TEL__HISTOGRAM_CELLS;
+    uint32_t first = 0, n = a->bound_count, i, at, was = 0, shift = 53;
+    uint64_t low = 0;
+    while (first < n && !(a->bounds[first] > 0)) { first++; }
+    for (i = first; n < 256 && i < n && shift-- > 40;) {
+        uint64_t begin = tel__atomic_bits(a->bounds[first]) >> shift;
+        low = (begin - 1) << shift;
+        for (i = first, was = 0; begin && i < n; i++, was = at) {
+            uint64_t far = (tel__atomic_bits(a->bounds[i]) - low) >> shift;
+            at = far < TEL__HISTOGRAM_CELLS - 1 ? (uint32_t)far : 0;
+            if (at <= was) { break; }
+        }
+    }
+    if (first == n || i < n) { return; }
+    a->aim.low = low;
+    a->aim.shift = shift;
+    a->aim.last = was + 1;
+    for (at = 0, i = 0; at <= was + 1; at++) {
+        double begin = at ? tel__atomic_double(low + ((uint64_t)at << shift)) : 0;
+        while (i < n - 1 && a->bounds[i] < begin) { i++; }
+        below[at] = (uint8_t)i;
+    }
+}
 
 /* Whether a list "a, b" names the key. */
 TEL__COLD bool tel__view_lists(const char* list, const char* key) {
@@ -10942,7 +10991,7 @@ TEL__COLD const char* tel__view_fault(const tel_view* view) {
         view->aggregation < 0 || view->aggregation > TEL_AGGREGATE_EXPONENTIAL) {
         return "match_kind or aggregation is out of range";
     }
-    if (view->bounds && !tel__histogram_bounds_valid(view->bounds, view->bound_count)) {
+    if (view->bounds && !tel__view_bounds_valid(view->bounds, view->bound_count)) {
         return "its bounds do not ascend, are not finite, or are over 1024";
     }
     if (view->max_size && (view->max_size < 2 || view->max_size > TEL__HISTOGRAM_MAX_BOUNDS)) {
@@ -11728,7 +11777,7 @@ TEL__COLD const double* tel__metric_bounds(tel__metric_about* about, size_t* cou
     const double* b = o ? o->bounds : NULL;
     bool seconds = about->unit && strcmp(about->unit, "s") == 0;
     *count = o ? o->bound_count : 0;
-    if (b && tel__histogram_bounds_valid(b, *count)) { return b; }
+    if (b && tel__view_bounds_valid(b, *count)) { return b; }
     about->bad_bounds = b != NULL;
     *count = seconds ? TEL__ARRAY_SIZE(tel__histogram_second_bounds)
                      : TEL__ARRAY_SIZE(tel__histogram_default_bounds);
@@ -11764,31 +11813,31 @@ TEL__COLD char* tel__metric_keep(char** at, const char* text, size_t size) {
     return p;
 }
 
-/* Makes a metric in one block, in which bounds and texts follow it. */
+/* Makes a metric in one block, in which cells, bounds and texts follow it. */
 TEL__COLD tel__metric* tel__metric_block(tel__streams* m, tel__metric_about* about,
                                          const char* name) {
     size_t name_size = strlen(name), unit_size = about->unit ? strlen(about->unit) : 0;
-    size_t text_size = about->description ? strlen(about->description) : 0, n = 0, i, padded, size;
+    size_t text_size = about->description ? strlen(about->description) : 0, n = 0, size;
     bool histogram = about->kind == TEL__METRIC_HISTOGRAM;
     tel__aggregation a;
     const double* b;
-    double *bounds, infinite = DBL_MAX;
     tel__metric* metric;
     char* at;
-    infinite *= 2;
     memset(&a, 0, sizeof a);
     b = histogram ? tel__metric_buckets(m, about, &a, &n) : NULL;
-    padded = b ? TEL__ROUND(n + (n == 0), 8) : 0;
-    size = TEL__ROUND(sizeof *metric, 16) + padded * sizeof(double) + name_size + unit_size +
-           text_size + 3;
+    size = TEL__ROUND(sizeof *metric, 16) + name_size + unit_size + text_size + 3;
+    if (b) { size += TEL__HISTOGRAM_CELLS + n * sizeof *b; }
     metric = (tel__metric*)tel__memory_alloc(m->memory, size);
     if (!metric) { return NULL; }
-    bounds = (double*)(void*)((char*)metric + TEL__ROUND(sizeof *metric, 16));
-    for (i = 0; i < padded; i++) { bounds[i] = i < n ? b[i] : infinite; }
-    a.bounds = b ? bounds : NULL;
+    at = (char*)metric + TEL__ROUND(sizeof *metric, 16);
     a.bound_count = (uint32_t)n;
+    if (b) {
+        at += TEL__HISTOGRAM_CELLS;
+        a.bounds = (const double*)memcpy(at, b, n * sizeof *b);
+        at += n * sizeof *b;
+        tel__view_bounds_index(&a);
+    }
     metric->aggregation = a;
-    at = (char*)(bounds + padded);
     metric->name = tel__metric_keep(&at, name, metric->name_size = name_size);
     metric->unit = tel__metric_keep(&at, about->unit, metric->unit_size = unit_size);
     metric->description = tel__metric_keep(&at, about->description,
@@ -12874,10 +12923,7 @@ TEL__COLD void tel__instrument_offer(tel__series* s, uint64_t value, bool intege
     r = tel__instrument_exemplars(k->m, s);
     if (!r) { return; }
     if (r->aligned) {
-        bucket = tel__histogram_bucket(a->bounds,
-                                       (uint32_t)TEL__ROUND(a->bound_count + !a->bound_count, 8),
-                                       v);
-        if (bucket >= r->count) { bucket = r->count - 1; }
+        bucket = tel__histogram_bucket(a->bounds, a->bound_count, v);
     }
     tel__exemplars_offer(r, bucket, value, integer, tel__clock_ticks(k->m->clock),
                          k->contexts ? tel__context_current(k->contexts) : NULL);
@@ -33177,7 +33223,7 @@ TEL__COLD const char* tel__definition_fault(const tel_metric_desc* d) {
     if (!tel__metric_name_valid(d->name)) { return "is not a valid name"; }
     if ((unsigned)d->kind > TEL_KIND_HISTOGRAM) { return "is of no known kind"; }
     if (d->unit && strlen(d->unit) > 63) { return "has a unit of more than 63 characters"; }
-    if (o && o->bounds && !tel__histogram_bounds_valid(o->bounds, o->bound_count)) {
+    if (o && o->bounds && !tel__view_bounds_valid(o->bounds, o->bound_count)) {
         return "has buckets that are not finite and ascending, or more than 1024";
     }
     return NULL;
@@ -35391,21 +35437,21 @@ TEL__INLINE tel__histogram* tel__api_block(const tel_histogram* h) {
                                      : NULL;
 }
 
-/* Many bounds, an exponential histogram, -0.0, and what is not to be recorded at all. */
-TEL__CALL void tel__api_record_far(tel_histogram* h, tel__histogram* b, double v) {
-    if (TEL__LIKELY(b && tel__instrument_recordable(v)) &&
-        TEL__LIKELY(tel__histogram_record(b, v))) { return; }
-    if (tel__instance_idle()) { return; }
-    tel__api_record(h, v);
+/* Bounds without an index, a value outside the window, -0.0, and what is not to be recorded. */
+TEL__NOINLINE void tel__api_record_far(tel_histogram* h, tel__histogram* b, double v) {
+    if (b && tel__instrument_recordable(v) && tel__histogram_record_far(b, v)) { return; }
+    if (!tel__instance_idle()) { tel__api_record(h, v); }
+}
+
+TEL__CALL void tel__api_record_aimed(tel_histogram* h, tel__histogram* b, double v) {
+    if (TEL__UNLIKELY(!tel__histogram_record_aimed(b, v))) { tel__api_record_far(h, b, v); }
 }
 
 TEL_API void (tel_histogram_record)(tel_histogram* h, double v) {
     tel__histogram* b = tel__api_block(h);
-    if (TEL__LIKELY(b && tel__histogram_near(b) && tel__instrument_plain(v))) {
-        tel__histogram_record_near(b, v);
-        return;
-    }
-    tel__api_record_far(h, b, v);
+    if (TEL__UNLIKELY(!b || !tel__instrument_plain(v))) { tel__api_record_far(h, b, v); }
+    else if (TEL__LIKELY(tel__histogram_near(b))) { tel__histogram_record_near(b, v); }
+    else { tel__api_record_aimed(h, b, v); }
 }
 
 /* The series of an instrument with attributes; NULL if nothing is initialised or without memory. */

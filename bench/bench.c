@@ -88,6 +88,7 @@ static void group_floors(void) {
     figure_of("floor.probe.hot", "-", 1, floor_probe_hot, 0, NULL);
     both("floor.probe.4096", "-", floor_probe_any, 0, NULL);
     both("floor.histogram", "-", floor_histogram, 0, NULL);
+    both("floor.exponential", "-", floor_exponential, 0, NULL);
     figure_of("floor.tsc", "-", 1, floor_tsc, 0, NULL);
     figure_of("floor.clock", "-", 1, floor_clock, 0, NULL);
     both("floor.ids", "-", floor_ids, 0, NULL);
@@ -134,7 +135,7 @@ static void group_metrics(void) {
     both("counter.add.3attrs", "floor.site", ops_add_3attrs, 0, NULL);
     both("counter.add.4096series", "floor.probe.4096", ops_add_any, 0, NULL);
     both("histogram.record", "floor.histogram", ops_record, 0, NULL);
-    both("histogram.exponential", "floor.histogram", ops_exponential_record, 0, NULL);
+    both("histogram.exponential", "floor.exponential", ops_exponential_record, 0, NULL);
     figure_of("histogram.record.bound", "floor.histogram", 1, ops_record_bound, 0, NULL);
     figure_of("histogram.record.3attrs", "floor.histogram", 1, ops_record_3attrs, 0, NULL);
     figure_of("gauge.set", "floor.store", 1, ops_gauge_set, 0, NULL);

@@ -177,6 +177,28 @@ static void floor_histogram(int thread, uint64_t n) {
     for (uint64_t i = 0; i < n; i++) { floor_record(bench_values[i & (BENCH_VALUES - 1)]); BENCH_FENCE(); }
 }
 
+/* The same with 160 exponential buckets: four in each octave, from the bits of the value alone. */
+static uint64_t floor_octaves[BENCH_THREADS][160 + 16] __attribute__((aligned(128)));
+static __thread uint64_t* floor_octaves_own;
+static BENCH_NOINLINE void floor_record_octaves(double v) {
+    floor_cell* c = floor_histogram_cell;
+    uint64_t bits;
+    memcpy(&bits, &v, sizeof bits);
+    floor_octaves_own[(uint32_t)(bits >> 50) - (1023u - 20u) * 4u]++;
+    c->count++;
+    c->sum += v;
+    if (v < c->min) { c->min = v; }
+    if (v > c->max) { c->max = v; }
+}
+static void floor_exponential(int thread, uint64_t n) {
+    floor_histogram_cell = floor_cells[thread];
+    floor_octaves_own = floor_octaves[thread];
+    for (uint64_t i = 0; i < n; i++) {
+        floor_record_octaves(bench_values[i & (BENCH_VALUES - 1)]);
+        BENCH_FENCE();
+    }
+}
+
 /* ---- clocks, ids, rings ---- */
 
 static void floor_tsc(int thread, uint64_t n) {

@@ -447,6 +447,60 @@ static void test_bounds(void) {
     stop();
 }
 
+/* The index of bounds against plain counting: at, below and above each bound and each cell. */
+static void index_against_counting(const double* bounds, size_t count, bool indexed) {
+    tel_metric_options options;
+    static unsigned number;
+    char name[24];
+    tel_histogram h = TEL_INSTRUMENT(NULL, "1", "");
+    tel__metric* m;
+    tel__histogram* b;
+    uint32_t wrong = 0, i, k;
+    memset(&options, 0, sizeof options);
+    options.bounds = bounds;
+    options.bound_count = count;
+    snprintf(name, sizeof name, "indexed.%u", number++);
+    h.name = name;
+    h.options = &options;
+    tel_histogram_record(&h, 1);
+    m = tel__instrument_metric(&tel_get_instance()->metrics, TEL__API_INSTRUMENT(&h));
+    b = tel__histogram_make(m->m->memory, &m->aggregation);
+    CHECK_INT(tel__histogram_near(b), indexed);
+    for (i = 0; indexed && i < 3 * (count + 1000); i++) {
+        uint64_t bits = i < 3 * count ? tel__atomic_bits(bounds[i / 3])
+                                      : m->aggregation.aim.low + ((uint64_t)((i - 3 * count) / 3) << m->aggregation.aim.shift);
+        double v = tel__atomic_double(bits + i % 3 - 1);
+        uint32_t want = 0;
+        if (!(v >= 0 && v <= DBL_MAX)) { v = i & 1 ? 0.0 : -0.0; }
+        for (k = 0; k < count; k++) { want += bounds[k] < v; }
+        wrong += tel__histogram_indexed(b, v) != want;
+    }
+    CHECK_INT(wrong, 0);
+    tel__histogram_free(m->m->memory, b);
+}
+
+static void test_index(void) {
+    static const double one[] = { 10 }, near_ones[] = { 1, 1.0001 }, negative[] = { -5, -1, 0, 0.5, 1e300 },
+        below[] = { -5, 0 }, least[] = { DBL_MIN / 4, 1 }, wide[] = { 1e-300, 1e300 };
+    double linear[40];
+    int i;
+    for (i = 0; i < 40; i++) { linear[i] = i * 10; }
+    start();
+    index_against_counting(tel__histogram_default_bounds, TEL__ARRAY_SIZE(tel__histogram_default_bounds), true);
+    index_against_counting(tel__histogram_second_bounds, TEL__ARRAY_SIZE(tel__histogram_second_bounds), true);
+    index_against_counting(linear, 15, true);
+    index_against_counting(linear, 40, false);
+    index_against_counting(one, 1, true);
+    index_against_counting(near_ones, 2, false);
+    index_against_counting(negative, 3, false);
+    index_against_counting(negative, 4, true);
+    index_against_counting(negative, 5, false);
+    index_against_counting(below, 2, false);
+    index_against_counting(least, 2, false);
+    index_against_counting(wide, 2, false);
+    stop();
+}
+
 /* Fractions never vanish: an integer counter that gets one turns into one of doubles. */
 static void test_fractions(void) {
     static tel_counter c = TEL_INSTRUMENT("fraction.counter", NULL, NULL);
@@ -1465,6 +1519,7 @@ int main(void) {
     test_fractions();
     test_integers();
     test_bounds();
+    test_index();
     test_half();
     test_turn();
     test_consistency();

@@ -107,27 +107,6 @@ static void test_detect(void) {
 #endif
 }
 
-/* The vector search against the definition: how many bounds are below v. */
-static void test_count_below(void) {
-    double b[64], infinite = DBL_MAX;
-    uint32_t n, i, wrong = 0;
-    infinite *= 2;
-    for (i = 0; i < 64; i++) { b[i] = i < 61 ? -10.0 + (double)i * 0.5 : infinite; }
-    for (n = 8; n <= 64; n += 8) {
-        double v;
-        for (v = -11.0; v < 25.0; v += 0.125) {
-            uint32_t want = 0;
-            for (i = 0; i < n; i++) { want += b[i] < v; }
-            wrong += tel__platform_count_below(b, n, v) != want;
-        }
-        wrong += tel__platform_count_below(b, n, -DBL_MAX) != 0;
-        wrong += tel__platform_count_below(b, n, DBL_MAX) != (n < 61 ? n : 61);
-    }
-    CHECK_INT(wrong, 0);
-    CHECK_INT(tel__platform_count_below(b, 8, -10.0), 0);   /* a bound belongs to its bucket */
-    CHECK_INT(tel__platform_count_below(b, 8, -9.5), 1);
-}
-
 #ifdef __linux__
 /* Lines of /proc/self/cgroup and mountinfo as container runtimes and Kubernetes make them. */
 static void test_container(void) {
@@ -163,7 +142,6 @@ int main(void) {
     test_files();
     test_spelling();
     test_detect();
-    test_count_below();
     test_container();
     return check_done();
 }
