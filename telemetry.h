@@ -10911,8 +10911,8 @@ TEL__COLD void tel__view_bounds_index(tel__aggregation* a) {
         uint64_t begin = tel__atomic_bits(a->bounds[first]) >> shift;
         low = (begin - 1) << shift;
         for (i = first, was = 0; begin && i < n; i++, was = at) {
-            uint64_t far = (tel__atomic_bits(a->bounds[i]) - low) >> shift;
-            at = far < TEL__HISTOGRAM_CELLS - 1 ? (uint32_t)far : 0;
+            uint64_t cell = (tel__atomic_bits(a->bounds[i]) - low) >> shift;
+            at = cell < TEL__HISTOGRAM_CELLS - 1 ? (uint32_t)cell : 0;
             if (at <= was) { break; }
         }
     }

@@ -327,7 +327,7 @@ static void test_meters(void) {
     d.config_json = "{ \"meter_provider\": { \"readers\": [], \"views\": [ { \"selector\": { \"meter_version\": \"2.0\", \"meter_schema_url\": \"https://s/1\" },\n"
         "    \"stream\": { \"name\": \"second\" } }, { \"selector\": { \"meter_version\": \"1.0\" }, \"stream\": { \"aggregation\": { \"drop\": null } } } ] } }";
     CHECK_INT(tel_init(&d), TEL_OK);
-    for (i = 0; i < 3; i++) { tel_counter_add(&calls[i], i + 1); }
+    for (i = 0; i < 3; i++) { tel_counter_add(&calls[i], (int64_t)i + 1); }
     CHECK_INT(tel_flush(5000), TEL_OK);
     seen = tel_memory_read(&memory);
     CHECK_INT(seen.metric_count, 2);

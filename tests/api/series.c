@@ -234,8 +234,7 @@ static void churned(bool expire) {
     static tel_counter c = TEL_INSTRUMENT("m.count", NULL, NULL);
     static tel_histogram h = TEL_INSTRUMENT("m.size", NULL, NULL);
     static tel_gauge g = TEL_INSTRUMENT("m.gauge", NULL, NULL);
-    uint64_t most = 0, used;
-    uint32_t series = 0;
+    uint64_t most = 0, used, series = 0;
     int i, k, from = 0;
     start(4 * KEPT, expire ? 1500 : 0, false);
     for (i = 0; i < CHURN / KEPT; i++, from += KEPT) {
