@@ -6794,13 +6794,12 @@ TEL__COLD tel_settings* tel__settings_child(const tel_settings* s, const char* k
 }
 
 /* The value at a path of keys, "tls/ca_file", each of which is marked as read on the way. Before a
-   '+' a list stands for its first element that has the next key. NULL: there is none. */
+   "//" a list stands for its first element that has the next key. NULL: there is none. */
 TEL__COLD tel_settings* tel__settings_at(const tel_settings* s, const char* path) {
     const tel_settings* at = s;
-    bool list = *path == '+';
-    path += list;
     while (at && *path) {
-        size_t n = strcspn(path, "/+");
+        bool list = *path == '/';
+        size_t n = strcspn(path += list, "/");
         const tel_settings* of = list && at->kind == TEL__SETTINGS_LIST ? at->first : at;
         tel_settings* next = NULL;
         for (; of && !next; of = of != at ? of->next : NULL) {
@@ -6811,7 +6810,6 @@ TEL__COLD tel_settings* tel__settings_at(const tel_settings* s, const char* path
             }
         }
         if (next && next->parent->parent) { next->parent->read = true; }
-        list = path[n] == '+';
         path += path[n] ? n + 1 : n;
         at = next;
     }
@@ -6847,6 +6845,17 @@ TEL_API bool tel_setting_bool(const tel_settings* s, const char* key, bool other
     return otherwise;
 }
 
+/* Reads a whole number without a sign, which in JSON may also be 1e3 or 10.0. */
+TEL__COLD bool tel__settings_whole(tel_text t, uint64_t most, uint64_t* out) {
+    double v;
+    tel_result r = tel__number_parse_u64(t, most, out);
+    if (r != TEL_ERR_FORMAT) { return r == TEL_OK; }
+    if (tel__number_parse_double(t, &v) != TEL_OK) { v = -1; }
+    if (!(v >= 0 && v <= (double)most)) { return false; }
+    *out = (uint64_t)v;
+    return (double)*out >= v && *out <= most;
+}
+
 TEL_API int64_t tel_setting_int(const tel_settings* s, const char* key, int64_t least, int64_t most,
                                 int64_t otherwise) {
     tel_settings* k = tel__settings_scalar(s, key);
@@ -6859,8 +6868,8 @@ TEL_API int64_t tel_setting_int(const tel_settings* s, const char* key, int64_t 
     minus = digits.size > 1 && digits.data[0] == '-';
     if (minus) { digits = tel__text_sized(digits.data + 1, digits.size - 1); }
     if ((k->kind == TEL__SETTINGS_NUMBER || k->filled) &&
-        tel__number_parse_u64(digits, (uint64_t)INT64_MAX, &n) == TEL_OK) {
-        int64_t v = minus ? -(int64_t)n : (int64_t)n;
+        tel__settings_whole(digits, (uint64_t)INT64_MAX + minus, &n)) {
+        int64_t v = minus ? (int64_t)(0 - n) : (int64_t)n;
         if (v >= least && v <= most) { return v; }
     }
     snprintf(text, sizeof text, "is not a whole number from %lld to %lld", (long long)least,
@@ -6957,6 +6966,16 @@ TEL__COLD tel_result tel__settings_init(tel__settings_tree* t, tel__memory* m, t
     t->file = file;
     t->root = tel__settings_add(t, NULL, TEL__SETTINGS_OBJECT);
     return t->root ? TEL_OK : TEL_ERR_MEMORY;
+}
+
+/* Moves what was written to the heap into the tree. Its data is NULL if there is no memory. */
+TEL__COLD tel_text tel__settings_keep(tel__settings_tree* t, tel__text_out* o) {
+    char* kept = o->lost ? NULL : (char*)tel__memory_take(&t->arena, o->size + 1);
+    tel_text text = tel__text_sized(kept, kept ? o->size : 0);
+    if (text.size) { memcpy(kept, o->data, text.size); }
+    if (kept) { kept[text.size] = '\0'; }
+    tel__text_heap_free(o);
+    return text;
 }
 
 TEL__COLD void tel__settings_free(tel__settings_tree* t) {
@@ -7124,7 +7143,6 @@ TEL__COLD bool tel__settings_json_fill(tel__settings_json* j, tel_settings* s) {
     tel__text_out o = tel__text_heap(j->tree->arena.memory);
     const char *p = s->text.data, *end = p + s->text.size, *close;
     bool well = true;
-    char* kept;
     while (p < end && well) {
         if (*p != '$' || end - p < 2 || (p[1] != '$' && p[1] != '{')) {
             tel__text_put_char(&o, *p++);
@@ -7141,15 +7159,10 @@ TEL__COLD bool tel__settings_json_fill(tel__settings_json* j, tel_settings* s) {
         s->filled = true;
         p = close ? close + 1 : end;
     }
-    kept = well && !o.lost ? (char*)tel__memory_take(&j->tree->arena, o.size + 1) : NULL;
-    if (kept) {
-        if (o.size) { memcpy(kept, o.data, o.size); }
-        kept[o.size] = '\0';
-        s->text = tel__text_sized(kept, o.size);
-    }
-    tel__text_heap_free(&o);
-    return kept || tel__settings_json_fail(j, well ? "out of memory"
-                                           : "${...} is not ${NAME} or ${NAME:-otherwise}");
+    s->text = tel__settings_keep(j->tree, &o);
+    return (well && s->text.data) ||
+           tel__settings_json_fail(j, well ? "out of memory"
+                                   : "${...} is not ${NAME} or ${NAME:-otherwise}");
 }
 
 /* ---- values ---- */
@@ -27849,25 +27862,26 @@ TEL__COLD void tel__config_bad(const tel__config_source* s, const char* name, te
                                const char* want) {
     const tel_settings* place = s->file ? tel__config_place(s, name) : NULL;
     int shown = (int)tel__text_utf8_cut(value.data, value.size, TEL__CONFIG_SHOWN);
-    if (s->file) {
-        tel_setting_fault(place ? place : s->file, place ? NULL : name, "\"%.*s\" is not %s", shown,
-                          value.data, want);
+    if (s->file) {                      /* only propagators may stand at two places */
+        if (!place) { place = tel__settings_at(s->file, "propagator/composite"); }
+        tel_setting_fault(place, NULL, "\"%.*s\" is not %s", shown, value.data, want);
         return;
     }
     tel__diag_report(s->diag, TEL__DIAG_ENV, "%s=\"%.*s%s\" is not %s", name, shown, value.data,
                      (size_t)shown < value.size ? "..." : "", want);
 }
 
-/* Whole decimal numbers only: no sign, no unit. */
+/* Whole numbers only: no sign, no unit; in a variable, digits. */
 TEL__COLD uint32_t tel__config_number(const tel__config_source* s, const char* name, uint32_t least,
                                       uint32_t most, uint32_t fallback) {
     tel_text v = tel__config_env(s, name);
     uint64_t n = 0;
     char want[64];
+    bool well;
     if (!v.data) { return fallback; }
-    if (tel__number_parse_u64(tel__text_trim(v), most, &n) == TEL_OK && n >= least) {
-        return (uint32_t)n;
-    }
+    well = s->file ? tel__settings_whole(v, most, &n)
+         : tel__number_parse_u64(tel__text_trim(v), most, &n) == TEL_OK;
+    if (well && n >= least) { return (uint32_t)n; }
     snprintf(want, sizeof want, "a whole number from %u to %u", (unsigned)least, (unsigned)most);
     tel__config_bad(s, name, v, want);
     return fallback;
@@ -28089,8 +28103,8 @@ typedef struct tel__config_setting {
     { variable, "", path, TEL__CONFIG_##type, least, most, otherwise, 0, offsetof(tel__config, to) }
 #define TEL__CONFIG_NAME(variable, path, type) \
     { variable, "", path, TEL__CONFIG_##type, 0, 0, 0, 0, 0 }
-#define TEL__CONFIG_SPANS "tracer_provider/processors+batch/"
-#define TEL__CONFIG_LOGS  "logger_provider/processors+batch/"
+#define TEL__CONFIG_SPANS "tracer_provider/processors//batch/"
+#define TEL__CONFIG_LOGS  "logger_provider/processors//batch/"
 #define TEL__CONFIG_OF_SPANS "tracer_provider/limits/"
 
 /* All settings. If two share a member of tel_desc, tel_query_desc shows the first. */
@@ -28112,9 +28126,9 @@ static const tel__config_setting tel__config_settings[] = {
                     TEL__CONFIG_LOGS "schedule_delay", NUMBER, 0, INT32_MAX, 1000,
                     limits[1].delay_ms),
     TEL__CONFIG_ROW("OTEL_METRIC_EXPORT_INTERVAL", metric_interval_ms,
-                    "meter_provider/readers+periodic/interval", NUMBER, 1, INT32_MAX, 60000,
+                    "meter_provider/readers//periodic/interval", NUMBER, 1, INT32_MAX, 60000,
                     metric_interval_ms),
-    TEL__CONFIG_VARIABLE("OTEL_METRIC_EXPORT_TIMEOUT", "meter_provider/readers+periodic/timeout",
+    TEL__CONFIG_VARIABLE("OTEL_METRIC_EXPORT_TIMEOUT", "meter_provider/readers//periodic/timeout",
                          TIMEOUT, 0, INT32_MAX, 30000, metric_timeout_ms),
     TEL__CONFIG_VARIABLE("OTEL_BSP_EXPORT_TIMEOUT", TEL__CONFIG_SPANS "export_timeout", TIMEOUT, 0,
                          INT32_MAX, 30000, limits[0].timeout_ms),
@@ -28183,7 +28197,7 @@ static const tel__config_setting tel__config_settings[] = {
     TEL__CONFIG_NAME("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE",
                      "otlp_http/temporality_preference", SPECIAL),
     TEL__CONFIG_NAME("OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION",
-                     "meter_provider/readers+periodic/exporter/otlp_http/"
+                     "meter_provider/readers//periodic/exporter/otlp_http/"
                      "default_histogram_aggregation", SPECIAL),
     TEL__CONFIG_NAME("OTEL_CONFIG_FILE", "", FILE),
     TEL__CONFIG_NAME("OTEL_EXPERIMENTAL_CONFIG_FILE", "", VAIN),
@@ -28220,25 +28234,24 @@ TEL__COLD tel_settings* tel__config_word(const tel_settings* of, const char* key
     return k;
 }
 
-/* "composite": [{"tracecontext": null}, ...] as a list of words. */
+/* "composite": [{"tracecontext": null}, ...] as a list of words, and behind them those of
+   "composite_list". */
 TEL__COLD tel_text tel__config_filed_propagators(const tel__config_source* s) {
     tel_settings* list = tel__settings_at(s->file, "propagator/composite");
-    tel_settings* item;
-    char text[256];
-    tel__text_out o = tel__text_fixed(text, sizeof text);
-    char* kept;
-    if (!tel_setting_item(list, NULL, 0)) { return tel__text_sized(NULL, 0); }
-    for (item = list->first; item; item = item->next) {
+    tel_settings* item = tel_setting_item(list, NULL, 0) ? list->first : NULL;
+    tel_text more = tel_setting_text(s->file, "propagator/composite_list", NULL);
+    tel__text_out o = tel__text_heap(s->file->tree->arena.memory);
+    for (; item; item = item->next) {
         if (!tel__settings_object(item) || !item->first) { continue; }
         item->first->read = true;
+        (void)tel__settings_object(item->first);
         if (o.size) { tel__text_put_char(&o, ','); }
         tel__text_put_cstr(&o, item->first->key);
     }
-    kept = (char*)tel__memory_take(&list->tree->arena, o.size + 1);
-    if (!kept || !o.size) { return tel__text_sized(NULL, 0); }
-    memcpy(kept, text, o.size);
-    kept[o.size] = '\0';
-    return tel__text_sized(kept, o.size);
+    if (o.size && more.size) { tel__text_put_char(&o, ','); }
+    tel__text_put(&o, more.data, more.size);
+    more = tel__settings_keep(s->file->tree, &o);
+    return more.size ? more : tel__text_sized(NULL, 0);
 }
 
 TEL__COLD tel_text tel__config_filed(const tel__config_source* s, const char* name) {
@@ -28246,7 +28259,7 @@ TEL__COLD tel_text tel__config_filed(const tel__config_source* s, const char* na
     tel_settings* k = tel__config_place(s, name);
     tel_text none = { NULL, 0 };
     uint8_t kind;
-    if (!k && strcmp(name, "OTEL_PROPAGATORS") == 0) { return tel__config_filed_propagators(s); }
+    if (strcmp(name, "OTEL_PROPAGATORS") == 0) { return tel__config_filed_propagators(s); }
     if (!k || k->kind == TEL__SETTINGS_NULL || row->type == TEL__CONFIG_PARTS) { return none; }
     kind = row->config_at ? TEL__SETTINGS_NUMBER : row->type == TEL__CONFIG_BOOL
          ? TEL__SETTINGS_BOOL : TEL__SETTINGS_TEXT;
@@ -28272,7 +28285,6 @@ TEL__COLD void tel__config_put(void* of, size_t at, uint32_t type, uint64_t valu
     else { memcpy((char*)of + at, &number, sizeof number); }
 }
 
-/* All settings that are numbers: code, then the variable, then the default. */
 /* A limit of one model, otherwise the one for all, within what can be kept. */
 TEL__COLD void tel__config_limit(uint32_t* limit, uint32_t general, uint32_t most) {
     if (*limit == UINT32_MAX) { *limit = general; }
@@ -28289,6 +28301,7 @@ TEL__COLD void tel__config_limits(tel__config* c) {
     tel__config_limit(&c->most.log_length, c->attribute_length_limit, UINT32_MAX);
 }
 
+/* All settings that are numbers: code, then the variable, then the default. */
 TEL__COLD void tel__config_numbers(tel__config* c, const tel_desc* desc,
                                    const tel__config_source* s) {
     size_t i;
@@ -32764,7 +32777,7 @@ TEL__COLD const char* tel__sink_type_headers(const tel_settings* s, char* out, s
 }
 
 #define TEL__SINK_TYPE_HISTOGRAMS \
-    "meter_provider/readers+periodic/exporter/otlp_http/default_histogram_aggregation"
+    "meter_provider/readers//periodic/exporter/otlp_http/default_histogram_aggregation"
 
 /* How metrics are counted for a sink. The default aggregation counts for all sinks, and the room
    config reads it at one place. */
@@ -33343,22 +33356,16 @@ TEL__COLD tel__instrument* tel__definition_handle(const char* name, tel_instrume
 TEL__COLD const char* tel__config_part_join(const tel_settings* s, const char* key) {
     tel__text_out o = tel__text_heap(s->tree->arena.memory);
     const tel_settings* item;
-    char* kept = NULL;
+    const char* kept;
     size_t i;
     for (i = 0; (item = tel_setting_item(s, key, i)) != NULL; i++) {
         tel_text t = tel_setting_text(item, NULL, "");
         if (i) { tel__text_put_char(&o, ','); }
         tel__text_put(&o, t.data, t.size);
     }
-    if (i && !o.lost) { kept = (char*)tel__memory_take(&s->tree->arena, o.size + 1); }
-    if (kept) {
-        if (o.size) { memcpy(kept, o.data, o.size); }
-        kept[o.size] = '\0';
-    } else if (i) {
-        tel_setting_fault(s, key, "no memory");
-    }
-    tel__text_heap_free(&o);
-    return kept;
+    kept = tel__settings_keep(s->tree, &o).data;
+    if (!kept) { tel_setting_fault(s, key, "no memory"); }
+    return i ? kept : NULL;
 }
 
 /* A list of numbers, of *count; NULL: there is none. */
@@ -33468,7 +33475,10 @@ TEL__COLD size_t tel__config_part_views(tel_settings* list, const tel_view** out
 TEL__COLD tel_settings* tel__config_part_one(tel_settings* s) {
     s->read = true;
     if (s->kind == TEL__SETTINGS_NULL) { return NULL; }
-    if (s->kind == TEL__SETTINGS_OBJECT && s->count == 1) { return s->first; }
+    if (s->kind == TEL__SETTINGS_OBJECT && s->count == 1) {
+        (void)tel__settings_object(s->first);
+        return s->first;
+    }
     tel_setting_fault(s, NULL, "is not an object with one key");
     tel__settings_take_all(s);
     return NULL;
@@ -33529,10 +33539,13 @@ TEL__COLD const tel_sampler* tel__config_part_sampler(tel_settings* s, bool comp
         return NULL;                    /* an unknown one is named with all other unknown keys */
     }
     k->read = true;
-    (void)tel__settings_object(k);
     memset(out, 0, sizeof *out);
     out->tel__kind = known[i].kind;
-    if (known[i].kind == TEL__SAMPLING_RATE) {
+    if (composite && i > 1) {           /* these write their thresholds, too */
+        out->description = i == 2 ? "AlwaysOnSampler" : "AlwaysOffSampler";
+        out->tel__kind = TEL__SAMPLING_PROBABILITY;
+        out->tel__arg = i == 2;
+    } else if (known[i].kind == TEL__SAMPLING_RATE) {
         out->tel__arg = tel_setting_real(k, "per_second", 0.001, 1e9, 0);
         if (out->tel__arg <= 0) { tel_setting_fault(k, NULL, "has no per_second"); }
     } else if (known[i].kind == TEL__SAMPLING_RATIO ||
@@ -33949,7 +33962,7 @@ TEL__COLD void tel__config_file_exporters(tel__config_file* f, const char* list,
                                           uint32_t mask) {
     static const char keys[][10] = { "batch", "simple", "periodic", "pull" };
     tel_settings *l = tel__settings_at(f->tree.root, list), *item, *k;
-    const tel_settings* first = l ? tel__settings_at(l, "+batch") : NULL;
+    const tel_settings* first = l ? tel__settings_at(l, "/batch") : NULL;
     size_t i, before;
     if (!tel_setting_item(l, NULL, 0)) { return; }
     for (item = l->first; item; item = item->next) {
@@ -34003,7 +34016,7 @@ TEL__COLD void tel__config_file_provider(tel__config_file* f, const tel_settings
     if (!type.size) { tel_setting_fault(p, "type", "is missing"); }
     if (name.size > 31) { tel_setting_fault(p, "name", "is longer than 31 bytes"); }
     if (!type.size || name.size > 31) { return; }
-    if (!config || config->kind == TEL__SETTINGS_NULL) {
+    if (!tel__settings_object(config)) {
         config = tel__settings_add(&f->tree, NULL, TEL__SETTINGS_OBJECT);
         if (config) {
             config->line = p->line;
@@ -34201,10 +34214,9 @@ TEL__COLD int tel__config_file_severity(const tel_settings* s, const char* key) 
 
 TEL__COLD void tel__config_file_level(tel__config_file* f, const tel_settings* of,
                                       const char* scope) {
-    const tel_settings* config = of;
     int severity;
     if (!of) { return; }
-    severity = tel__config_file_severity(config, "minimum_severity");
+    severity = tel__config_file_severity(of, "minimum_severity");
     if (!tel_setting_bool(of, "enabled", true)) { severity = (int)TEL__SCOPE_SILENT + 1; }
     if (tel_setting_bool(of, "trace_based", false)) {
         tel__settings_say(of, "trace_based", false, "has no effect in this SDK");

@@ -44,6 +44,11 @@ static tel_result broken_make(tel_sink* out, const tel_settings* settings, void*
     out->export_fn = probe_export;
     return TEL_OK;
 }
+static tel_result plain_make(tel_sink* out, const tel_settings* settings, void* user_data) {     /* reads nothing */
+    (void)settings; (void)user_data;
+    out->export_fn = probe_export;
+    return TEL_OK;
+}
 
 static tel_desc zero(void) {
     tel_desc d;
@@ -139,6 +144,25 @@ static void test_whole(void) {
     CHECK_INT(opened, 2);
     CHECK_INT(closed, 2);
     unsetenv("OTEL_METRICS_EXPORTER");
+}
+
+/* The two lists of formats are one. */
+static void test_propagators(void) {
+    static const char* const fields[] = { "b3", "traceparent", "tracestate" };
+    const char* field;
+    size_t i, seen[3] = { 0, 0, 0 };
+    CHECK_INT(start("{ \"providers\": [], \"propagator\": { \"composite\": [ { \"b3\": {} } ], \"composite_list\": \"tracecontext,b3\" } }"), TEL_OK);
+    for (i = 0; (field = tel_inject_field(i)) != NULL; i++) {
+        seen[0] += strcmp(field, fields[0]) == 0;
+        seen[1] += strcmp(field, fields[1]) == 0;
+        seen[2] += strcmp(field, fields[2]) == 0;
+    }
+    CHECK(i == 3 && seen[0] == 1 && seen[1] == 1 && seen[2] == 1);
+    tel_shutdown(1000);
+    CHECK_INT(start("{ \"providers\": [], \"max_threads\": 1.6e1, \"max_series\": 500.0 }"), TEL_OK);
+    CHECK_INT(tel_query_desc().max_threads, 16);
+    CHECK_INT(tel_query_desc().max_series, 500);
+    tel_shutdown(1000);
 }
 
 static int state_of(const char* name) {
@@ -381,6 +405,26 @@ static void samples(const char* sampler, const char* description) {
     CHECK_INT(tel__settings_unread(s) + tree.faults, 0);
     tel__settings_free(&tree);
 }
+/* A composite sampler says in the tracestate what it has decided itself, not what its caller had. */
+static void threshold(const char* sampler, const char* ot) {
+    char json[200], said[64] = "";
+    tel_context parent;
+    tel_span_desc d;
+    tel_span s;
+    memset(&parent, 0, sizeof parent);
+    memset(&d, 0, sizeof d);
+    parent.trace_id[0] = parent.span_id[0] = parent.flags = parent.remote = 1;
+    snprintf(json, sizeof json, "{ \"providers\": [], \"tracer_provider\": { \"sampler\": { \"composite/development\": { \"%s\": {} } } } }", sampler);
+    CHECK_INT(start(json), TEL_OK);
+    CHECK_INT(tel_tracestate_set(&parent, "ot", "th:8;x:y"), TEL_OK);
+    d.name = "child";
+    d.parent = &parent;
+    s = tel_span_start_ex(&d);
+    CHECK_INT(tel_tracestate_get(&s.context, "ot", said, sizeof said), TEL_OK);
+    CHECK_STR(said, ot);
+    tel_span_end(&s);
+    tel_shutdown(1000);
+}
 static void test_samplers(void) {
     tel_context parent;
     tel_span_desc child;
@@ -391,6 +435,8 @@ static void test_samplers(void) {
     samples("{ \"trace_id_ratio_based\": null }", "TraceIdRatioBased{1.000000}");
     samples("{ \"probability/development\": { \"ratio\": 0.25 } }", "ProbabilitySampler{0.250000}");
     samples("{ \"composite/development\": { \"always_off\": null } }", "AlwaysOffSampler");
+    threshold("always_on", "th:0;x:y");
+    threshold("always_off", "x:y");
     samples("{ \"composite/development\": { \"probability\": { \"ratio\": 0.25 } } }", "ProbabilitySampler{0.250000}");
     samples("{ \"composite/development\": { \"parent_threshold\": { \"root\": { \"probability\": { \"ratio\": 0.5 } } } } }",
             "ParentBased{root:ProbabilitySampler{0.500000},remoteParentSampled:AlwaysOnSampler,"
@@ -555,6 +601,7 @@ static void test_refused(void) {
     REFUSED("{ \"tracer_provider\": { \"sampler\": { \"trace_id_ratio_based\": { \"ratio\": 2 } } } }", "sampler");
     REFUSED("{ \"tracer_provider\": { \"sampler\": { \"magic\": null } } }", "tracer_provider.sampler.magic: is not known");
     REFUSED("{ \"propagator\": { \"composite_list\": \"tracecontext,magic\" } }", "magic");
+    REFUSED("{ \"propagator\": { \"composite\": [ { \"magic\": null } ] } }", "propagator.composite: \"magic\"");
     REFUSED("{ \"providers\": [ { \"type\": \"nosuch\" } ] }", ":1:18: providers[0]: there is no type \"nosuch\"");
     REFUSED("{ \"providers\": [ { \"name\": \"x\" } ] }", "providers[0].type: is missing");
     REFUSED("{ \"providers\": { } }", "providers: is not a list");
@@ -636,6 +683,10 @@ static const struct { char kind; const char *json, *key; } types[] = {
     { 'o', "{ \"propagator\": %s }", "propagator" }, { 'l', "{ \"propagator\": { \"composite\": %s } }", "propagator.composite" },
     { 'o', "{ \"propagator\": { \"composite\": [ %s ] } }", "propagator.composite[0]" },
     { 't', "{ \"propagator\": { \"composite_list\": %s } }", "propagator.composite_list" },
+    { 'o', "{ \"propagator\": { \"composite\": [ { \"b3\": %s } ] } }", "propagator.composite[0].b3" },
+    { 'o', "{ \"providers\": [ { \"type\": \"plain\", \"config\": %s } ] }", "providers[0].config" },
+    { 'o', "{ \"tracer_provider\": { \"id_generator\": { \"random\": %s } } }", "id_generator.random" },
+    { 'o', "{ \"resource\": { \"detection/development\": { \"detectors\": [ { \"host\": %s } ] } } }", "detectors[0].host" },
     { 'o', "{ \"tracer_provider\": %s }", "tracer_provider" }, { 'o', "{ \"meter_provider\": %s }", "meter_provider" },
     { 'o', "{ \"logger_provider\": %s }", "logger_provider" },
     { 'l', "{ \"tracer_provider\": { \"processors\": %s } }", "tracer_provider.processors" },
@@ -1029,7 +1080,11 @@ int main(void) {
     type.type = "broken";
     type.make_fn = broken_make;
     CHECK_INT(tel_sink_type_add(&type), TEL_OK);
+    type.type = "plain";
+    type.make_fn = plain_make;
+    CHECK_INT(tel_sink_type_add(&type), TEL_OK);
     test_whole();
+    test_propagators();
     test_providers();
     test_fallback();
     test_built_in();

@@ -66,11 +66,31 @@ static void test_reading(void) {
     CHECK_INT(reports, 0);
     CHECK_INT(tel__settings_unread(s), 1);
     CHECK_STR(last, "the configuration cannot be used: t.json:3:73: e: is not known");
+    s = ready("{ \"c++\": \"+\" }");
+    CHECK_STR(tel_setting_text(s, "c++", "").data, "+");
+}
+
+/* A whole number however JSON spells it, and nothing that is none or only nearly one. */
+static void test_whole(void) {
+    static const struct { const char* text; int64_t is; } cases[] = {
+        { "1e3", 1000 }, { "10.0", 10 }, { "-250E-1", -25 }, { "1.5e1", 15 }, { "-0.0", 0 }, { "0e9", 0 }, { "1e18", INT64_C(1000000000000000000) },
+        { "-9223372036854775808", INT64_MIN }, { "9223372036854775807", INT64_MAX }, { "-9223372036854775809", 7 }, { "9223372036854775808", 7 },
+        { "9223372036854775808.0", 7 }, { "1e19", 7 }, { "-1e19", 7 }, { "1e300", 7 }, { "0.5", 7 }, { "-1e-3", 7 }, { "10.01", 7 }
+    };
+    char json[80];
+    size_t i;
+    for (i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const tel_settings* s;
+        snprintf(json, sizeof json, "{ \"n\": %s }", cases[i].text);
+        s = ready(json);
+        check__int(tel_setting_int(s, "n", INT64_MIN, INT64_MAX, 7) == cases[i].is, 1, __FILE__, __LINE__, json);
+        CHECK_INT(tree.faults, cases[i].is == 7);
+    }
 }
 
 static void test_types(void) {
     const tel_settings* s = ready("{\"n\": \"12\", \"t\": 12, \"b\": 1, \"big\": 70000,\n\"deep\": [{\"x\": 1.5}], \"o\": {}, \"w\": [{}, {\"k\": \"v\"}]}");
-    CHECK_STR(tel_setting_text(s, "w+k", "").data, "v");
+    CHECK_STR(tel_setting_text(s, "w//k", "").data, "v");
     CHECK_INT(tel_setting_int(s, "n", 0, 100, 3), 3);
     CHECK_STR(last, "the configuration cannot be used: t.json:1:2: n: is not a whole number from 0 to 100");
     CHECK_STR(tel_setting_text(s, "t", "z").data, "z");
@@ -184,6 +204,7 @@ int main(void) {
     tel__memory_init(&memory, NULL, 1 << 24);
     tel__diag_init(&diag, &user);
     test_reading();
+    test_whole();
     test_types();
     test_unread();
     test_variables();
