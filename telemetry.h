@@ -19463,7 +19463,7 @@ TEL__COLD uint64_t tel__pipeline_lost(tel__pipeline* p) {
 */
 
 /* Passes on what the tail sampler has let go; false: something has to stay. */
-TEL__FN bool tel__drain_tail(tel__pipeline* p) {
+TEL__HOT bool tel__drain_tail(tel__pipeline* p) {
     const tel__ring_thread* thread;
     const tel__ring_head* h;
     while ((h = tel__tail_next(&p->tail, &thread)) != NULL) {
@@ -19493,7 +19493,7 @@ TEL__FN bool tel__drain_span(tel__pipeline* p, const tel__ring_head* h,
 
 /* Moves what a ring held when the pass began into the batches; false: something has to stay.
    owner: NULL for the shared ring. */
-TEL__FN bool tel__drain_ring(tel__pipeline* p, tel__ring* r, tel__registry_ring* owner) {
+TEL__HOT bool tel__drain_ring(tel__pipeline* p, tel__ring* r, tel__registry_ring* owner) {
     uint64_t taken[2] = { 0, 0 };
     const tel__ring_thread* thread = tel__registry_thread_of(owner);
     const tel__ring_head* h;

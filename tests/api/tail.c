@@ -3,10 +3,11 @@
 #define TELEMETRY_IMPLEMENTATION
 #include "telemetry.h"
 #include "capture.h"
+#include <sched.h>
 
 #define SECOND ((uint64_t)1000000000)
 
-static struct { long spans, logs, failed, names[26]; int busy, refused; } seen;
+static struct { long spans, logs, failed, named, names[26]; int busy, refused; } seen;
 
 static tel_result take(const tel_batch* b, void* user_data) {
     size_t i;
@@ -19,6 +20,10 @@ static tel_result take(const tel_batch* b, void* user_data) {
         const tel_span_view* s = &b->spans[i];
         char c = s->name.size ? s->name.data[0] : 'z';
         __atomic_fetch_add(&seen.names[c >= 'a' && c <= 'z' ? c - 'a' : 25], 1, __ATOMIC_RELAXED);
+        if (s->thread_id && s->thread_name.size == s->name.size &&
+            memcmp(s->thread_name.data, s->name.data, s->name.size) == 0) {
+            __atomic_fetch_add(&seen.named, 1, __ATOMIC_RELAXED);
+        }
         __atomic_fetch_add(&seen.failed, s->status == TEL_STATUS_ERROR, __ATOMIC_RELAXED);
     }
     __atomic_fetch_add(&seen.spans, (long)b->span_count, __ATOMIC_RELAXED);
@@ -168,6 +173,41 @@ static void dispatch(tel_context parent, const char* name, bool fails) {
     e.fails = fails;
     CHECK_INT(pthread_create(&t, NULL, run_errand, &e), 0);
     pthread_join(t, NULL);
+}
+
+/* A trace is held with the thread of each span: all of these have the names of their threads. */
+static void* run_named(void* arg) {
+    const errand* e = (const errand*)arg;
+    int i;
+    tel__thread_name(e->name);
+    for (i = 0; i < 12; i++) { span(e->name, &e->parent, 0, false); }
+    return NULL;
+}
+static void test_thread_names(void) {
+    static const char* const names[3] = { "worker-a", "worker-b", "xworker" };
+    pthread_t t;
+    errand e;
+    tel_span root;
+    int i;
+    start(NEVER_SLOW);
+    root = tel_span_start("root");
+    memset(&e, 0, sizeof e);
+    e.parent = root.context;
+    for (i = 0; i < 9; i++) {
+        e.name = names[i % 3];
+        CHECK_INT(pthread_create(&t, NULL, run_named, &e), 0);
+        pthread_join(t, NULL);
+        if (i % 2) { CHECK_INT(tel_pump(1000), TEL_OK); }
+    }
+    CHECK_INT(tel_pump(1000), TEL_OK);
+    CHECK_INT(seen.spans, 0);
+    tel_span_status(&root, TEL_STATUS_ERROR, "broken");
+    tel_span_end(&root);
+    CHECK_INT(tel_flush(10000), TEL_OK);
+    CHECK_INT(seen.names['w' - 'a'] + seen.names['x' - 'a'], 9 * 12);
+    CHECK_INT(seen.named, 9 * 12);
+    stop(9 * 12 + 1, 0);
+    check_counts(1, 0, 0, 0, 0);
 }
 
 static void test_root_first(void) {
@@ -449,6 +489,7 @@ static void test_storm(size_t bytes, bool shut) {
     storm_on = shut;
     start_with(500, bytes, true, 0);
     for (i = 0; i < WORKERS; i++) { CHECK_INT(pthread_create(&t[i], NULL, storm, &seeds[i]), 0); }
+    while (shut && tel_query_stats().recorded[1] < 1000) { sched_yield(); }     /* a shutdown ends it */
     for (i = 0; i < 5; i++) {
         CHECK(tel_flush(20000) != TEL_ERR_TIMEOUT);     /* a full ring drops some, and the flush says so */
         tel__thread_mutex_lock(&tel_get_instance()->pipeline.stage);
@@ -473,6 +514,8 @@ int main(void) {
     test_children_first();
     where = "slow root";
     test_slow_root();
+    where = "thread names";
+    test_thread_names();
     where = "root first";
     test_root_first();
     where = "unended";
