@@ -17827,6 +17827,7 @@ typedef struct tel__processors {
     tel__memory*    memory;
     tel__diag*      diag;
     uint32_t        count;
+    bool            reads;              /* one of them wants to be shown records */
     tel_processor   list[TEL__PROCESSORS_MOST + TEL__PROCESSORS_FILED];
     tel__atomic_ptr rules[TEL__PROCESSORS_MOST + TEL__PROCESSORS_FILED];    /* tel__redaction;
                                                                                NULL: it is none */
@@ -17888,6 +17889,7 @@ TEL__COLD tel_result tel__processors_init(tel__processors* p, tel__memory* memor
         }
         p->list[i] = list[i];
         p->count++;
+        p->reads |= list[i].on_end || list[i].on_log || list[i].tel__redacts;
         if (!list[i].tel__redacts) { continue; }
         tel__atomic_store_release_ptr(&p->rules[i],
                                       tel__processors_make(p, &list[i].tel__redact, &r));
@@ -18605,7 +18607,7 @@ TEL__FN void tel__tail_pass(tel__tail* s) {
 /* Forgets all traces, and the spans that they hold, which are not taken in the books. */
 TEL__COLD void tel__tail_clear(tel__tail* s) {
     uint32_t i;
-    if (!s->count) { return; }
+    if (!s->traces || !s->buckets) { return; }
     memset(s->lists, 0, sizeof s->lists);
     memset(s->buckets, 0, (s->mask + 1) * sizeof *s->buckets);
     s->lost = 0;
@@ -18623,7 +18625,7 @@ TEL__COLD void tel__tail_free(tel__tail* s) {
         tel__memory_free(s->memory, b, b->size);
     }
     tel__memory_free(s->memory, s->traces, s->count * sizeof *s->traces);
-    tel__memory_free(s->memory, s->buckets, s->count ? (s->mask + 1) * sizeof *s->buckets : 0);
+    tel__memory_free(s->memory, s->buckets, (s->mask + 1) * sizeof *s->buckets);
     s->traces = NULL;
     s->buckets = NULL;
     s->count = 0;
@@ -18649,17 +18651,12 @@ TEL__COLD tel_result tel__tail_init(tel__tail* s, tel__memory* memory, tel__cloc
     tel__id_random((uint8_t*)&s->seed, sizeof s->seed);
     s->traces = (tel__tail_trace*)tel__memory_alloc(memory, count * sizeof *s->traces);
     s->buckets = (uint32_t*)tel__memory_alloc(memory, buckets * sizeof *s->buckets);
-    if (!s->traces || !s->buckets) {
-        tel__memory_free(memory, s->traces, count * sizeof *s->traces);
-        tel__memory_free(memory, s->buckets, buckets * sizeof *s->buckets);
-        s->traces = NULL;
-        s->buckets = NULL;
-        return TEL_ERR_MEMORY;
-    }
     s->count = count;
     s->mask = buckets - 1;
     tel__tail_clear(s);
-    return TEL_OK;
+    if (s->traces && s->buckets) { return TEL_OK; }
+    tel__tail_free(s);
+    return TEL_ERR_MEMORY;
 }
 
 /* ==== R49 >>pipeline =========================================================================
@@ -18943,7 +18940,7 @@ TEL__FN bool tel__pipeline_full(const tel__pipeline* p, const tel__batch* b) {
 /* Whether the sinks are to see the newest record of a batch: not a span that is recorded only, nor
    what a processor has dropped. */
 TEL__FN bool tel__pipeline_passes(tel__pipeline* p, tel__batch* b) {
-    if (TEL__UNLIKELY(p->processors.count) && !tel__processors_run(&p->processors, b)) {
+    if (TEL__UNLIKELY(p->processors.reads) && !tel__processors_run(&p->processors, b)) {
         return false;
     }
     return b->signal != 1 || (((tel_span_view*)b->views)[b->count - 1].context.flags & 1u);
