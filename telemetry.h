@@ -11372,11 +11372,11 @@ typedef struct tel__series_reuse {
     uint32_t        guests_seen;        /* ... in which no guest was there */
     tel__atomic_u32 guests;             /* searches and records of threads without cells */
     tel__atomic_u32 lent;               /* batches of increments that may be given back */
-    uint32_t        late;               /* so many of by_id, the first, stay */
     uint32_t*       ids;                /* free: ids less base */
     uint32_t        id_room;
     tel__atomic_u32 id_count;
     tel__series_table* tables;          /* replaced */
+    struct tel__series* gone;           /* in no table any more */
 } tel__series_reuse;
 
 typedef struct tel__streams {
@@ -11479,8 +11479,7 @@ TEL__FN void tel__series_table_put(tel__series_table* t, tel__series* s) {
     TEL__ASSERT(t->used <= t->mask);
 }
 
-/* In the place of a series that has been freed: the one that swallows, of a metric that no search
-   is for. */
+/* In the place of a series that is gone: the one that swallows, which no search is for. */
 TEL__FN tel__series* tel__series_nobody(const tel__streams* m) {
     return (tel__series*)tel__memory_list_at(&m->by_id, 0);
 }
@@ -11502,15 +11501,6 @@ TEL__COLD bool tel__series_table_room(tel__streams* m) {
     }
     tel__atomic_store_release_ptr(&m->table, more);
     return true;
-}
-
-/* Frees a table and those before it. */
-TEL__COLD void tel__series_tables_free(tel__streams* m, tel__series_table* t) {
-    while (t) {
-        tel__series_table* before = t->before;
-        tel__memory_free(m->memory, t, tel__series_table_size(t->mask));
-        t = before;
-    }
 }
 
 TEL__INLINE const tel__series_link* tel__series_sources(const tel__series* s) {
@@ -11599,6 +11589,20 @@ TEL__COLD void tel__series_free(tel__streams* m, tel__series* s) {
         tel__memory_free(m->memory, s->removal, sizeof *s->removal + 2 * s->removal->part);
     }
     tel__memory_free(m->memory, s, s->size);
+}
+
+/* Frees a table, those before it, and the series that are in none any more. */
+TEL__COLD void tel__series_free_gone(tel__streams* m, tel__series_table* t) {
+    tel__series* s;
+    while (t) {
+        tel__series_table* before = t->before;
+        tel__memory_free(m->memory, t, tel__series_table_size(t->mask));
+        t = before;
+    }
+    for (s = m->reuse.gone; s; s = m->reuse.gone) {
+        m->reuse.gone = s->next;
+        tel__series_free(m, s);
+    }
 }
 
 /* The part of one series that one reader of increments has received, at the end of the series' own
@@ -12069,6 +12073,7 @@ TEL__COLD tel_result tel__stream_init(tel__streams* m, tel__memory* memory, tel_
 TEL__COLD void tel__stream_free(tel__streams* m) {
     tel__series_table* t = (tel__series_table*)tel__atomic_load_ptr(&m->table);
     uint32_t i;
+    tel__series_free_gone(m, t);
     for (i = tel__atomic_load_u32(&m->by_id.count); i-- > 0; ) {
         tel__series* s = (tel__series*)tel__memory_list_at(&m->by_id, i);
         if (i == 0 || s != tel__series_nobody(m)) { tel__series_free(m, s); }
@@ -12077,8 +12082,7 @@ TEL__COLD void tel__stream_free(tel__streams* m) {
         tel__metric* metric = (tel__metric*)tel__memory_list_at(&m->metric_by_id, i);
         tel__memory_free(m->memory, metric, metric->size);
     }
-    tel__series_tables_free(m, t);
-    tel__series_tables_free(m, m->reuse.tables);
+    tel__series_free_gone(m, m->reuse.tables);
     tel__memory_free(m->memory, m->reuse.ids, m->reuse.id_room * sizeof *m->reuse.ids);
     for (i = 0; i < TEL__SERIES_READERS; i++) {
         tel__memory_free(m->memory, m->late[i], m->late[i] ? m->late[i]->size : 0);
@@ -13455,16 +13459,27 @@ TEL__FN tel__series* tel__taken_series(const tel_point* p) {
     return (tel__series*)(uintptr_t)p->tel__of;
 }
 
-/* They are the end of the series, unless the reader is newer than that. */
-TEL__FN tel__series_taken* tel__taken_of(const tel__series* s, uint32_t reader) {
+/* The part of a reader that is newer than the series; NULL: the series has it itself. */
+TEL__FN tel__series_taken* tel__taken_late(const tel__series* s, uint32_t reader) {
     const tel__series_late* late = s->metric->m->late[reader];
     uint32_t number = s->id - s->metric->m->base;
+    if (!late || number >= late->count) { return NULL; }
+    return late->at[number] == late->at[number + 1] ? NULL
+        : (tel__series_taken*)((uintptr_t)late + late->at[number]);
+}
+
+TEL__FN tel__series_taken* tel__taken_of(const tel__series* s, uint32_t reader) {
+    tel__series_taken* late = tel__taken_late(s, reader);
     size_t at = s->size - (reader + 1) * tel__series_taken_size(s->metric);
-    if (late && number < late->count) {
-        return (tel__series_taken*)((uintptr_t)late + late->at[number]);
-    }
+    if (late) { return late; }
     TEL__ASSERT((reader + 1) * tel__series_taken_size(s->metric) <= s->taken);
     return (tel__series_taken*)((uintptr_t)s + at);
+}
+
+/* What a new reader needs for a number: nothing if it is free, for who gets it has its own room. */
+TEL__COLD size_t tel__taken_need(const tel__streams* m, uint32_t number) {
+    const tel__series* s = (const tel__series*)tel__memory_list_at(&m->by_id, number);
+    return number && s == tel__series_nobody(m) ? 0 : tel__series_taken_size(s->metric);
 }
 
 /* Makes room for one more reader in all series that there are, and in those that follow. Not within
@@ -13476,21 +13491,14 @@ TEL__COLD tel_result tel__taken_reader(tel__streams* m) {
     tel__thread_mutex_lock(&m->mutex);
     n = tel__atomic_load_u32(&m->by_id.count);
     size = head = sizeof *late + n * sizeof late->at[0];
-    for (i = 0; i < n; i++) {
-        tel__series* s = (tel__series*)tel__memory_list_at(&m->by_id, i);
-        size += tel__series_taken_size(s->metric);
-    }
+    for (i = 0; i < n; i++) { size += tel__taken_need(m, i); }
     late = m->readers < TEL__SERIES_READERS ? (tel__series_late*)tel__memory_alloc(m->memory, size)
         : NULL;
     if (late) {
-        m->reuse.late = n;
         late->size = size;
         late->count = n;
         late->at[0] = head;
-        for (i = 0; i < n; i++) {
-            tel__series* s = (tel__series*)tel__memory_list_at(&m->by_id, i);
-            late->at[i + 1] = late->at[i] + tel__series_taken_size(s->metric);
-        }
+        for (i = 0; i < n; i++) { late->at[i + 1] = late->at[i] + tel__taken_need(m, i); }
         m->late[m->readers++] = late;
     }
     tel__thread_mutex_unlock(&m->mutex);
@@ -13793,11 +13801,13 @@ TEL__COLD void tel__removal_by_name(tel__streams* m, const char* name, tel_attrs
              searches without the mutex do not find it, and one under the mutex shows it again. Then
              every thread is seen once outside of its records, the sites forget what is hidden, and
              every thread is seen outside once more, so that no thread can have it. The collection
-             after that frees what it does not show. A bound series stays, and so does one without
-             attributes, because instruments have their ids; those of views, which are tied to each
-             other; and those that a reader who came later has parts for. Tables that were replaced
-             go the same way. While increments are lent out, nothing is freed.
-   Tests     tests/api/series.c   fuzz: none   bench: series.churn
+             after that takes what it does not show out of the table, but while increments are lent
+             out, and gives the id away. A search may still be passing over it there, so it is freed
+             when every thread has been seen outside a third time, the first one of the next round;
+             and so are tables that were replaced. A bound series stays, one without attributes,
+             because instruments have their ids, those of views, which are tied to each other, and
+             those that a reader who came later has parts for.
+   Tests     tests/api/series.c, tests/models/reuse.pml   fuzz: none   bench: series.churn
 */
 enum { TEL__REUSE_IDLE, TEL__REUSE_HIDDEN, TEL__REUSE_FORGOTTEN, TEL__REUSE_READY,
        TEL__REUSE_POLLS = 64 };
@@ -13849,7 +13859,7 @@ TEL__COLD void tel__reuse_run(tel__streams* m) {
     tel__thread_mutex_lock(&m->mutex);
     t = (tel__series_table*)tel__atomic_load_ptr(&m->table);
     if (r->step == TEL__REUSE_READY) { r->step = TEL__REUSE_IDLE; }
-    if (r->step == TEL__REUSE_IDLE && r->works && (r->hidden || (t && t->before))) {
+    if (r->step == TEL__REUSE_IDLE && r->works && (r->hidden || r->gone || (t && t->before))) {
         tel__reuse_turn(r);
         if (r->step && t) {
             r->tables = t->before;
@@ -13858,7 +13868,7 @@ TEL__COLD void tel__reuse_run(tel__streams* m) {
         r->hidden = !r->step;
     }
     if (r->step == TEL__REUSE_HIDDEN && tel__reuse_quiet(m)) {
-        tel__series_tables_free(m, r->tables);
+        tel__series_free_gone(m, r->tables);
         r->tables = NULL;
         tel__reuse_forget(m);
         tel__reuse_turn(r);
@@ -13868,12 +13878,13 @@ TEL__COLD void tel__reuse_run(tel__streams* m) {
     tel__thread_mutex_unlock(&m->mutex);
 }
 
-/* Looks at a removed series that is not shown. Returns true if it is to be freed. */
+/* Looks at a removed series that is not shown. Returns true if it is to be taken out. */
 TEL__COLD bool tel__reuse_look(tel__streams* m, tel__series* s) {
     tel__series_reuse* r = &m->reuse;
+    uint32_t i;
+    for (i = 0; i < m->readers && !tel__taken_late(s, i); i++) { }
     if (s->removal->state != TEL__REMOVAL_GONE || !r->works || s->of.bound || !s->attr_count ||
-        s->metric->raw || s->metric->selected || s == s->metric->overflow ||
-        s->id - m->base < r->late) {
+        s->metric->raw || s->metric->selected || s == s->metric->overflow || i < m->readers) {
         tel__series_hide(s, false);
         return false;
     }
@@ -13901,8 +13912,8 @@ TEL__COLD void tel__reuse_id(tel__streams* m, uint32_t number) {
     tel__atomic_store_u32(&r->id_count, n + 1);
 }
 
-/* Frees a series that is no longer among those of its metric. */
-TEL__COLD void tel__reuse_free(tel__streams* m, tel__series* s) {
+/* Takes out a series that is no longer among those of its metric. */
+TEL__COLD void tel__reuse_out(tel__streams* m, tel__series* s) {
     tel__series_table* t = (tel__series_table*)tel__atomic_load_ptr(&m->table);
     uint32_t number = s->id - m->base, i = tel__atomic_load_u32(&s->hash) & t->mask;
     tel__instrument_cells* k;
@@ -13914,7 +13925,8 @@ TEL__COLD void tel__reuse_free(tel__streams* m, tel__series* s) {
     tel__atomic_store_release_ptr(&t->at[i], tel__series_nobody(m));
     tel__memory_list_put(&m->by_id, number, tel__series_nobody(m));
     tel__reuse_id(m, number);
-    tel__series_free(m, s);
+    s->next = m->reuse.gone;
+    m->reuse.gone = s;
 }
 
 /* ==== R36 >>collect ==========================================================================
@@ -14216,7 +14228,7 @@ TEL__FN void tel__collect_turn(tel__collect_visit* visit, tel__metric* metric) {
     visit->series = metric ? metric->first : NULL;
 }
 
-/* Goes on behind a series that is not shown, and frees it if it may be freed. */
+/* Goes on behind a series that is not shown, and takes it out if nothing needs it. */
 TEL__COLD void tel__collect_pass(tel__streams* m, tel__collect_visit* visit) {
     tel__series* s = visit->series;
     tel__metric* metric = s->metric;
@@ -14227,7 +14239,7 @@ TEL__COLD void tel__collect_pass(tel__streams* m, tel__collect_visit* visit) {
     visit->series = s->next;
     if (visit->behind) { visit->behind->next = s->next; } else { metric->first = s->next; }
     if (metric->last == s) { metric->last = visit->behind; }
-    tel__reuse_free(m, s);
+    tel__reuse_out(m, s);
 }
 
 /* Fills one metric's view from visit->series on. Returns false if the batch is full. */

@@ -300,6 +300,84 @@ static void remembered(void) {
     stop();
 }
 
+/* A search that began before a series was taken out of the table may still pass over it. So one that is found there in a record
+   that begins when all others have been seen outside, and goes on meanwhile, is not freed before that record ends. */
+static void passed_over(void) {
+    static tel_counter c = TEL_INSTRUMENT("o.count", NULL, NULL);
+    tel__series_table* t;
+    tel__series* s = NULL;
+    tel__streams* m;
+    uint32_t i, hash;
+    uint64_t with;
+    start(0, 0, false);
+    tel_counter_add_with(&c, 1, TEL_ATTRS(tel_int("k", 1)));
+    m = tel__thread_me.cells->m;
+    collect();
+    with = tel_query_stats().series;
+    tel__atomic_add_u32(&m->reuse.lent, 1);
+    tel_series_remove("o.count", TEL_ATTRS(tel_int("k", 1)));
+    for (i = 0; i < 6; i++) { collect(); }
+    t = (tel__series_table*)tel__atomic_load_ptr(&m->table);
+    for (i = 0; i <= t->mask; i++) {
+        tel__series* at = (tel__series*)tel__atomic_load_ptr(&t->at[i]);
+        if (at && at->attr_count) { s = at; }
+    }
+    CHECK(s && s->removal && s->removal->hidden);
+    tel__instrument_enter(tel__thread_me.cells);
+    hash = tel__atomic_load_u32(&s->hash);
+    tel__atomic_add_u32(&m->reuse.lent, (uint32_t)-1);
+    for (i = 0; i < 6; i++) { collect(); }
+    CHECK_INT(tel_query_stats().series, with - 1);
+    CHECK(m->reuse.gone == s);
+    CHECK_INT(tel__atomic_load_u32(&s->hash), hash);    /* ASan: it is there */
+    tel__instrument_done(tel__thread_me.cells);
+    for (i = 0; i < 2; i++) { collect(); }
+    CHECK(m->reuse.gone == NULL);
+    stop();
+}
+
+/* A reader that comes while ids are free keeps no room for them: a histogram that gets the id of a counter has its own. */
+static uint64_t counted;
+static tel_result count(const tel_batch* b, void* user_data) {
+    size_t i, j;
+    (void)user_data;
+    for (i = 0; i < b->metric_count; i++) {
+        for (j = 0; j < b->metrics[i].point_count; j++) { counted += b->metrics[i].points[j].count; }
+    }
+    return TEL_OK;
+}
+static void late_reader(void) {
+    static tel_counter c = TEL_INSTRUMENT("l.count", NULL, NULL);
+    static tel_histogram h = TEL_INSTRUMENT("l.size", NULL, NULL);
+    tel_sink sink;
+    uint64_t before;
+    int i, k;
+    memset(&sink, 0, sizeof sink);
+    start(0, 0, false);
+    tel_histogram_record_with(&h, 1, TEL_ATTRS(tel_int("k", -1)));
+    for (k = 0; k < 100; k++) { tel_counter_add_with(&c, 1, TEL_ATTRS(tel_int("k", k))); }
+    collect();
+    before = tel_query_stats().series;
+    for (k = 0; k < 100; k++) { tel_series_remove("l.count", TEL_ATTRS(tel_int("k", k))); }
+    for (i = 0; i < 6; i++) { collect(); }
+    CHECK_INT(tel_query_stats().series, before - 100);
+    sink.name = "late";
+    sink.signal_mask = TEL_SIGNAL_METRICS;
+    sink.export_fn = count;
+    sink.temporality = TEL_TEMPORALITY_DELTA;
+    CHECK(tel_sink_add(&sink) == TEL_OK);
+    for (i = 0; i < 3; i++) {
+        for (k = 0; k < 100; k++) { tel_histogram_record_with(&h, k, TEL_ATTRS(tel_int("k", k))); }
+        collect();
+    }
+    CHECK_INT(counted, 301);
+    CHECK_INT(tel_query_stats().series, before);
+    for (k = 0; k < 100; k++) { tel_series_remove("l.size", TEL_ATTRS(tel_int("k", k))); }
+    for (i = 0; i < 6; i++) { collect(); }
+    CHECK_INT(tel_query_stats().series, before - 100);
+    stop();
+}
+
 /* ---- many threads, two readers ---- */
 
 #define THREADS 8
@@ -551,6 +629,8 @@ int main(void) {
     not_waited(false);
     gauges();
     remembered();
+    passed_over();
+    late_reader();
     churned(false);
     churned(true);
     gone(false);
