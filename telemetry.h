@@ -845,7 +845,9 @@ typedef struct tel_desc {
                                                so one takes 192 KiB in all, two take 320: less is
                                                TEL_ERR_MEMORY. At these limits 2,000 spans and as
                                                many log records a second reach a receiver near by;
-                                               what comes faster is dropped at its ring */
+                                               what comes faster is dropped at its ring. Below 320
+                                               the signals of a sink have one connection in all, so
+                                               that one that hangs holds up the others */
     bool            ignore_env;             /* do not read any environment variable */
     bool            no_thread;              /* start no thread: you call tel_pump. Only while the
                                                name of a receiver (not an address or localhost) is
@@ -8568,10 +8570,10 @@ typedef struct tel__ring_pool {
     uint32_t          shared;           /* bytes behind the chunks, for the shared ring */
     uint32_t          wake;             /* a ring that needs more chunks wakes the consumer */
     tel__thread_alarm* alarm;           /* wakes the consumer; NULL: there is none to wake */
-    void            (*prompt_fn)(struct tel__ring_pool* g);     /* called after each commit; NULL:
-                                                                   records wait for the consumer */
+    void            (*prompt_fn)(struct tel__ring_pool* g);     /* after each commit, or NULL */
     tel__memory_slots slots;
     tel__atomic_u32   used;             /* chunks that belong to rings */
+    tel__atomic_u32   rings;            /* that have one at least */
 } tel__ring_pool;
 
 #define TEL__RING_NOWHERE UINT32_MAX
@@ -8604,8 +8606,7 @@ TEL__COLD void tel__ring_pool_free(tel__ring_pool* g) {
     g->slots.next = NULL;
 }
 
-/* Called when nobody reads any more; a thread that is still writing writes to memory
-   that exists. */
+/* Nobody reads any more; a thread that is still writing writes to memory that exists. */
 TEL__COLD void tel__ring_pool_empty(tel__ring_pool* g) {
     tel__platform_give_back(g->data, (size_t)g->slots.count * g->chunk + g->shared);
 }
@@ -8615,6 +8616,7 @@ TEL__COLD void tel__ring_pool_clear(tel__ring_pool* g) {
     tel__atomic_store_u64(&g->slots.head, 0);
     tel__atomic_store_u32(&g->slots.fresh, 0);
     tel__atomic_store_u32(&g->used, 0);
+    tel__atomic_store_u32(&g->rings, 0);
 }
 
 /* A chunk for a ring. The last quarter is for rings that have none yet, so that one thread's burst
@@ -8696,8 +8698,7 @@ TEL__COLD void tel__ring_make(tel__ring* r, tel__ring_pool* g) {
     tel__ring_forget(r);
 }
 
-/* Makes the ring that threads without one of their own share, in the bytes behind the chunks, and
-   touches them. */
+/* Makes the ring of the threads without one, in the bytes behind the chunks, and touches them. */
 TEL__COLD void tel__ring_make_shared(tel__ring* r, tel__ring_pool* g) {
     memset(r, 0, sizeof *r);
     r->pool = g;
@@ -8707,13 +8708,13 @@ TEL__COLD void tel__ring_make_shared(tel__ring* r, tel__ring_pool* g) {
     memset(r->data, 0, r->size);
 }
 
-/* Gives a ring its first chunk, while nobody reads or writes it. Returns false if the pool has
-   none. */
+/* Gives a ring that nobody reads or writes its first chunk. false: the pool has none. */
 TEL__COLD bool tel__ring_begin(tel__ring* r) {
     uint32_t i;
     if (tel__atomic_load_u32(&r->head) != TEL__RING_NOWHERE) { return true; }
     i = tel__ring_chunk_take(r->pool, true);
     if (i == TEL__MEMORY_NO_SLOT) { return false; }
+    tel__atomic_add_u32(&r->pool->rings, 1);
     r->taken++;
     r->at = r->goal = i * r->pool->chunk;
     tel__atomic_store_u32(&r->tail, r->at);
@@ -8744,8 +8745,7 @@ TEL__FN bool tel__ring_grow(tel__ring* r) {
 #define TEL__RING_LEAST 16u              /* of a chunk's parts is used before it is begun again */
 
 /* Makes room for size bytes at head, and sets the limit up to which the next records need not come
-   here. If everything has been read, it starts anew at the beginning of the chunk, whose lines are
-   in the cache. */
+   here. If everything has been read, it starts the chunk anew, whose lines are in the cache. */
 TEL__NOINLINE bool tel__ring_room(tel__ring* r, uint32_t size) {
     const uint32_t chunk = r->pool->chunk;
     uint32_t head = tel__atomic_load_u32(&r->head), begin = head & ~(chunk - 1);
@@ -8871,8 +8871,7 @@ TEL__FN void tel__ring_aim(tel__ring* r) {
     if (r->shared) { r->at = tel__atomic_load_u32(&r->tail); }
 }
 
-/* Follows a jump. A chunk that is left goes back to the pool: its records have been passed, and
-   nobody looks at them any more. */
+/* Follows a jump. A chunk that is left goes back to the pool, as its records were passed. */
 TEL__FN void tel__ring_jump(tel__ring* r, const tel__ring_head* h) {
     uint32_t from = r->at / r->pool->chunk, to = h->a | (uint32_t)h->b << 8 | (uint32_t)h->c << 16;
     TEL__ASSERT(to < r->pool->slots.count);
@@ -8913,8 +8912,7 @@ TEL__FN const tel__ring_head* tel__ring_next(tel__ring* r) {
     return NULL;
 }
 
-/* Zeroes what was passed in the shared ring, up to the first record that was not. Returns where
-   that is. */
+/* Zeroes what was passed in the shared ring, up to the first record that was not; its place. */
 TEL__FN uint32_t tel__ring_wipe(const tel__ring* r) {
     uint32_t at = tel__atomic_load_u32(&r->tail), word;
     while ((word = tel__atomic_load_u32(tel__ring_word(r, at))) & TEL__RING_TAKEN) {
@@ -8925,8 +8923,7 @@ TEL__FN uint32_t tel__ring_wipe(const tel__ring* r) {
 }
 
 /* Gives everything that was passed back to the producer, in the shared ring up to the first busy
-   record. If nothing else is left, the next record takes the slow path and starts the chunk
-   anew. */
+   record. If nothing else is left, the next record, on the slow path, starts the chunk anew. */
 TEL__FN void tel__ring_release(tel__ring* r) {
     uint32_t tail = tel__atomic_load_u32(&r->tail), at = r->shared ? tel__ring_wipe(r) : r->at;
     TEL__ASSERT(!r->shared || at - tail <= r->size);
@@ -8946,6 +8943,7 @@ TEL__FN bool tel__ring_empty(const tel__ring* r) {
 /* Gives back the last chunk of an empty own ring that has no producer. */
 TEL__COLD void tel__ring_retire(tel__ring* r) {
     if (r->shared || r->at == TEL__RING_NOWHERE || !tel__ring_empty(r)) { return; }
+    tel__atomic_add_u32(&r->pool->rings, (uint32_t)-1);
     tel__ring_chunk_put(r->pool, r->at / r->pool->chunk);
     tel__ring_forget(r);
 }
@@ -9048,9 +9046,11 @@ TEL__COLD void tel__registry_close(tel__registry* g) {
     tel__thread_mutex_destroy(&g->mutex);
 }
 
-/* Whether more than half of the memory of the rings is in use. */
+/* Whether more than half of what rings can grow into is in use; idle threads keep one chunk. */
 TEL__FN bool tel__registry_filling(const tel__registry* g) {
-    return tel__atomic_load_u32(&g->pool.used) > g->pool.slots.count / 2;
+    uint32_t rings = tel__atomic_load_u32(&g->pool.rings);
+    uint32_t most = g->pool.slots.count - g->pool.slots.count / 4;
+    return rings >= most || tel__atomic_load_u32(&g->pool.used) > rings + (most - rings) / 2;
 }
 
 /* Whether the numbers of two threads belong to the same instance. */
@@ -9192,8 +9192,7 @@ TEL__COLD tel__registry_books tel__registry_totals(tel__registry* g, uint32_t* t
     return sum;
 }
 
-/* Starts a record on this thread's ring. Returns NULL, and counts the record as dropped, if there
-   is no room. */
+/* Starts a record on this thread's ring. NULL: there is no room, and it counts as dropped. */
 TEL__INLINE char* tel__registry_begin(tel__registry_thread* t, uint32_t size, int signal) {
     char* p;
     tel__registry_count(&t->books.recorded[signal]);
@@ -29247,6 +29246,7 @@ TEL__COLD tel__delivery_sent tel__sink_http_judge(tel__sender_sink* k, int signa
     if (o->desc.judge_fn) {
         sent.result = tel__callback_judge(o->source.diag, o->desc.judge_fn, &a, &sent.rejected,
                                           o->desc.user_data);
+        if (sent.result == TEL_ERR_TIMEOUT) { sent.result = TEL_ERR_FORMAT; }       /* final too */
     }
     a.error[sizeof a.error - 1] = 0;
     if (a.retry_after_ms) { sent.retry_after_ms = a.retry_after_ms; }

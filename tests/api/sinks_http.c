@@ -83,7 +83,8 @@ static tel_result judge(tel_http_answer* answer, uint64_t* refused, void* user_d
         snprintf(answer->error, sizeof answer->error, "one of %d was stale", (int)answer->items);
         return TEL_OK;
     }
-    return answer->status == 200 ? TEL_OK : answer->status == 500 ? TEL_ERR_IO : TEL_ERR_ARGUMENT;
+    return answer->status == 200 ? TEL_OK : answer->status == 500 ? TEL_ERR_IO
+         : answer->status == 413 ? TEL_ERR_TIMEOUT : TEL_ERR_ARGUMENT;
 }
 
 static encoder enc;
@@ -205,11 +206,16 @@ static void test_judge(void) {
     CHECK_INT(tel_flush(5000), TEL_ERR_IO);
     s = stats();
     CHECK(s.dropped_failed[2] == 3 && s.last_status == 400 && s.state == TEL_SINK_READY);
+    inbox.status = 413;                     /* anything but TEL_ERR_IO is: nothing is sent again */
+    inbox.calls = 0;
+    logs(1, "x");
+    CHECK_INT(tel_flush(5000), TEL_ERR_IO);
+    CHECK(inbox.calls == 1 && stats().dropped_failed[2] == 4);
     enc.fail_with = TEL_ERR_FORMAT;         /* no body could be made */
     logs(5, "x");
     CHECK_INT(tel_flush(5000), TEL_ERR_IO);
     s = stats();
-    CHECK(s.dropped_failed[2] == 8 && !s.queued[2]);
+    CHECK(s.dropped_failed[2] == 9 && !s.queued[2]);
     CHECK_BOOKS();
     CHECK_INT(tel_shutdown(1000), TEL_OK);
 }

@@ -128,6 +128,28 @@ static void test_pool(void) {
     tel__ring_pool_free(&g);
 }
 
+/* A pool fills with what waits, and not with threads that record nothing and keep their first chunk. */
+static void test_filling(void) {
+    static tel__registry registry;
+    tel__ring_pool* g = &registry.pool;
+    tel__ring r[14];
+    uint32_t i, n = 0, popped = 0;
+    CHECK(tel__ring_pool_make(g, &memory, 65536) && g->slots.count == 14);
+    for (i = 0; i < 14; i++) { tel__ring_make(&r[i], g); }
+    for (i = 0; i < 8; i++) { CHECK(tel__ring_begin(&r[i]) && !tel__registry_filling(&registry)); }
+    while (tel__atomic_load_u32(&g->used) < 9) { CHECK(push(&r[0], n++, 128)); }
+    CHECK(!tel__registry_filling(&registry));                 /* one of the three that the others leave */
+    while (tel__atomic_load_u32(&g->used) < 10) { CHECK(push(&r[0], n++, 128)); }
+    CHECK(tel__registry_filling(&registry));
+    CHECK_INT(pop(&r[0], &popped, UINT32_MAX), 0);
+    CHECK(popped == n && !tel__registry_filling(&registry));
+    for (i = 8; i < 11; i++) { CHECK(tel__ring_begin(&r[i])); }
+    CHECK(tel__registry_filling(&registry));                  /* nobody gets a second one */
+    for (i = 1; i < 11; i++) { tel__ring_retire(&r[i]); }
+    CHECK(tel__atomic_load_u32(&g->rings) == 1 && !tel__registry_filling(&registry));
+    tel__ring_pool_free(g);
+}
+
 /* A quiet thread touches the first lines of one chunk: what is read is written over. */
 static void test_restart(void) {
     tel__ring_pool g;
@@ -350,6 +372,7 @@ int main(void) {
     run_model(4096, 0, true);
     run_model(4096, UINT32_MAX - 4095, true);           /* 2^32 - 4096: head and tail wrap on the way */
     test_pool();
+    test_filling();
     test_restart();
     test_alarm();
     test_full_shared();
