@@ -17917,6 +17917,7 @@ TEL__COLD void tel__processors_replace(tel__processors* p, tel__redaction* rules
     tel__redaction* was = tel__processors_rules(p, 0);
     if (rules) { rules->next = tel__processors_redaction(p, 1); }
     if (rules) { rules->older = was ? was : p->retired; }
+    p->reads |= rules != NULL;
     p->retired = rules ? NULL : was ? was : p->retired;
     tel__atomic_store_release_ptr(&p->rules[0], rules);
 }
