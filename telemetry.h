@@ -29058,6 +29058,8 @@ TEL__COLD tel_sink tel__host_sink(const char* name, const void* config,
 /* a larger body is split: the Collector takes 20 MiB */
 #define TEL__SINK_HTTP_BODY  ((size_t)4 << 20)
 #define TEL__SINK_HTTP_QUEUE ((size_t)8 << 20)
+/* so often a batch waits for memory, before it counts as too large for what there is */
+#define TEL__SINK_HTTP_REFUSALS 64u
 
 typedef struct tel__sink_http {
     tel__sender_sink   base;            /* first: most callbacks get this */
@@ -29065,6 +29067,8 @@ typedef struct tel__sink_http {
     tel_http_desc      desc;            /* of it the functions, the numbers and user_data */
     tel__atomic_u32    most[3];         /* bytes per body, as a 413 has taught */
     uint64_t           round;           /* the last collection whose beginning was accepted */
+    bool               took, refused;   /* something of the batch at hand; all of it */
+    uint32_t           refusals;        /* so many in a row */
 } tel__sink_http;
 
 /* The members that tel_transport and tel_otlp_desc share. X(member) */
@@ -29353,12 +29357,14 @@ TEL__COLD void tel__sink_http_each(const tel_batch* batch, int signal, size_t fr
 }
 
 /* Encodes a part and queues it; false: it is over the limit of bytes or memory. Items that cannot
-   be encoded are counted as dropped. */
+   be encoded are counted as dropped, but without memory for the first of spans or logs the batch
+   is refused. */
 TEL__COLD bool tel__sink_http_push(const tel_batch* part, int signal, uint64_t items, void* to) {
     tel__sink_http* o = (tel__sink_http*)to;
-    tel__delivery_payload* payload = tel__sender_buffer(&o->base, signal);
+    tel__delivery_payload* payload = o->refused ? NULL : tel__sender_buffer(&o->base, signal);
     tel_result r = TEL_ERR_MEMORY;
     bool large;
+    if (o->refused) { return true; }
     if (payload) { r = tel__sink_http_encode(o, part, NULL, payload); }
     large = r == TEL_ERR_MEMORY ||
             (payload && (payload->size > o->desc.transport.request_bytes ||
@@ -29367,10 +29373,14 @@ TEL__COLD bool tel__sink_http_push(const tel_batch* part, int signal, uint64_t i
     if (r == TEL_OK && !large && payload->size) {
         payload->items = items;
         tel__sender_push(&o->base, signal, payload);
+        o->took = true;
+        o->refusals = 0;
         return true;
     }
     if (payload) { tel__sender_recycle(&o->base, signal, payload); }
-    if (r != TEL_OK && !large) { tel__sink_http_lose(o, signal, items, r); }
+    o->refused = r == TEL_ERR_MEMORY && !large && !o->took && signal &&
+                 o->refusals++ < TEL__SINK_HTTP_REFUSALS;
+    if (r != TEL_OK && !large && !o->refused) { tel__sink_http_lose(o, signal, items, r); }
     return !large;
 }
 
@@ -29390,11 +29400,12 @@ TEL__COLD tel_result tel__sink_http_export(const tel_batch* batch, void* user_da
         }
     }
     if (batch->metric_count) { o->round = batch->collection; }
+    o->took = o->refused = false;
     for (signal = 0; signal < 3; signal++) {
         size_t count = tel__sink_http_count(batch, signal);
         if (count) { tel__sink_http_each(batch, signal, 0, count, tel__sink_http_push, o); }
     }
-    return TEL_OK;
+    return o->refused ? TEL_ERR_LIMIT : TEL_OK;
 }
 
 /* ---- life ---- */
@@ -30313,6 +30324,8 @@ typedef struct tel__sink_text {         /* JSON lines and console */
     tel__text_out out;
     void        (*encode_fn)(const tel_batch* part, int signal, tel__text_out* out);
     bool          torn;                 /* the last write failed: part of a line may be written */
+    bool          took;                 /* something of the batch at hand */
+    uint32_t      refusals;             /* so many in a row */
     tel_result    result;               /* of an export */
 } tel__sink_text;
 
@@ -30340,16 +30353,21 @@ TEL__COLD void tel__sink_text_close(void* user_data) {
 }
 
 /* Hands one text over in one call. What there is no memory for is halved; if that is of no use, the
-   whole batch counts as lost. */
+   batch waits for memory, or counts as lost once a part of it is written. */
 TEL__COLD bool tel__sink_text_part(const tel_batch* part, int signal, uint64_t items, void* to) {
     tel__sink_text* t = (tel__sink_text*)to;
+    if (t->result == TEL_ERR_LIMIT) { return true; }
     t->out.size = t->out.lost = 0;
     /* if a failed write may have left part of a line, that line ends here */
     if (t->torn) { tel__text_put_char(&t->out, '\n'); }
     t->encode_fn(part, signal, &t->out);
     if (t->out.lost && items > 1) { return false; }
-    if (t->out.lost) { t->result = TEL_ERR_MEMORY; }
-    else if (t->out.size > (t->torn ? 1u : 0u)) {
+    if (t->out.lost) {
+        bool waits = !t->took && signal && t->refusals++ < TEL__SINK_HTTP_REFUSALS;
+        t->result = waits ? TEL_ERR_LIMIT : TEL_ERR_MEMORY;
+    } else if (t->out.size > (t->torn ? 1u : 0u)) {
+        t->took = true;
+        t->refusals = 0;
         t->torn = !tel__callback_write(t->diag, &t->writer, t->out.data, t->out.size);
         if (t->torn) { t->result = TEL_ERR_IO; }
     }
@@ -30362,6 +30380,7 @@ TEL__COLD tel_result tel__sink_text_export(const tel_batch* batch, void* user_da
     int i;
     if (!t) { return TEL_ERR_STATE; }
     t->result = TEL_OK;
+    t->took = false;
     for (i = 0; i < 3; i++) {
         size_t count = tel__sink_http_count(batch, i);
         if (count) { tel__sink_http_each(batch, i, 0, count, tel__sink_text_part, t); }

@@ -361,6 +361,7 @@ static void test_meters(void) {
         CHECK_INT(seen.metrics[i].points[0].i, second ? 2 : 3);
     }
     tel_shutdown(5000);
+    tel_memory_clear(&memory);
 }
 static void test_parts(void) {
     tel_desc d = zero();
