@@ -1361,8 +1361,8 @@ TEL_API void     tel_span_end     (tel_span* s);
 TEL_API void     tel_span_end_at  (tel_span* s, uint64_t unix_ns);
 
 /* On a live span; everything given is copied. A NULL span, or one that does not record, is fine;
-   tel_span_recording tells whether preparing attributes is worth while. Setting a key again
-   overwrites its value. */
+   tel_span_recording tells whether preparing attributes is worth while, which it is not while no
+   sink, processor or recent store takes spans. Setting a key again overwrites its value. */
 TEL_API bool     tel_span_recording(const tel_span* s);
 TEL_API void     tel__span_set    (tel_span* s, const tel_attr* attr);
 static inline void tel_span_set   (tel_span* s, tel_attr attr) { tel__span_set(s, &attr); }
@@ -14893,8 +14893,7 @@ TEL__COLD void tel__sampling_describe(const tel_sampler* s, tel__text_out* o, ui
    Keeps the live spans and the sampler. A span collects what is set on it in a slot of a pool; its
    end packs the slot into the ring of the thread that ends it.
 
-   Uses      clock to context.                       Used by   propagation to pipeline, lifecycle,
-   api.
+   Uses      clock to context.                 Used by   propagation to pipeline, lifecycle, api.
    Threads   one span is used by one thread at a time; everything else: any. A tracer belongs to one
              thread.
    Holds     a slot is live while its generation equals that of the span that holds it. An end adds
@@ -14970,9 +14969,10 @@ typedef struct tel__span_sampler {
                                            attribute takes the short way */
 #define TEL__SPAN_PROCESSED 8u          /* start_fn is called */
 #define TEL__SPAN_SHARED    16u         /* all spans are shared */
+#define TEL__SPAN_UNWANTED  32u         /* nobody takes spans: they have a context and no record */
 
 typedef struct tel__spans {
-    uint64_t          unusual;
+    tel__atomic_u32   unusual;
     tel__span_sampler sampler;
     tel__span_block*  blocks;           /* not written before they are used */
     uint32_t          base;             /* of slots in handles: the epoch's 12 bits, then index 0 */
@@ -15017,6 +15017,15 @@ TEL__COLD void tel__span_renew(tel__spans* p, uint32_t epoch) {
     p->generation = epoch * 0x01000193u & ~1u;
 }
 
+/* Clears or sets bits of `unusual`; one thread at a time. */
+TEL__COLD void tel__span_usual(tel__spans* p, uint32_t bits, bool usual) {
+    uint32_t others = tel__atomic_load_u32(&p->unusual) & ~bits;
+    tel__atomic_store_u32(&p->unusual, usual ? others : others | bits);
+}
+TEL__INLINE bool tel__span_unusual(const tel__spans* p, uint32_t bits) {
+    return (tel__atomic_load_u32(&p->unusual) & bits) != 0;
+}
+
 /* NULL: the usual limits. */
 TEL__COLD void tel__span_limit(tel__spans* p, const tel__span_limits* most) {
     static const tel__span_limits usual = {
@@ -15024,10 +15033,8 @@ TEL__COLD void tel__span_limit(tel__spans* p, const tel__span_limits* most) {
         TEL__SPAN_MOST, UINT32_MAX
     };
     p->most = most ? *most : usual;
-    p->unusual &= ~(uint64_t)TEL__SPAN_LIMITED;
-    if (p->most.attrs != TEL__SPAN_MOST || p->most.length != UINT32_MAX) {
-        p->unusual |= TEL__SPAN_LIMITED;
-    }
+    tel__span_usual(p, TEL__SPAN_LIMITED,
+                    p->most.attrs == TEL__SPAN_MOST && p->most.length == UINT32_MAX);
 }
 
 TEL__COLD tel_result tel__span_init(tel__spans* p, tel__memory* memory, tel__diag* diag,
@@ -15054,7 +15061,7 @@ TEL__COLD tel_result tel__span_init(tel__spans* p, tel__memory* memory, tel__dia
 
 TEL__COLD void tel__span_generator(tel__spans* p, const tel_id_generator* ids) {
     p->ids = *ids;
-    p->unusual |= TEL__SPAN_OWN_IDS;
+    tel__span_usual(p, TEL__SPAN_OWN_IDS, false);
 }
 
 TEL__COLD void tel__span_free(tel__spans* p) {
@@ -15694,10 +15701,9 @@ TEL__COLD void tel__span_carry(const tel_context* from, bool root, tel__context_
     w->tail |= tel__context_load(&c).tail & TEL__CONTEXT_EXTRA;
 }
 
-/* Whether the sampler is to be asked: it is not the usual one, or the caller has left the decision
-   to us. */
+/* Whether the sampler is to be asked: an unusual one, or when the caller has left it to us. */
 TEL__INLINE bool tel__span_asks(const tel__spans* p, const tel_context* parent) {
-    return (p->unusual & TEL__SPAN_ASKS) ||
+    return tel__span_unusual(p, TEL__SPAN_ASKS) ||
            (parent && TEL__UNLIKELY(tel__context_data_ticket(parent) != 0) &&
             (tel__context_data_sizes(parent).bits & TEL__CONTEXT_DATA_DEFERRED));
 }
@@ -15736,8 +15742,8 @@ TEL__NOINLINE tel_decision tel__span_ask(tel__span_tracer* t, const tel_span_des
 
 /* Adapts a slot that was just opened to what is unusual. */
 TEL__FN void tel__span_adapt(const tel__spans* p, tel__span_slot* slot, bool root) {
-    if (p->unusual & TEL__SPAN_LIMITED) { slot->keys = UINT64_MAX; }
-    if (root && (p->unusual & TEL__SPAN_OWN_IDS) && !p->ids.random) {
+    if (tel__span_unusual(p, TEL__SPAN_LIMITED)) { slot->keys = UINT64_MAX; }
+    if (root && tel__span_unusual(p, TEL__SPAN_OWN_IDS) && !p->ids.random) {
         slot->record.trace_flags = 1;
     }
 }
@@ -15775,7 +15781,7 @@ TEL__FN tel__context_words tel__span_make_desc(tel__span_tracer* t, const tel_sp
     tel__span_slot* slot;
     tel_attrs add = { NULL, 0 };
     w = tel__span_ids(t, parent);
-    if (TEL__UNLIKELY((t->shared->unusual & TEL__SPAN_OWN_IDS) != 0)) {
+    if (TEL__UNLIKELY(tel__span_unusual(t->shared, TEL__SPAN_OWN_IDS))) {
         tel__span_own_ids(&t->shared->ids, &w, !parent);
     }
     if (TEL__UNLIKELY(!parent && tel__context_data_ticket(from))) {
@@ -15787,7 +15793,7 @@ TEL__FN tel__context_words tel__span_make_desc(tel__span_tracer* t, const tel_sp
         w.tail |= tel__context_tail_of(0, 1u);
         decision = TEL_RECORD_AND_SAMPLE;
     }
-    if (decision == TEL_DROP_SPAN) { return w; }
+    if (decision == TEL_DROP_SPAN || tel__span_unusual(t->shared, TEL__SPAN_UNWANTED)) { return w; }
     w.handle = tel__span_open(t, parent, tel__text_either(d->name, d->name_text), w.trace[0],
                               w.trace[1], w.span);
     if (!w.handle) { return w; }
@@ -15800,10 +15806,10 @@ TEL__FN tel__context_words tel__span_make_desc(tel__span_tracer* t, const tel_sp
     }
     tel__span_fill(t, slot, d, add);
     if (TEL__UNLIKELY(decision == TEL_RECORD_ONLY)) { slot->record.trace_flags &= ~1u; }
-    if (TEL__UNLIKELY(d->shared || (t->shared->unusual & TEL__SPAN_SHARED))) {
+    if (TEL__UNLIKELY(d->shared || tel__span_unusual(t->shared, TEL__SPAN_SHARED))) {
         tel__span_share(t->shared, slot, &w);
     }
-    if (TEL__UNLIKELY((t->shared->unusual & TEL__SPAN_PROCESSED) != 0)) {
+    if (TEL__UNLIKELY(tel__span_unusual(t->shared, TEL__SPAN_PROCESSED))) {
         tel_span span;
         tel__context_store(&span, &w);
         t->shared->start_fn(t->shared->start_list, &span, parent);
@@ -15822,9 +15828,10 @@ TEL__CALL tel__context_words tel__span_make_long(tel__span_tracer* t, const char
 /* A span under the current context, which is `parent` if it is valid. */
 TEL__INLINE tel__context_words tel__span_make(tel__span_tracer* t, const tel_context* parent,
                                               const char* name, size_t size) {
-    uint64_t extra = tel__context_extra(&t->contexts.top->span.context);
+    uint64_t why = tel__context_extra(&t->contexts.top->span.context);
     tel__context_words w;
-    if (TEL__UNLIKELY((extra | t->shared->unusual) != 0)) { return tel__span_make_long(t, name); }
+    why |= tel__atomic_load_u32(&t->shared->unusual);
+    if (TEL__UNLIKELY(why != 0)) { return tel__span_make_long(t, name); }
     w = tel__span_ids(t, parent);
     if (tel__span_decide(&t->shared->sampler, parent, w.trace[1])) {
         w.tail |= tel__context_tail_of(0, 1u);
@@ -33400,13 +33407,13 @@ TEL__COLD const char* tel__config_part_join(const tel_settings* s, const char* k
 /* A list of numbers, of *count; NULL: there is none. */
 TEL__COLD const double* tel__config_part_numbers(const tel_settings* s, const char* key,
                                                  size_t* count) {
-    const tel_settings* list = tel_setting_item(s, key, 0) ? tel__settings_at(s, key) : NULL;
-    const tel_settings* item;
+    const tel_settings* item = tel_setting_item(s, key, 0);
+    const tel_settings* list = tel__settings_at(s, key);
     double* numbers;
     size_t i;
-    *count = list ? list->count : 0;
-    if (!list) { return NULL; }
-    numbers = (double*)tel__memory_take(&s->tree->arena, list->count * sizeof *numbers);
+    *count = item ? list->count : 0;
+    if (!list || list->kind != TEL__SETTINGS_LIST) { return NULL; }
+    numbers = (double*)tel__memory_take(&s->tree->arena, (*count + 1) * sizeof *numbers);
     if (!numbers) {
         tel_setting_fault(s, key, "no memory");
         return NULL;
@@ -34613,13 +34620,13 @@ TEL__COLD tel_result tel__lifecycle_processors(tel_instance* inst, const tel_des
     if (tel__processors_start(p)) {
         inst->spans.start_fn = tel__processors_on_start;
         inst->spans.start_list = p;
-        inst->spans.unusual |= TEL__SPAN_PROCESSED;
+        tel__span_usual(&inst->spans, TEL__SPAN_PROCESSED, false);
     }
     if (tel__processors_asks(p)) {
         inst->spans.logs_asked_fn = tel__processors_ask;
         inst->spans.logs_asked = p;
     }
-    if (desc->shared_spans) { inst->spans.unusual |= TEL__SPAN_SHARED; }
+    if (desc->shared_spans) { tel__span_usual(&inst->spans, TEL__SPAN_SHARED, false); }
     inst->spans.logs_sampled = desc->log_sampled_only;
     return r;
 }
@@ -34633,7 +34640,7 @@ TEL__COLD bool tel__lifecycle_sampler(tel_instance* inst, const tel_desc* desc) 
         return false;
     }
     if (!tel__sampling_usual(&p->sampling, &p->sampler.parent_based, &p->sampler.threshold)) {
-        p->unusual |= TEL__SPAN_ASKS;
+        tel__span_usual(p, TEL__SPAN_ASKS, false);
     }
     return true;
 }
@@ -34718,6 +34725,8 @@ TEL__COLD tel_result tel__lifecycle_build(tel_instance* inst, const tel_desc* de
         if (desc->process_metrics) { tel__process_start(&inst->metrics); }
         if (desc->min_severity) { r = tel__scope_level(&inst->scopes, "*", desc->min_severity); }
         tel__scope_wanted(&inst->scopes, tel__pipeline_wanted(&inst->pipeline, 2));
+        tel__span_usual(&inst->spans, TEL__SPAN_UNWANTED, inst->pipeline.processors.count ||
+                        tel__pipeline_wanted(&inst->pipeline, 1));
         tel__lifecycle_remember(inst, desc);
     }
     if (g != TEL_OK) { return g; }
@@ -36194,6 +36203,7 @@ TEL__COLD tel_result tel__control_open(tel_instance* inst, uint32_t i) {
     tel__thread_mutex_unlock(&p->stage);
     tel__thread_mutex_unlock(&p->stats);
     tel__round_opened(k, &inst->hosts[i], r);
+    if (tel__pipeline_wants(k, 1)) { tel__span_usual(&inst->spans, TEL__SPAN_UNWANTED, true); }
     if (tel__pipeline_wants(k, 2)) { tel__scope_wanted(&inst->scopes, true); }
     return r;
 }

@@ -364,6 +364,7 @@ static void test_meters(void) {
     tel_memory_clear(&memory);
 }
 static void test_parts(void) {
+    static char page[1 << 16];
     tel_desc d = zero();
     tel_sink look;
     memset(&look, 0, sizeof look);
@@ -382,6 +383,15 @@ static void test_parts(void) {
     CHECK_STR(redacted, "***");
     CHECK_STR(stream, "seen.calls");
     CHECK_INT(stream_attrs, 1);
+    CHECK_INT(start("{ \"providers\": [], \"histograms\": [ { \"name\": \"whole\", \"buckets\": [] }, { \"name\": \"viewed\" } ],\n"
+        "  \"meter_provider\": { \"views\": [ { \"selector\": { \"instrument_name\": \"viewed\" },\n"
+        "    \"stream\": { \"aggregation\": { \"explicit_bucket_histogram\": { \"boundaries\": [] } } } } ] } }"), TEL_OK);
+    tel_record("whole", 7, TEL_NOATTRS);
+    tel_record("viewed", 7, TEL_NOATTRS);
+    CHECK(tel_prometheus_print(page, sizeof page) < sizeof page);       /* an empty list: one bucket */
+    CHECK(strstr(page, "whole_bucket{le=\"+Inf\"} 1") && strstr(page, "viewed_bucket{le=\"+Inf\"} 1"));
+    CHECK(!strstr(page, "whole_bucket{le=\"5\"}") && !strstr(page, "viewed_bucket{le=\"5\"}"));
+    CHECK_INT(tel_shutdown(5000), TEL_OK);
     REFUSED("{ \"meter_provider\": { \"views\": [ { \"stream\": { \"aggregation\": { \"median\": null } } } ] } }", "is not an object with one key, a known aggregation");
     REFUSED("{ \"meter_provider\": { \"views\": [ { \"selector\": { \"instrument_type\": \"timer\" } } ] } }", "selector.instrument_type: is not known");
     REFUSED("{ \"meter_provider\": { \"views\": [ { \"stream\": { \"aggregation\": { \"explicit_bucket_histogram\": { \"boundaries\": [2, 1] } } } } ] } }",

@@ -206,6 +206,31 @@ static void test_handover(bool busy) {
     CHECK_INT(tel_shutdown(5000), TEL_OK);
 }
 
+/* While nobody takes spans they have a context and no record; a sink that is added gets those that start from then on. */
+static void test_unwanted(void) {
+    static taker metrics, spans;
+    tel_sink sink = taker_sink(&metrics, "metrics"), more = taker_sink(&spans, "spans");
+    tel_context c;
+    sink.signal_mask = TEL_SIGNAL_METRICS;
+    start(&sink, 1, false);
+    TEL_SPAN(before, "before") {
+        CHECK(!tel_span_recording(before));
+        c = tel_current();
+        CHECK(tel_context_valid(&c) && (c.flags & 1) != 0);
+        TEL_SPAN(inner, "inner") {
+            CHECK(memcmp(tel_current().trace_id, c.trace_id, sizeof c.trace_id) == 0);
+            CHECK(!tel_span_recording(inner));
+        }
+    }
+    CHECK_INT(tel_query_stats().recorded[1], 0);
+    CHECK_INT(tel_sink_add(&more), TEL_OK);
+    TEL_SPAN(after, "after") { CHECK(tel_span_recording(after)); }
+    CHECK_INT(tel_flush(20000), TEL_OK);
+    CHECK_INT(tel_query_stats().recorded[1], 1);
+    CHECK_INT(taker_read(&spans).spans, 1);
+    CHECK_INT(tel_shutdown(5000), TEL_OK);
+}
+
 static void test_off(void) {
     static taker a;
     tel_sink sink = taker_sink(&a, "a");
@@ -534,6 +559,7 @@ int main(void) {
     test_use(true);
     test_handover(false);
     test_handover(true);
+    test_unwanted();
     test_off();
     test_add_remove(false);
     test_add_remove(true);
