@@ -33292,7 +33292,7 @@ TEL__COLD bool tel__definition_same(const tel__definition* was, const tel_metric
            tel__definition_same_text(was->inst.description, d->description) &&
            a->exponential == b->exponential && a->max_size == b->max_size &&
            memcmp(&a->zero_threshold, &b->zero_threshold, sizeof a->zero_threshold) == 0 &&
-           a->bound_count == b->bound_count &&
+           a->bound_count == b->bound_count && !a->bounds == !b->bounds &&
            (!a->bound_count ||
             memcmp(a->bounds, b->bounds, a->bound_count * sizeof *a->bounds) == 0);
 }
@@ -33303,12 +33303,12 @@ TEL__COLD bool tel__definition_fill(tel__definition* to, const tel_metric_desc* 
     size_t bounds = o ? o->bound_count * sizeof *o->bounds : 0;
     size_t unit = d->unit ? strlen(d->unit) + 1 : 0;
     size_t about = d->description ? strlen(d->description) + 1 : 0;
-    size_t size = bounds + unit + about;
+    size_t size = bounds + unit + about + (o && o->bounds);
     char* p = size ? (char*)tel__memory_default_alloc(size, NULL) : NULL;
     if (size && !p) { return false; }
     if (o) { to->options = *o; }
     if (bounds) { memcpy(p, o->bounds, bounds); }
-    to->options.bounds = bounds ? (const double*)(void*)p : NULL;
+    to->options.bounds = o && o->bounds ? (const double*)(void*)p : NULL;
     if (unit) { to->inst.unit = (const char*)memcpy(p + bounds, d->unit, unit); }
     if (about) {
         to->inst.description = (const char*)memcpy(p + bounds + unit, d->description, about);
