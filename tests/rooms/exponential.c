@@ -143,7 +143,7 @@ static void order_is_nothing(void) {
     int round;
     for (round = 0; round < 200; round++) {
         uint32_t size = sizes[round % 5];
-        n = 1 + draw() % 400;
+        n = 1 + (size_t)(draw() % 400);
         for (i = 0; i < n; i++) {
             uint64_t bits = draw() >> 1;
             bits = round % 4 == 0 ? UINT64_C(0x3ff0000000000000) | bits >> (12 + round % 20)

@@ -1238,7 +1238,7 @@ static tel__delivery_sent verdict(tel__sink_http* o, uint64_t items, tel_result 
     tel__delivery_sent sent;
     memset(&payload, 0, sizeof payload);
     payload.items = items;
-    payload.size = 100 * items;
+    payload.size = 100 * (size_t)items;
     reply.result = result;
     reply.reached = true;
     reply.reason = NULL;
