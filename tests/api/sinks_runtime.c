@@ -19,7 +19,7 @@ static void* record(void* arg) {
         TEL_SPAN(span, "work") { tel_log(TEL_INFO, "in it", TEL_NOATTRS); }
         tel_counter_add(&hits, 1);
         n++;
-        if (n % 4 == 0) { usleep(1000); }
+        if (n % 4 == 0) { usleep(2000); }
     }
     tel__atomic_add_u64(&counted, n);
     return NULL;
@@ -137,6 +137,17 @@ static void books(int line) {
 }
 #define BOOKS() books(__LINE__)
 
+/* A machine that is too busy loses some, which the books tell; a flush says so, and only then. */
+static uint64_t lost(void) {
+    tel_stats q = tel_query_stats();
+    return q.dropped[1] + q.dropped[2] + q.failed[0] + q.failed[1] + q.failed[2];
+}
+static bool flushed(void) {
+    uint64_t before = lost();
+    tel_result r = tel_flush(20000);
+    return r == TEL_OK || (r == TEL_ERR_IO && lost() > before);
+}
+
 /* ---- switching under load ---- */
 
 static void test_use(bool prompt) {
@@ -146,6 +157,7 @@ static void test_use(bool prompt) {
     tel_stats all;
     taker ra, rb;
     uint64_t spans;
+    bool exact;
     int i;
     sinks[0] = taker_sink(&a, "a");
     sinks[1] = taker_sink(&b, "b");
@@ -160,15 +172,18 @@ static void test_use(bool prompt) {
         if (i % 16 == 0) { (void)tel_flush(5000); }
     }
     threads_end(list);
-    CHECK_INT(tel_flush(20000), TEL_OK);
+    CHECK(flushed());
     all = tel_query_stats();
+    exact = lost() == 0;
     ra = taker_read(&a);
     rb = taker_read(&b);
     spans = all.recorded[1] - all.dropped[1];
-    CHECK(spans == tel__atomic_load_u64(&counted) && ra.spans > 0 && rb.spans > 0);
-    CHECK_INT(ra.spans + rb.spans, spans);              /* each went to one of the two */
-    CHECK_INT(ra.logs + rb.logs, spans);
-    CHECK(ra.hits + rb.hits == (double)spans);          /* so did each increment */
+    CHECK(ra.spans > 0 && rb.spans > 0);
+    CHECK(!exact || spans == tel__atomic_load_u64(&counted));
+    CHECK(exact ? ra.spans + rb.spans == spans : ra.spans + rb.spans <= spans);         /* each went to one of the two */
+    CHECK(exact ? ra.logs + rb.logs == spans : ra.logs + rb.logs <= all.recorded[2]);
+    CHECK(exact ? ra.hits + rb.hits == (double)spans                                    /* so did each increment */
+                : ra.hits + rb.hits <= (double)tel__atomic_load_u64(&counted));
     BOOKS();
     CHECK_INT(tel_shutdown(5000), TEL_OK);
     CHECK(taker_read(&a).closed == 1 && taker_read(&b).closed == 1);
@@ -261,7 +276,8 @@ static void test_add_remove(bool prompt) {
     pthread_t list[THREADS];
     tel_stats all;
     tel_sink_stats s;
-    uint64_t spans = 0, logs = 0;
+    uint64_t spans = 0, logs = 0, before;
+    tel_result r;
     int i;
     start(&sink, 1, false);
     threads_begin(list);
@@ -275,10 +291,11 @@ static void test_add_remove(bool prompt) {
         CHECK(sink_named(name, &s));
         usleep(1000);
         if (i % 4 == 0) {
-            tel_result r = tel_flush(20000);
-            CHECK(r == TEL_OK || r == TEL_ERR_IO);      /* on a busy machine a full queue loses some, counted below */
+            CHECK(flushed());
         }
-        CHECK_INT(tel_sink_remove(name, 20000), TEL_OK);
+        before = lost();
+        r = tel_sink_remove(name, 20000);
+        CHECK(r == TEL_OK || (r == TEL_ERR_IO && lost() > before));     /* the same: it says so only if it is so */
         got = taker_read(&each);
         CHECK_INT(got.closed, 1);
         CHECK(!sink_named(name, &s));
@@ -286,7 +303,7 @@ static void test_add_remove(bool prompt) {
         logs += got.logs;
     }
     threads_end(list);
-    CHECK_INT(tel_flush(20000), TEL_OK);
+    CHECK(flushed());
     all = tel_query_stats();
     CHECK(spans > 0);
     CHECK_INT(all.exported[1], taker_read(&base).spans + spans);    /* the books of those that went are in the totals */
