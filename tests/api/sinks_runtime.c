@@ -8,10 +8,12 @@
 enum { THREADS = 8, ROUNDS = 60 };
 
 static tel_counter hits = TEL_INSTRUMENT("hits", "{hit}", "Counted by every thread");
+static uint32_t interval_ms = 20;
 static tel__atomic_u32 stop_them;
-static tel__atomic_u64 counted;
+static tel__atomic_u64 counted, made, taken;     /* taken: by all sinks together */
 
-/* Eight threads that record until they are told to stop, at a pace that no ring drops at. */
+/* Eight threads that record until they are told to stop, and wait for the sinks while much is under way, so that nothing is
+   dropped however slow the machine is. */
 static void* record(void* arg) {
     uint64_t n = 0;
     (void)arg;
@@ -19,7 +21,11 @@ static void* record(void* arg) {
         TEL_SPAN(span, "work") { tel_log(TEL_INFO, "in it", TEL_NOATTRS); }
         tel_counter_add(&hits, 1);
         n++;
-        if (n % 4 == 0) { usleep(2000); }
+        tel__atomic_add_u64(&made, 1);
+        if (n % 4 == 0) { usleep(1000); }
+        while (!tel__atomic_load_u32(&stop_them) && tel__atomic_load_u64(&made) > tel__atomic_load_u64(&taken) + 1024) {
+            usleep(1000);
+        }
     }
     tel__atomic_add_u64(&counted, n);
     return NULL;
@@ -28,6 +34,8 @@ static void threads_begin(pthread_t list[THREADS]) {
     int i;
     tel__atomic_store_u32(&stop_them, 0);
     tel__atomic_store_u64(&counted, 0);
+    tel__atomic_store_u64(&made, 0);
+    tel__atomic_store_u64(&taken, 0);
     for (i = 0; i < THREADS; i++) { CHECK_INT(pthread_create(&list[i], NULL, record, NULL), 0); }
 }
 static void threads_end(pthread_t list[THREADS]) {
@@ -64,6 +72,7 @@ static tel_result take(const tel_batch* batch, void* user_data) {
     says = t->says;
     if (says == TEL_OK) {
         t->spans += batch->span_count;
+        tel__atomic_add_u64(&taken, batch->span_count);
         t->logs += batch->log_count;
     }
     for (i = 0; says == TEL_OK && i < batch->metric_count; i++) {
@@ -111,7 +120,7 @@ static tel_sink taker_sink(taker* t, const char* name) {
 static void start(const tel_sink* sinks, size_t count, bool no_thread) {
     tel_desc d = test_desc(sinks, count);
     d.no_thread = no_thread;
-    d.metric_interval_ms = 20;
+    d.metric_interval_ms = interval_ms;
     hear_reset();
     CHECK_INT(tel_init(&d), TEL_OK);
 }
@@ -137,17 +146,6 @@ static void books(int line) {
 }
 #define BOOKS() books(__LINE__)
 
-/* A machine that is too busy loses some, which the books tell; a flush says so, and only then. */
-static uint64_t lost(void) {
-    tel_stats q = tel_query_stats();
-    return q.dropped[1] + q.dropped[2] + q.failed[0] + q.failed[1] + q.failed[2];
-}
-static bool flushed(void) {
-    uint64_t before = lost();
-    tel_result r = tel_flush(20000);
-    return r == TEL_OK || (r == TEL_ERR_IO && lost() > before);
-}
-
 /* ---- switching under load ---- */
 
 static void test_use(bool prompt) {
@@ -157,7 +155,6 @@ static void test_use(bool prompt) {
     tel_stats all;
     taker ra, rb;
     uint64_t spans;
-    bool exact;
     int i;
     sinks[0] = taker_sink(&a, "a");
     sinks[1] = taker_sink(&b, "b");
@@ -172,18 +169,15 @@ static void test_use(bool prompt) {
         if (i % 16 == 0) { (void)tel_flush(5000); }
     }
     threads_end(list);
-    CHECK(flushed());
+    CHECK_INT(tel_flush(20000), TEL_OK);
     all = tel_query_stats();
-    exact = lost() == 0;
     ra = taker_read(&a);
     rb = taker_read(&b);
     spans = all.recorded[1] - all.dropped[1];
-    CHECK(ra.spans > 0 && rb.spans > 0);
-    CHECK(!exact || spans == tel__atomic_load_u64(&counted));
-    CHECK(exact ? ra.spans + rb.spans == spans : ra.spans + rb.spans <= spans);         /* each went to one of the two */
-    CHECK(exact ? ra.logs + rb.logs == spans : ra.logs + rb.logs <= all.recorded[2]);
-    CHECK(exact ? ra.hits + rb.hits == (double)spans                                    /* so did each increment */
-                : ra.hits + rb.hits <= (double)tel__atomic_load_u64(&counted));
+    CHECK(spans == tel__atomic_load_u64(&counted) && ra.spans > 0 && rb.spans > 0);
+    CHECK_INT(ra.spans + rb.spans, spans);              /* each went to one of the two */
+    CHECK_INT(ra.logs + rb.logs, spans);
+    CHECK(ra.hits + rb.hits == (double)spans);          /* so did each increment */
     BOOKS();
     CHECK_INT(tel_shutdown(5000), TEL_OK);
     CHECK(taker_read(&a).closed == 1 && taker_read(&b).closed == 1);
@@ -276,10 +270,11 @@ static void test_add_remove(bool prompt) {
     pthread_t list[THREADS];
     tel_stats all;
     tel_sink_stats s;
-    uint64_t spans = 0, logs = 0, before;
-    tel_result r;
+    uint64_t spans = 0, logs = 0;
     int i;
+    interval_ms = 60000;                /* a sink that is busy with one collection goes without the next, which counts as lost */
     start(&sink, 1, false);
+    interval_ms = 20;
     threads_begin(list);
     for (i = 0; i < 40; i++) {
         char name[16];
@@ -291,11 +286,10 @@ static void test_add_remove(bool prompt) {
         CHECK(sink_named(name, &s));
         usleep(1000);
         if (i % 4 == 0) {
-            CHECK(flushed());
+            tel_result r = tel_flush(20000);
+            CHECK(r == TEL_OK || r == TEL_ERR_IO);      /* on a busy machine a full queue loses some, counted below */
         }
-        before = lost();
-        r = tel_sink_remove(name, 20000);
-        CHECK(r == TEL_OK || (r == TEL_ERR_IO && lost() > before));     /* the same: it says so only if it is so */
+        CHECK_INT(tel_sink_remove(name, 20000), TEL_OK);
         got = taker_read(&each);
         CHECK_INT(got.closed, 1);
         CHECK(!sink_named(name, &s));
@@ -303,7 +297,7 @@ static void test_add_remove(bool prompt) {
         logs += got.logs;
     }
     threads_end(list);
-    CHECK(flushed());
+    CHECK_INT(tel_flush(20000), TEL_OK);
     all = tel_query_stats();
     CHECK(spans > 0);
     CHECK_INT(all.exported[1], taker_read(&base).spans + spans);    /* the books of those that went are in the totals */
