@@ -18313,7 +18313,7 @@ TEL__COLD bool tel__recent_select(const tel__recent* store, const tel__recent_fi
 */
 #define TEL__TAIL_BLOCK     1024u
 #define TEL__TAIL_LEAST     32768u
-#define TEL__TAIL_AGE_MOST  ((uint64_t)30 * 1000000000u)       /* ns */
+#define TEL__TAIL_AGE_MOST  30000u      /* ms */
 
 enum { TEL__TAIL_FREE, TEL__TAIL_OPEN, TEL__TAIL_ENDED, TEL__TAIL_READY, TEL__TAIL_DECIDED,
        TEL__TAIL_LISTS };
@@ -18326,7 +18326,8 @@ typedef enum tel__tail_answer {
     TEL__TAIL_HELD, TEL__TAIL_PASSES, TEL__TAIL_AGAIN
 } tel__tail_answer;
 
-/* Followed by records, each behind the thread that recorded it. */
+/* Followed by records as in a ring: the thread's goes before the first span, and before the first
+   of another thread. */
 typedef struct tel__tail_block {
     struct tel__tail_block* next;
     uint32_t size, used;                /* with this head */
@@ -18340,8 +18341,9 @@ typedef struct tel__tail_trace {
     uint8_t  list;
     bool     kept, dropped;             /* what was decided last */
     uint32_t pass;                      /* in which its root came */
-    uint32_t held, at;                  /* spans; the place of the first in the first block */
-    uint64_t since;
+    uint32_t held;                      /* spans */
+    uint32_t thread;                    /* of the newest: where it is in the last block */
+    uint32_t since;                     /* ms */
     tel__tail_block *first, *last;
 } tel__tail_trace;
 
@@ -18349,15 +18351,18 @@ typedef struct tel__tail {
     tel__memory*     memory;
     tel__clock*      clock;
     double           slow;              /* seconds; 0: no root is */
-    uint64_t         age;               /* ns that a trace may stay in OPEN */
-    uint64_t         seed, now;         /* now: when the pass began */
-    uint32_t         pass;
+    uint64_t         seed;
+    uint32_t         age;               /* ms that a trace may stay in OPEN */
+    uint32_t         now, pass;         /* ms: when the pass began */
     uint32_t         count, mask;       /* traces; 0: nothing is sampled here */
     size_t           used, most;
     tel__tail_trace* traces;
     uint32_t*        buckets;
+    tel__tail_trace* newest;            /* that was asked for: spans come in runs; NULL: none */
     tel__tail_block* blocks;            /* free ones of the usual size */
     uint64_t         lost;              /* spans dropped since the last settling */
+    uint32_t         at;                /* of READY: the next record in the first block, */
+    const tel__ring_thread* thread;     /* and its thread, unless that is the record */
     struct { uint32_t first, last; } lists[TEL__TAIL_LISTS];
     tel__atomic_u64  counts[TEL__TAIL_COUNTS];
 } tel__tail;
@@ -18413,7 +18418,16 @@ TEL__FN void tel__tail_release(tel__tail* s, tel__tail_trace* t) {
         tel__tail_block_free(s, b);
     }
     t->last = NULL;
-    t->held = t->at = 0;
+    t->held = t->thread = 0;
+}
+
+TEL__COLD void tel__tail_blocks_trim(tel__tail* s) {
+    tel__tail_block* b;
+    while ((b = s->blocks) != NULL) {
+        s->blocks = b->next;
+        s->used -= b->size;
+        tel__memory_free(s->memory, b, b->size);
+    }
 }
 
 /* A block with room for so many bytes; NULL: there is no memory. */
@@ -18425,12 +18439,7 @@ TEL__FN tel__tail_block* tel__tail_block_make(tel__tail* s, size_t size) {
         b = s->blocks;
         s->blocks = b->next;
     } else {
-        while (s->blocks && s->used + whole > s->most) {    /* free ones give way to a large one */
-            tel__tail_block* old = s->blocks;
-            s->blocks = old->next;
-            s->used -= old->size;
-            tel__memory_free(s->memory, old, old->size);
-        }
+        if (s->used + whole > s->most) { tel__tail_blocks_trim(s); }
         if (s->used + whole > s->most) { return NULL; }
         b = (tel__tail_block*)tel__memory_alloc_raw(s->memory, whole);
         if (!b) { return NULL; }
@@ -18443,25 +18452,36 @@ TEL__FN tel__tail_block* tel__tail_block_make(tel__tail* s, size_t size) {
     return b;
 }
 
-/* Copies a span to those that a trace holds; false: there is no room. */
+TEL__FN void tel__tail_copy(tel__tail_block* b, const tel__ring_head* h) {
+    memcpy((char*)b + b->used, h, h->size);
+    b->used += h->size;
+}
+
+/* Copies a span, and its thread (NULL: unknown) if that is not the one of the span before, to what
+   a trace holds; false: there is no room. */
 TEL__FN bool tel__tail_put(tel__tail* s, tel__tail_trace* t, const tel__ring_head* h,
                            const tel__ring_thread* thread) {
+    static const tel__ring_thread unknown = {
+        { sizeof unknown, TEL__RING_THREAD, 0, 0, 0 }, 0, { 0 }, 0
+    };
     size_t size = sizeof *thread + h->size;
     tel__tail_block* b = t->last;
-    char* to;
+    const tel__ring_thread* said;
     if (!b || b->size - b->used < size) {
         b = tel__tail_block_make(s, size);
         if (!b) { return false; }
         if (t->last) { t->last->next = b; }
         else { t->first = b; }
-        if (!t->at) { t->at = (uint32_t)sizeof *b; }
         t->last = b;
+        t->thread = 0;
     }
-    to = (char*)b + b->used;
-    if (thread) { memcpy(to, thread, sizeof *thread); }
-    else { memset(to, 0, sizeof *thread); }
-    memcpy(to + sizeof *thread, h, h->size);
-    b->used += (uint32_t)size;
+    if (!thread) { thread = &unknown; }
+    said = (const tel__ring_thread*)(const void*)((const char*)b + t->thread);
+    if (!t->thread || said->id != thread->id || memcmp(said->name, thread->name, 16) != 0) {
+        t->thread = b->used;
+        tel__tail_copy(b, &thread->head);
+    }
+    tel__tail_copy(b, h);
     t->held++;
     return true;
 }
@@ -18505,7 +18525,7 @@ TEL__COLD tel__tail_answer tel__tail_make_room(tel__tail* s, tel__tail_trace* t)
 }
 
 /* The trace with that id, which may be new; NULL: there is no room. */
-TEL__FN tel__tail_trace* tel__tail_find(tel__tail* s, const uint8_t* id) {
+TEL__FN tel__tail_trace* tel__tail_search(tel__tail* s, const uint8_t* id) {
     uint32_t *bucket = tel__tail_bucket(s, id), i;
     tel__tail_trace* t;
     for (i = *bucket; i; i = s->traces[i - 1].chain) {
@@ -18530,6 +18550,11 @@ TEL__FN tel__tail_trace* tel__tail_find(tel__tail* s, const uint8_t* id) {
     return t;
 }
 
+TEL__FN tel__tail_trace* tel__tail_find(tel__tail* s, const uint8_t* id) {
+    if (!s->newest || memcmp(s->newest->id, id, 16) != 0) { s->newest = tel__tail_search(s, id); }
+    return s->newest;
+}
+
 TEL__FN bool tel__tail_slow(const tel__tail* s, const tel__span_record* r) {
     uint64_t begin = r->start, end = r->end;
     const unsigned unix_times = TEL__SPAN_START_UNIX | TEL__SPAN_END_UNIX;
@@ -18547,6 +18572,7 @@ TEL__FN tel__tail_answer tel__tail_take(tel__tail* s, const tel__span_record* r,
     tel__tail_trace* t = tel__tail_find(s, r->trace_id);
     bool root = (r->head.c & TEL__SPAN_PARENT_REMOTE) || memcmp(r->parent_id, none, 8) == 0;
     if (!t) { return tel__tail_make_room(s, NULL); }
+    TEL__ASSERT(t->list != TEL__TAIL_FREE);
     if (t->kept) {
         if (t->list == TEL__TAIL_DECIDED) { tel__tail_move(s, t, TEL__TAIL_DECIDED); }
         return TEL__TAIL_PASSES;
@@ -18572,7 +18598,7 @@ TEL__FN tel__tail_answer tel__tail_take(tel__tail* s, const tel__span_record* r,
 
 TEL__FN void tel__tail_begin_pass(tel__tail* s) {
     s->pass++;
-    s->now = tel__clock_mono_ns();
+    s->now = (uint32_t)(tel__clock_mono_ns() / 1000000u);
 }
 
 /* Decides at the end of a pass; `all`: about every trace. Returns how many spans were dropped since
@@ -18584,7 +18610,7 @@ TEL__FN uint64_t tel__tail_settle(tel__tail* s, bool all) {
         tel__tail_drop_fast(s, t);
     }
     while ((t = tel__tail_first(s, TEL__TAIL_OPEN)) != NULL &&
-           (all || s->now - t->since >= s->age)) {
+           (all || s->now - t->since > s->age)) {
         tel__tail_give_up(s, t, TEL__TAIL_UNENDED);
     }
     lost = s->lost;
@@ -18592,31 +18618,38 @@ TEL__FN uint64_t tel__tail_settle(tel__tail* s, bool all) {
     return lost;
 }
 
-/* The next span that was let go, and its thread, NULL if that is not known. It stays the next one
-   until it is passed; NULL: there is none. */
+/* The next record in the first block of a trace. */
+TEL__FN const tel__ring_head* tel__tail_at(const tel__tail* s, const tel__tail_trace* t) {
+    TEL__ASSERT(t->held && s->at < t->first->used);
+    return (const tel__ring_head*)(const void*)((const char*)t->first + s->at);
+}
+
+/* The next span that was let go, and its thread. It stays the next one until it is passed; NULL:
+   there is none. */
 TEL__FN const tel__ring_head* tel__tail_next(tel__tail* s, const tel__ring_thread** thread) {
     const tel__tail_trace* t = tel__tail_first(s, TEL__TAIL_READY);
-    if (!t) { return NULL; }
-    TEL__ASSERT(t->held && t->at < t->first->used);
-    *thread = (const tel__ring_thread*)(const void*)((const char*)t->first + t->at);
-    if (!(*thread)->id) { *thread = NULL; }
-    return (const tel__ring_head*)(const void*)
-        ((const char*)t->first + t->at + sizeof(tel__ring_thread));
+    const tel__ring_head* h = t ? tel__tail_at(s, t) : NULL;
+    TEL__ASSERT(!h || s->at > sizeof(tel__tail_block) || h->kind == TEL__RING_THREAD);
+    if (h && h->kind == TEL__RING_THREAD) {
+        s->thread = (const tel__ring_thread*)(const void*)h;
+        s->at += h->size;
+        h = tel__tail_at(s, t);
+    }
+    *thread = s->thread;
+    return h;
 }
 
 TEL__FN void tel__tail_pass(tel__tail* s) {
     tel__tail_trace* t = tel__tail_first(s, TEL__TAIL_READY);
     tel__tail_block* b = t->first;
-    const tel__ring_head* h = (const tel__ring_head*)(const void*)
-        ((const char*)b + t->at + sizeof(tel__ring_thread));
-    t->at += (uint32_t)sizeof(tel__ring_thread) + h->size;
+    s->at += tel__tail_at(s, t)->size;
     t->held--;
-    if (t->at == b->used && b->next) {
-        t->first = b->next;
-        t->at = (uint32_t)sizeof *b;
-        tel__tail_block_free(s, b);
-    }
+    if (s->at < b->used) { return; }
+    s->at = (uint32_t)sizeof *b;
+    t->first = b->next;
+    tel__tail_block_free(s, b);
     if (t->held) { return; }
+    TEL__ASSERT(!t->first);
     tel__tail_release(s, t);
     tel__tail_move(s, t, TEL__TAIL_DECIDED);
 }
@@ -18630,6 +18663,8 @@ TEL__COLD void tel__tail_clear(tel__tail* s) {
     memset(s->lists, 0, sizeof s->lists);
     memset(s->buckets, 0, (s->mask + 1) * sizeof *s->buckets);
     s->lost = 0;
+    s->newest = NULL;
+    s->at = (uint32_t)sizeof(tel__tail_block);
     for (i = 0; i < s->count; i++) {
         tel__tail_release(s, &s->traces[i]);
         tel__tail_append(s, &s->traces[i], TEL__TAIL_FREE);
@@ -18637,12 +18672,8 @@ TEL__COLD void tel__tail_clear(tel__tail* s) {
 }
 
 TEL__COLD void tel__tail_free(tel__tail* s) {
-    tel__tail_block* b;
     tel__tail_clear(s);
-    while ((b = s->blocks) != NULL) {
-        s->blocks = b->next;
-        tel__memory_free(s->memory, b, b->size);
-    }
+    tel__tail_blocks_trim(s);
     tel__memory_free(s->memory, s->traces, s->count * sizeof *s->traces);
     tel__memory_free(s->memory, s->buckets, (s->mask + 1) * sizeof *s->buckets);
     s->traces = NULL;
@@ -18653,7 +18684,6 @@ TEL__COLD void tel__tail_free(tel__tail* s) {
 /* One trace for half a block, so that decisions outlive the spans: a fifth of the bytes. */
 TEL__COLD tel_result tel__tail_init(tel__tail* s, tel__memory* memory, tel__clock* clock,
                                     uint32_t slower_than_ms, size_t bytes) {
-    uint64_t slow = (uint64_t)slower_than_ms * 1000000u;
     uint32_t count, buckets = 1;
     size_t most = bytes;
     if (!most) { most = (size_t)(memory->limit < 32u << 20 ? memory->limit / 8 : 4u << 20); }
@@ -18665,7 +18695,8 @@ TEL__COLD tel_result tel__tail_init(tel__tail* s, tel__memory* memory, tel__cloc
     s->memory = memory;
     s->clock = clock;
     s->slow = (double)slower_than_ms / 1000;
-    s->age = slow && slow < TEL__TAIL_AGE_MOST ? slow : TEL__TAIL_AGE_MOST;
+    s->age = slower_than_ms && slower_than_ms < TEL__TAIL_AGE_MOST ? slower_than_ms
+           : TEL__TAIL_AGE_MOST;
     s->most = most - count * sizeof *s->traces - buckets * sizeof *s->buckets;
     tel__id_random((uint8_t*)&s->seed, sizeof s->seed);
     s->traces = (tel__tail_trace*)tel__memory_alloc(memory, count * sizeof *s->traces);
@@ -19482,15 +19513,14 @@ TEL__COLD uint64_t tel__pipeline_lost(tel__pipeline* p) {
 TEL__HOT bool tel__drain_tail(tel__pipeline* p) {
     const tel__ring_thread* thread;
     const tel__ring_head* h;
-    while ((h = tel__tail_next(&p->tail, &thread)) != NULL) {
-        if (!tel__pipeline_keep(p, h, thread)) {
-            TEL__ASSERT(tel__tail_next(&p->tail, &thread) == h);
-            return false;
-        }
+    uint64_t taken = 0;
+    while ((h = tel__tail_next(&p->tail, &thread)) != NULL && tel__pipeline_keep(p, h, thread)) {
         tel__tail_pass(&p->tail);
-        tel__registry_settle(&p->registry->taken[TEL__REGISTRY_SPANS], 1);
+        taken++;
     }
-    return true;
+    TEL__ASSERT(tel__tail_next(&p->tail, &thread) == h);
+    tel__registry_settle(&p->registry->taken[TEL__REGISTRY_SPANS], taken);
+    return h == NULL;
 }
 
 /* Gives a span to the tail sampler. false: it has to stay; *taken: it went on to the batches. */

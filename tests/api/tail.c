@@ -379,7 +379,7 @@ static void test_twice(void) {
     CHECK(strstr(said, "tel_processor_tail twice") != NULL);
 }
 
-/* The child has none of the parent's spans, and decides about its own. */
+/* The child has none of the parent's spans, also of the trace that was at hand, and decides about its own. */
 static void test_fork(void) {
     pid_t pid;
     start(NEVER_SLOW);
@@ -389,11 +389,12 @@ static void test_fork(void) {
         pid = fork();
         if (pid == 0) {
             int before = check__failed;
+            span("late", &r->context, 0, false);
             span("failed", NULL, 0, true);
             span("fast", NULL, 0, false);
             CHECK_INT(tel_flush(10000), TEL_OK);
-            check_counts(1, 0, 1, 0, 0);
-            stop(1, 1);
+            check_counts(1, 0, 1, 1, 0);
+            stop(2, 1);
             _exit(check__failed != before);
         }
         CHECK_INT(child_exit(pid), 0);
