@@ -868,7 +868,8 @@ typedef struct tel_desc {
                                                all); tel_log_level changes it at run time */
     bool            log_sampled_only;       /* log records of a span that is not sampled are not
                                                recorded; those outside of any span are (Logs SDK,
-                                               "trace_based") */
+                                               "trace_based"; a configuration file says it for
+                                               each scope: "logger_configurator/development") */
     uint32_t        metric_batch_points;    /* points in one tel_batch, at most (4096; no more) */
     bool            no_self_metrics;        /* do not export otel.sdk.* */
     tel_exemplar_filter exemplars;          /* OTEL_METRICS_EXEMPLAR_FILTER (default: none) */
@@ -8202,14 +8203,14 @@ TEL__FN tel_text tel__redaction_free_text(const tel__redaction* r, tel__memory_a
 
 /* ==== R18 >>scopes ===========================================================================
    Numbers the instrumentation scopes that have been seen: a pointer of the program becomes a small
-   number. It also decides, by severity, which of their logs are recorded.
+   number. It also decides, by severity and by sampling, which of their logs are recorded.
 
    Uses      threads to text, diag, attrs, redaction.    Used by   streams, spans, logs, pipeline.
    Threads   any: find takes a mutex for a scope that is new, and levels change under it.
-   Holds     an entry never moves once it is published, and nothing in it changes but its level; 0
-             is the program itself. A table of addresses is at most half full; one that has become
-             too small stays until the end, because a thread may be reading it. A level is one less
-             than the least severity that is recorded, so that 0 records everything.
+   Holds     an entry never moves once it is published, and nothing in it changes but what its logs
+             need; 0 is the program itself. A table of addresses is at most half full; one that has
+             become too small stays until the end, because a thread may be reading it. A level is
+             one less than the least severity that is recorded, so that 0 records everything.
    Tests     tests/rooms/attrs.c   fuzz: none   bench: none
 */
 #define TEL__SCOPE_CHUNK  64u
@@ -8224,6 +8225,7 @@ typedef struct tel__scope {
     uint32_t           number;
     struct tel__scope* same;            /* the first one with these contents */
     tel__atomic_u32    level;
+    tel__atomic_u32    sampled;         /* logs of spans that are not sampled are not recorded */
     tel_scope_view     view;
 } tel__scope;
 
@@ -8234,7 +8236,9 @@ typedef struct tel__scope_table {
     tel__atomic_ptr          slots[1];
 } tel__scope_table;
 
-typedef struct tel__scope_rule { char pattern[64]; uint32_t level; } tel__scope_rule;
+enum { TEL__SCOPE_KEEPS, TEL__SCOPE_ALL, TEL__SCOPE_SAMPLED };  /* of spans; KEEPS: as it was */
+
+typedef struct tel__scope_rule { char pattern[64]; uint32_t level, spans; } tel__scope_rule;
 
 typedef struct tel__scopes {
     tel__memory*       memory;
@@ -8367,13 +8371,16 @@ TEL__INLINE tel__scope* tel__scope_seen(const tel__scopes* s, const tel_scope* s
 
 /* ---- levels ---- */
 
-/* Sets the level of a scope: the last rule that matches counts. Under s->mutex. */
+/* Sets what the logs of a scope need: the last rule that matches counts. Under s->mutex. */
 TEL__COLD void tel__scope_judge(const tel__scopes* s, tel__scope* scope) {
-    uint32_t level = 0, i;
+    uint32_t level = 0, spans = 0, i;
     for (i = 0; i < s->rule_count; i++) {
-        if (tel__text_like(s->rules[i].pattern, scope->view.name)) { level = s->rules[i].level; }
+        if (!tel__text_like(s->rules[i].pattern, scope->view.name)) { continue; }
+        level = s->rules[i].level;
+        if (s->rules[i].spans != TEL__SCOPE_KEEPS) { spans = s->rules[i].spans; }
     }
     tel__atomic_store_u32(&scope->level, s->silent ? TEL__SCOPE_SILENT : level);
+    tel__atomic_store_u32(&scope->sampled, spans == TEL__SCOPE_SAMPLED);
 }
 
 /* Puts the program's level where tel_log tests it, unless the word says that two modules share it.
@@ -8402,9 +8409,10 @@ TEL__COLD void tel__scope_judge_all(tel__scopes* s) {
     tel__scope_show_level(s);
 }
 
-/* Adds a rule, which replaces an earlier one with the same pattern; "*" replaces all. Under
-   s->mutex. */
-TEL__COLD tel_result tel__scope_rule_add(tel__scopes* s, const char* pattern, uint32_t level) {
+/* Adds a rule, which replaces an earlier one with the same pattern, "*" all of them, unless they
+   tell about spans and it does not. Under s->mutex. */
+TEL__COLD tel_result tel__scope_rule_add(tel__scopes* s, const char* pattern, uint32_t level,
+                                         uint32_t spans) {
     uint32_t i, kept = 0;
     tel__scope_rule rule;
     if (!s->rules) {
@@ -8415,8 +8423,10 @@ TEL__COLD tel_result tel__scope_rule_add(tel__scopes* s, const char* pattern, ui
     memset(&rule, 0, sizeof rule);
     memcpy(rule.pattern, pattern, strlen(pattern));
     rule.level = level;
+    rule.spans = spans;
     for (i = 0; i < s->rule_count; i++) {
-        if (strcmp(pattern, "*") != 0 && strcmp(pattern, s->rules[i].pattern) != 0) {
+        if ((strcmp(pattern, "*") != 0 && strcmp(pattern, s->rules[i].pattern) != 0) ||
+            (spans == TEL__SCOPE_KEEPS && s->rules[i].spans != TEL__SCOPE_KEEPS)) {
             s->rules[kept++] = s->rules[i];
         }
     }
@@ -8426,11 +8436,12 @@ TEL__COLD tel_result tel__scope_rule_add(tel__scopes* s, const char* pattern, ui
     return TEL_OK;
 }
 
-TEL__COLD tel_result tel__scope_level(tel__scopes* s, const char* pattern, tel_severity least) {
+TEL__COLD tel_result tel__scope_level(tel__scopes* s, const char* pattern, tel_severity least,
+                                      uint32_t spans) {
     tel_result r;
     if (strlen(pattern) >= sizeof s->rules[0].pattern) { return TEL_ERR_LIMIT; }
     tel__thread_mutex_lock(&s->mutex);
-    r = tel__scope_rule_add(s, pattern, least > 0 ? (uint32_t)least - 1 : 0);
+    r = tel__scope_rule_add(s, pattern, least > 0 ? (uint32_t)least - 1 : 0, spans);
     tel__scope_judge_all(s);
     tel__thread_mutex_unlock(&s->mutex);
     return r;
@@ -14991,7 +15002,6 @@ typedef struct tel__spans {
     void*             start_list;       /* of start_fn */
     bool            (*logs_asked_fn)(void* list, const tel_log_desc* like);     /* NULL: nobody */
     void*             logs_asked;       /* of logs_asked_fn */
-    bool              logs_sampled;     /* logs of spans that are not sampled are not recorded */
 
     tel_id_generator  ids;              /* the program's own */
     tel__sampling     sampling;
@@ -17161,6 +17171,7 @@ typedef struct tel__log_attr { const tel_attr* attr; uint32_t key_size, value_si
 typedef struct tel__log_parts {
     const tel_context* context;         /* NULL: none */
     tel_severity severity;
+    bool sampled;                       /* its span has to be */
     uint32_t scope, dropped;
     uint64_t unix_ns;
     tel_text body, event_name;          /* no data: none */
@@ -17318,7 +17329,7 @@ TEL__INLINE void tel__log_write(tel__span_tracer* t, const tel__log_parts* parts
     tel__log_record* r;
     char *record, *to;
     size_t i;
-    if (TEL__UNLIKELY(t->shared->logs_sampled) && tel__log_unsampled(parts->context)) { return; }
+    if (TEL__UNLIKELY(parts->sampled) && tel__log_unsampled(parts->context)) { return; }
     record = tel__registry_begin(t->thread, size, TEL__REGISTRY_LOGS);
     r = (tel__log_record*)(void*)record;
     if (TEL__UNLIKELY(!record)) { return; }
@@ -17362,6 +17373,7 @@ TEL__INLINE void tel__log_set_text(tel__log_parts* parts, tel_text* which, tel_t
 TEL__INLINE void tel__log_begin(tel__span_tracer* t, tel_severity sev, tel__log_parts* parts) {
     parts->context = tel__context_current(&t->contexts);
     parts->severity = sev;
+    parts->sampled = tel__atomic_load_u32(&t->shared->scopes->program.sampled) != 0;
     parts->scope = parts->dropped = 0;
     parts->unix_ns = 0;
     parts->body = parts->event_name = tel__text_sized(NULL, 0);
@@ -17383,13 +17395,15 @@ TEL__INLINE bool tel__log_wanted(const tel__span_tracer* t, tel_severity sev) {
    for which the ring has room where it is. Returns false for any other; nothing is written then. */
 TEL__INLINE bool tel__log_add_plain(const tel__span_tracer* t, tel_severity sev, tel_text body,
                                     tel_attrs attrs) {
+    bool sampled = tel__atomic_load_u32(&t->shared->scopes->program.sampled) != 0;
     tel__ring* ring = t->thread->ring;
     const char* end;
     char* record = tel__ring_peek(ring, sizeof(tel__log_record), &end);
     char* to;
     size_t i, size;
-    if (TEL__UNLIKELY(!record || t->shared->logs_sampled ||
-                      attrs.count > t->shared->most.log_attrs)) { return false; }
+    if (TEL__UNLIKELY(!record || sampled || attrs.count > t->shared->most.log_attrs)) {
+        return false;
+    }
     to = record + sizeof(tel__log_record);
     if (TEL__LIKELY(body.data != NULL)) {
         if (body.size == SIZE_MAX) { body.size = strlen(body.data); }
@@ -17443,6 +17457,7 @@ TEL__FN bool tel__log_begin_desc(tel__span_tracer* t, const tel_log_desc* d,
     tel__log_begin(t, d->severity, parts);
     if (d->context) { parts->context = tel__context_valid(d->context) ? d->context : NULL; }
     parts->scope = scope->number;
+    parts->sampled = tel__atomic_load_u32(&scope->sampled) != 0;
     parts->unix_ns = d->unix_ns;
     tel__log_set_text(parts, &parts->event_name, tel__text_sized(d->event_name, SIZE_MAX));
     if (d->body_value || d->severity_text || d->observed_unix_ns) {
@@ -17454,8 +17469,10 @@ TEL__FN bool tel__log_begin_desc(tel__span_tracer* t, const tel_log_desc* d,
 /* Whether a record of this desc would be written. */
 TEL__FN bool tel__log_wanted_desc(tel__span_tracer* t, const tel_log_desc* d) {
     const tel_context* c = d->context ? d->context : tel__context_current(&t->contexts);
-    return tel__scope_records(tel__scope_of(t->shared->scopes, d->scope), d->severity) &&
-        !(t->shared->logs_sampled && c && tel__context_valid(c) && tel__log_unsampled(c)) &&
+    const tel__scope* scope = tel__scope_of(t->shared->scopes, d->scope);
+    bool unsampled = c && tel__context_valid(c) && tel__log_unsampled(c);
+    return tel__scope_records(scope, d->severity) &&
+        !(unsampled && tel__atomic_load_u32(&scope->sampled)) &&
         (!t->shared->logs_asked_fn || t->shared->logs_asked_fn(t->shared->logs_asked, d));
 }
 
@@ -33755,7 +33772,11 @@ TEL__COLD bool tel__config_part_redaction(tel_settings* s, tel_redact_desc* out)
              in the copy of the desc lives in the tree until close.
    Tests     tests/api/config_file.c   fuzz: tests/fuzz/settings.c   bench: config.load
 */
-typedef struct tel__config_level { const char* scope; int severity; } tel__config_level;
+typedef struct tel__config_level {
+    const char* scope;
+    int         severity;
+    bool        sampled;
+} tel__config_level;
 
 typedef struct tel__config_file {
     tel__settings_tree  tree;
@@ -33768,7 +33789,7 @@ typedef struct tel__config_file {
     size_t              sink_count, own_count;          /* own: the first ones are of the code */
     tel_metric_desc*    metrics;
     size_t              metric_count;
-    tel__config_level   levels[64];
+    tel__config_level   levels[TEL__SCOPE_RULES];
     size_t              level_count;
     uint32_t            max_series;             /* of the readers; 0: not set */
 } tel__config_file;
@@ -34284,15 +34305,12 @@ TEL__COLD void tel__config_file_level(tel__config_file* f, const tel_settings* o
     if (!of) { return; }
     severity = tel__config_file_severity(of, "minimum_severity");
     if (!tel_setting_bool(of, "enabled", true)) { severity = (int)TEL__SCOPE_SILENT + 1; }
-    if (tel_setting_bool(of, "trace_based", false)) {
-        tel__settings_say(of, "trace_based", false, "has no effect in this SDK");
-    }
-    if (!severity) { return; }
     if (f->level_count == TEL__ARRAY_SIZE(f->levels)) {
-        tel_setting_fault(of, NULL, "there are more than 64 levels");
+        tel_setting_fault(of, NULL, "there are more than %u levels", TEL__SCOPE_RULES);
         return;
     }
     f->levels[f->level_count].scope = scope;
+    f->levels[f->level_count].sampled = tel_setting_bool(of, "trace_based", false);
     f->levels[f->level_count++].severity = severity;
 }
 
@@ -34438,8 +34456,12 @@ TEL__COLD tel_result tel__config_file_apply(const tel__config_file* f, tel_insta
         if (r == TEL_OK) { r = s; }
     }
     for (i = 0; levels && i < f->level_count; i++) {
-        s = tel__scope_level(&inst->scopes, f->levels[i].scope,
-                             (tel_severity)f->levels[i].severity);
+        const tel__config_level* level = &f->levels[i];
+        bool all = strcmp(level->scope, "*") == 0;      /* what it leaves open is the desc's */
+        s = tel__scope_level(&inst->scopes, level->scope, all && !level->severity
+                             ? inst->desc.min_severity : (tel_severity)level->severity,
+                             level->sampled || (all && inst->desc.log_sampled_only)
+                             ? TEL__SCOPE_SAMPLED : TEL__SCOPE_ALL);
         if (r == TEL_OK) { r = s; }
     }
     return r;
@@ -34657,8 +34679,13 @@ TEL__COLD tel_result tel__lifecycle_processors(tel_instance* inst, const tel_des
         inst->spans.logs_asked = p;
     }
     if (desc->shared_spans) { tel__span_usual(&inst->spans, TEL__SPAN_SHARED, false); }
-    inst->spans.logs_sampled = desc->log_sampled_only;
     return r;
+}
+
+/* Forgets all other levels of logs. */
+TEL__COLD tel_result tel__lifecycle_level(tel_instance* inst, const tel_desc* desc) {
+    return tel__scope_level(&inst->scopes, "*", desc->min_severity,
+                            desc->log_sampled_only ? TEL__SCOPE_SAMPLED : TEL__SCOPE_ALL);
 }
 
 /* Returns false, with a diagnostic, if the sampler cannot be used. */
@@ -34753,7 +34780,7 @@ TEL__COLD tel_result tel__lifecycle_build(tel_instance* inst, const tel_desc* de
     if (o == TEL_OK && r == TEL_OK && s == TEL_OK && g == TEL_OK) {
         if (!desc->no_self_metrics) { tel__self_metrics(&inst->self, &inst->sender); }
         if (desc->process_metrics) { tel__process_start(&inst->metrics); }
-        if (desc->min_severity) { r = tel__scope_level(&inst->scopes, "*", desc->min_severity); }
+        if (desc->min_severity || desc->log_sampled_only) { r = tel__lifecycle_level(inst, desc); }
         tel__scope_wanted(&inst->scopes, tel__pipeline_wanted(&inst->pipeline, 2));
         tel__span_usual(&inst->spans, TEL__SPAN_UNWANTED, inst->pipeline.processors.count ||
                         tel__pipeline_wanted(&inst->pipeline, 1));
@@ -36052,7 +36079,7 @@ TEL_API tel_result tel_log_level(const char* scope_pattern, tel_severity least) 
     if (!scope_pattern || least < 0 || least > 24) { return TEL_ERR_ARGUMENT; }
     inst = tel__instance_acquire();
     if (!inst) { return TEL_ERR_STATE; }
-    r = tel__scope_level(&inst->scopes, scope_pattern, least);
+    r = tel__scope_level(&inst->scopes, scope_pattern, least, TEL__SCOPE_KEEPS);
     tel__instance_release(inst);
     return r;
 }
@@ -36551,7 +36578,7 @@ TEL__COLD tel_result tel__reload_apply(tel__config_file* f, tel_instance* inst, 
         tel__settings_say(is, "redaction", false, "counts from now on: the resource and the series "
                           "that there are keep their values");
     }
-    if (levels) { (void)tel__scope_level(&inst->scopes, "*", inst->desc.min_severity); }
+    if (levels) { (void)tel__lifecycle_level(inst, &inst->desc); }
     if (!tel__reload_same(was, is, "", "log_level")) {
         tel__atomic_store_u32(&inst->diag.max_level, tel__config_log_level(s));
     }

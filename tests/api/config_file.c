@@ -580,6 +580,35 @@ static void test_listener(void) {
     tel_shutdown(100);
 }
 
+/* Of the logs of a span that is not sampled those of lib are recorded, those of lib2 are not, and those of the program if so said. */
+static void check_sampled(tel_severity severity, bool program) {
+    static const tel_scope lib = { "lib", NULL, NULL, { NULL, 0 } }, lib2 = { "lib2", NULL, NULL, { NULL, 0 } };
+    static const tel_scope* const scopes[3] = { &lib, &lib2, NULL };
+    tel_context dark;
+    tel_log_desc d;
+    int i;
+    memset(&dark, 0, sizeof dark);
+    memset(dark.trace_id, 1, sizeof dark.trace_id);
+    memset(dark.span_id, 1, sizeof dark.span_id);
+    memset(&d, 0, sizeof d);
+    d.severity = severity;
+    for (i = 0; i < 6; i++) {
+        bool wanted = i < 3 || scopes[i - 3] == &lib || (!scopes[i - 3] && program);
+        uint64_t before = tel_query_stats().recorded[2];
+        d.scope = scopes[i % 3];
+        d.context = i < 3 ? NULL : &dark;
+        CHECK_INT(tel_log_enabled_ex(&d), wanted);
+        tel_log_ex(&d);
+        CHECK_INT(tel_query_stats().recorded[2] - before, wanted);
+    }
+    TEL_ATTACH(&dark) {
+        uint64_t before = tel_query_stats().recorded[2];
+        tel_log(severity, "plain", TEL_NOATTRS);
+        tel_logf(severity, "format %d", 1);
+        CHECK_INT(tel_query_stats().recorded[2] - before, program ? 2 : 0);
+    }
+}
+
 static void test_levels(void) {
     CHECK_INT(start("{ \"providers\": [ { \"type\": \"probe\" } ], \"logger_provider\": { \"logger_configurator/development\": {\n"
         "  \"default_config\": { \"minimum_severity\": \"warn\" }, \"loggers\": [ { \"name\": \"lib\", \"config\": { \"minimum_severity\": \"debug2\" } } ] } } }"), TEL_OK);
@@ -590,6 +619,20 @@ static void test_levels(void) {
     CHECK_INT(start("{ \"providers\": [ { \"type\": \"probe\" } ], \"logger_provider\": { \"logger_configurator/development\": {\n"
         "  \"default_config\": { \"enabled\": false } } } }"), TEL_OK);
     CHECK(!tel_log_enabled(TEL_FATAL));
+    tel_shutdown(5000);
+    CHECK_INT(start("{ \"providers\": [ { \"type\": \"probe\" } ], \"logger_provider\": { \"logger_configurator/development\": {\n"
+        "  \"default_config\": { \"minimum_severity\": \"warn\", \"trace_based\": true }, \"loggers\": [ { \"name\": \"lib\", \"config\": {} },\n"
+        "  { \"name\": \"l*2\", \"config\": { \"trace_based\": true } } ] } } }"), TEL_OK);
+    CHECK_INT(faults + others + vain, 0);
+    check_sampled(TEL_WARN, false);
+    CHECK(!tel_log_enabled(TEL_INFO));
+    CHECK_INT(tel_log_level("*", TEL_INFO), TEL_OK);    /* says nothing about spans */
+    CHECK_INT(tel_log_level("lib2", TEL_INFO), TEL_OK);
+    check_sampled(TEL_INFO, false);
+    tel_shutdown(5000);
+    CHECK_INT(start("{ \"providers\": [ { \"type\": \"probe\" } ], \"logger_provider\": { \"logger_configurator/development\": {\n"
+        "  \"loggers\": [ { \"name\": \"*2\", \"config\": { \"trace_based\": true } } ] } } }"), TEL_OK);
+    check_sampled(TEL_TRACE, true);
     tel_shutdown(5000);
     REFUSED("{ \"logger_provider\": { \"logger_configurator/development\": { \"default_config\": { \"minimum_severity\": \"loud\" } } } }",
             "minimum_severity: \"loud\" is no severity");
@@ -1001,6 +1044,12 @@ static void test_changes(void) {
     reload_as(name, "{ " LOOK ", \"max_threads\": 5, \"logger_provider\": { \"logger_configurator/development\": {\n"
               "\"default_config\": { \"minimum_severity\": \"warn\" } } } }", 0);
     CHECK(tel_log_enabled(TEL_WARN) && !tel_log_enabled(TEL_INFO));
+    reload_as(name, "{ " LOOK ", \"max_threads\": 5, \"logger_provider\": { \"logger_configurator/development\": {\n"
+              "\"default_config\": { \"trace_based\": true }, \"loggers\": [ { \"name\": \"lib\", \"config\": {} } ] } } }", 0);
+    check_sampled(TEL_INFO, false);
+    reload_as(name, "{ " LOOK ", \"max_threads\": 5, \"logger_provider\": { \"logger_configurator/development\": {\n"
+              "\"default_config\": {}, \"loggers\": [ { \"name\": \"lib2\", \"config\": { \"trace_based\": true } } ] } } }", 0);
+    check_sampled(TEL_INFO, true);
     reload_as(name, "{ " LOOK ", \"max_threads\": 5 }", 0);
     CHECK(tel_log_enabled(TEL_INFO) && !tel_log_enabled(TEL_DEBUG));        /* of the desc */
     reload_as(name, "{ " LOOK ",\n \"max_threads\": 6, \"resource\": { \"attributes\": [ { \"name\": \"a\", \"value\": \"b\" } ] },\n"

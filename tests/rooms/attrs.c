@@ -245,30 +245,30 @@ static void test_levels(void) {
     tel__scopes_init(&scopes, &m, &scope_diag);
 #define RECORDS(scope, sev) tel__scope_records(tel__scope_of(&scopes, scope), (tel_severity)(sev))
     CHECK(RECORDS(NULL, 0) && RECORDS(NULL, 1) && RECORDS(&http, 1));
-    CHECK_INT(tel__scope_level(&scopes, "net.*", TEL_WARN), TEL_OK);
+    CHECK_INT(tel__scope_level(&scopes, "net.*", TEL_WARN, TEL__SCOPE_KEEPS), TEL_OK);
     CHECK(RECORDS(NULL, 1) && !RECORDS(&http, 12) && RECORDS(&http, 13) && RECORDS(&http, 24) && RECORDS(&http, 0));
     CHECK(!RECORDS(&dns, 12) && RECORDS(&dns, 13));     /* seen after the rule was given */
-    CHECK_INT(tel__scope_level(&scopes, "*dns", TEL_DEBUG), TEL_OK);
+    CHECK_INT(tel__scope_level(&scopes, "*dns", TEL_DEBUG, TEL__SCOPE_KEEPS), TEL_OK);
     CHECK(RECORDS(&dns, 5) && !RECORDS(&dns, 4) && !RECORDS(&http, 12));
-    CHECK_INT(tel__scope_level(&scopes, "net.*", TEL_FATAL), TEL_OK);   /* given again: now the last one */
+    CHECK_INT(tel__scope_level(&scopes, "net.*", TEL_FATAL, TEL__SCOPE_KEEPS), TEL_OK);   /* given again: now the last one */
     CHECK(!RECORDS(&dns, 20) && RECORDS(&dns, 21));
-    CHECK_INT(tel__scope_level(&scopes, "", TEL_ERROR), TEL_OK);
+    CHECK_INT(tel__scope_level(&scopes, "", TEL_ERROR, TEL__SCOPE_KEEPS), TEL_OK);
     CHECK(!RECORDS(NULL, 16) && RECORDS(NULL, 17) && !RECORDS(&http, 17));
     tel__scope_wanted(&scopes, false);
     CHECK(!RECORDS(NULL, 24) && !RECORDS(NULL, 0) && !RECORDS(&http, 99));
     tel__scope_wanted(&scopes, true);
     CHECK(RECORDS(NULL, 17) && RECORDS(&http, 21));
-    CHECK_INT(tel__scope_level(&scopes, "*", TEL_TRACE), TEL_OK);
+    CHECK_INT(tel__scope_level(&scopes, "*", TEL_TRACE, TEL__SCOPE_KEEPS), TEL_OK);
     CHECK(RECORDS(NULL, 1) && RECORDS(&http, 1) && RECORDS(&dns, 1) && scopes.rule_count == 1);
     for (i = 0; i < 31; i++) {
         snprintf(pattern, sizeof pattern, "p%u", (unsigned)i);
-        CHECK_INT(tel__scope_level(&scopes, pattern, TEL_INFO), TEL_OK);
+        CHECK_INT(tel__scope_level(&scopes, pattern, TEL_INFO, TEL__SCOPE_KEEPS), TEL_OK);
     }
-    CHECK_INT(tel__scope_level(&scopes, "one more", TEL_INFO), TEL_ERR_LIMIT);
-    CHECK_INT(tel__scope_level(&scopes, "p7", TEL_INFO), TEL_OK);
+    CHECK_INT(tel__scope_level(&scopes, "one more", TEL_INFO, TEL__SCOPE_KEEPS), TEL_ERR_LIMIT);
+    CHECK_INT(tel__scope_level(&scopes, "p7", TEL_INFO, TEL__SCOPE_KEEPS), TEL_OK);
     memset(pattern, 'x', sizeof pattern);
     pattern[64] = 0;
-    CHECK_INT(tel__scope_level(&scopes, pattern, TEL_INFO), TEL_ERR_LIMIT);
+    CHECK_INT(tel__scope_level(&scopes, pattern, TEL_INFO, TEL__SCOPE_KEEPS), TEL_ERR_LIMIT);
     tel__scopes_free(&scopes);
     CHECK_INT(tel__atomic_load_u64(&m.used), 0);
 }
