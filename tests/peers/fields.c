@@ -117,6 +117,47 @@ static void record_spans(void) {
     tel_log(TEL_INFO, "outside", TEL_NOATTRS);
 }
 
+/* Spans and logs with attributes of every type, at the top and within others, and bodies that are no strings. */
+static void record_values(void) {
+    static const bool truths[2] = { true, false };
+    static const int64_t whole[3] = { INT64_MIN, 0, INT64_MAX };
+    static const double real[3] = { -0.5, INFINITY, 5e-324 };
+    static const char* const words[3] = { "", "\xf0\x9f\x98\x80""bcd", "a\xff" };
+    tel_attr inner[4], all[12];
+    tel_log_desc l;
+    int i;
+    memset(inner, 0, sizeof inner);                     /* the first one is the empty value */
+    inner[1] = tel_str("", "inner");
+    inner[2] = tel_bytes("", "\1\2\3\4", 4);
+    inner[3] = tel_map("", TEL_ATTRS(tel_double("d", 2), tel_strs("s", words, 3), tel_list("l", TEL_ATTRS(tel_bool("", true)))));
+    all[0] = tel_bool("bool", false);
+    all[1] = tel_int("int", 0);
+    all[2] = tel_double("double", 0);
+    all[3] = tel_str("str", "\xe2\x82\xac\xe2\x82\xac\xe2\x82\xac\xe2\x82\xac");
+    all[4] = tel_bytes("bytes", "\0\xff\x80\1", 4);
+    all[5] = tel_bools("bools", truths, 2);
+    all[6] = tel_ints("ints", whole, 3);
+    all[7] = tel_doubles("doubles", real, 3);
+    all[8] = tel_strs("strs", words, 3);
+    all[9] = tel_list("list", tel__attrs(inner, 4));
+    all[10] = tel_map("map", TEL_ATTRS(tel_map("none", TEL_NOATTRS), tel_list("list", tel__attrs(inner, 4)), tel_int("i", -1)));
+    all[11] = tel_ints("empty", NULL, 0);
+    memset(&l, 0, sizeof l);
+    for (i = 0; i < 12; i += 4) {
+        tel_attr body = all[11 - i];
+        tel_span span = tel_span_start("values");
+        tel_span_set_all(&span, tel__attrs(all + i, 4));
+        tel_span_end(&span);
+        l.context = &span.context;
+        if (i == 8) { body = tel_map("", tel__attrs(all, 12)); }
+        l.body_value = &body;
+        l.attrs = tel__attrs(all + i, 4);
+        l.severity_text = "values";
+        l.observed_unix_ns = 1699999998000000001u;
+        tel_log_ex(&l);
+    }
+}
+
 static void record_metrics(void) {
     static double bounds[4] = { -1, 0, 1, 1e300 };
     static tel_metric_options exponential, rough, real, scoped, bounded;
@@ -154,7 +195,7 @@ static void record_metrics(void) {
         tel_updown_add(&depth, -2);
     }
     tel_gauge_seti(&least, INT64_MIN);
-    tel_gauge_set_with(&endless, INFINITY, TEL_ATTRS(tel_bool("yes", true)));
+    tel_gauge_set_with(&endless, INFINITY, TEL_ATTRS(tel_bool("yes", true), tel_doubles("some", bounds, 2)));
     tel_detach(token);
     tel_span_end(&span);
 }
@@ -198,7 +239,8 @@ int main(int argc, char** argv) {
     desc.resource = TEL_ATTRS(tel_bool("r.bool", true), tel_int("r.min", INT64_MIN), tel_int("r.max", INT64_MAX),
                               tel_double("r.nan", NAN), tel_double("r.inf", -INFINITY), tel_double("r.tiny", 5e-324),
                               tel_str("r.empty", ""), tel_str("r.bad", "a\xff\xc3z"), tel_strn("r.nul", "a\0b", 3),
-                              tel_str("r.four", "\xf0\x9f\x98\x80"));
+                              tel_str("r.four", "\xf0\x9f\x98\x80"), tel_bytes("r.bytes", "abcd", 4),
+                              tel_list("r.list", TEL_ATTRS(tel_str("", "abcd"), tel_map("", TEL_ATTRS(tel_int("a", 1))))));
     desc.sinks = sinks;
     desc.sink_count = 2;
     desc.views = views;
@@ -220,6 +262,7 @@ int main(int argc, char** argv) {
     also.name = "fields.also";
     if (!tel_observer_new(&d)) { return 1; }
     record_spans();
+    record_values();
     record_metrics();
     if (tel_flush(20000) != TEL_OK) { return 1; }
     pass_time(1000000);

@@ -5,13 +5,15 @@ FOLDER has the Collector's {traces,metrics,logs}.json, and the lines of each run
 RUN.jsonl. Every item must have arrived as the lines have it, field by field; runs that differ in nothing but the encoding must be
 equal; and some fields must be what the program has recorded.
 """
+import base64
 import json
 import sys
 
 SIGNALS = {"traces": ("resourceSpans", "scopeSpans", "spans"), "metrics": ("resourceMetrics", "scopeMetrics", "metrics"),
            "logs": ("resourceLogs", "scopeLogs", "logRecords")}
 # Members of a oneof, and optional ones: there with their default value, too.
-PRESENT = ("stringValue", "intValue", "doubleValue", "boolValue", "asInt", "asDouble", "sum", "min", "max", "count")
+PRESENT = ("stringValue", "intValue", "doubleValue", "boolValue", "bytesValue", "arrayValue", "kvlistValue", "asInt", "asDouble",
+           "sum", "min", "max", "count")
 
 
 def check(ok, what):
@@ -61,10 +63,50 @@ def plain(attributes):
     return {a["key"]: next(iter(a["value"].values())) for a in attributes}
 
 
+def value(v):
+    """A value as Python has it, with its type where that does not show."""
+    kind, content = next(iter(v.items()), (None, None))
+    if kind == "arrayValue":
+        return [value(x) for x in content.get("values", [])]
+    if kind == "kvlistValue":
+        return {x["key"]: value(x["value"]) for x in content.get("values", [])}
+    return content if kind in (None, "stringValue", "boolValue") else (kind[:-5], content)
+
+
+def values(cut):
+    """What record_values has recorded, strings and bytes cut to three if so said."""
+    def words(text):
+        return text[:3] if cut else text
+
+    def octets(text):
+        return ("bytes", base64.b64encode(text[:3] if cut else text).decode())
+
+    strings = [words(w) for w in ("", "\U0001f600bcd", "a\ufffd")]
+    inner = [None, words("inner"), octets(b"\1\2\3\4"), {"d": ("double", "2"), "s": strings, "l": [True]}]
+    return {"bool": False, "int": ("int", "0"), "double": ("double", "0"), "str": words("\u20ac" * 4), "bytes": octets(b"\0\xff\x80\1"),
+            "bools": [True, False], "ints": [("int", str(i)) for i in (-2 ** 63, 0, 2 ** 63 - 1)],
+            "doubles": [("double", d) for d in ("-0.5", "Infinity", "5e-324")], "strs": strings, "list": inner,
+            "map": {"none": {}, "list": inner, "i": ("int", "-1")}, "empty": []}
+
+
+def check_values(name, spans, logs):
+    """Of spans, of logs, and of the bodies of these."""
+    for what, items in (("spans", [s["item"] for s in spans if s["item"]["name"] == "values"]),
+                        ("logs", [r["item"] for r in logs if r["item"].get("severityText") == "values"])):
+        got = {a["key"]: value(a["value"]) for item in items for a in item["attributes"]}
+        check(len(items) == 3 and got == values(True), f"{name}attributes of every type, {what}")
+    bodies = [value(item["body"]) for item in items]
+    check(all(b in bodies for b in (values(False), [], values(False)["doubles"])), name + "bodies of logs that are no strings")
+    check(all(item["observedTimeUnixNano"] == "1699999998000000001" for item in items), name + "times of observation")
+
+
 def check_spans(name, texts):
     spans = [json.loads(t) for t in texts]
-    check(len(spans) == 7 and all(s["schemaUrl"] == "https://example.org/resource/1" for s in spans),
-          name + "seven spans, the resource with its schema URL")
+    resource = {a: value(v) for a, v in spans[0]["resource"].items()}
+    check(resource["r.bytes"] == ("bytes", "YWJjZA==") and resource["r.list"] == ["abcd", {"a": ("int", "1")}],
+          name + "nested values of the resource")
+    check(len(spans) == 10 and all(s["schemaUrl"] == "https://example.org/resource/1" for s in spans),
+          name + "ten spans, the resource with its schema URL")
     server = next((s for s in spans if s["item"]["kind"] == "2"), None)
     if not server:
         return check(False, name + "the span of the server")
@@ -90,7 +132,7 @@ def check_spans(name, texts):
 def check_logs(name, texts):
     logs = [json.loads(t)["item"] for t in texts]
     severities = sorted(int(r["severityNumber"]) for r in logs if r.get("body") == {"stringValue": ""})
-    check(len(logs) == 28 and severities == list(range(1, 25)), name + "logs of every severity")
+    check(len(logs) == 31 and severities == list(range(1, 25)), name + "logs of every severity")
     event = next((r for r in logs if r.get("eventName") == "an.event"), None)
     check(event and event["droppedAttributesCount"] == "1" and event["body"]["stringValue"] == "b\ufffd\"\\\n\x01" and
           event["timeUnixNano"] == "1699999999000000001" and event["flags"] == "3" and event["traceId"] == "aa" * 16, name + "an event")
@@ -119,8 +161,9 @@ def check_metrics(name, texts, delta):
           all(w["scopeUrl"] == "https://example.org/scope/2" for _, w in found["fields.scoped"]), name + "a metric of a scope")
     check([round(v, 9) for v in sums("real", "asDouble")] == ([1, 1] if delta else [1, 2]), name + "a sum of doubles")
     check(sums("depth", "asInt") == [-20, -40] and sums("also", "asInt") == [-7, -7], name + "up-downs are always cumulative")
-    check(found["fields.least"][0][0]["asInt"] == str(-2 ** 63) and found["fields.endless"][0][0]["asDouble"] == "Infinity",
-          name + "gauges at their ends")
+    check(found["fields.least"][0][0]["asInt"] == str(-2 ** 63) and found["fields.endless"][0][0]["asDouble"] == "Infinity" and
+          {a["key"]: value(a["value"]) for a in found["fields.endless"][0][0]["attributes"]} == {
+              "yes": True, "some": [("double", "-1"), ("double", "0")]}, name + "gauges at their ends, attributes of a point")
     check(sums("sum", "asDouble") == ([45, 45] if delta else [45, 90]), name + "a histogram whose view is a sum")
     check(sums("observed", "asDouble") == ([2.5, 0] if delta else [2.5, 2.5]), name + "an observed counter")
     point = found["fields.buckets"][0][0]
@@ -151,6 +194,7 @@ def main():
             check(seen.setdefault(kind, got) == got, f"{run}: {signal} are the same in every encoding")
         check_spans(f"{run}: ", items(f"{folder}/traces.json", "traces", run))
         check_logs(f"{run}: ", items(f"{folder}/logs.json", "logs", run))
+        check_values(f"{run}: ", *([json.loads(t) for t in items(f"{folder}/{signal}.json", signal, run)] for signal in ("traces", "logs")))
         check_metrics(f"{run}: ", items(f"{folder}/metrics.json", "metrics", run), run.startswith("delta"))
 
 
