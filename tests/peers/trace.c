@@ -3,6 +3,7 @@
 #define TELEMETRY_IMPLEMENTATION
 #include "telemetry.h"
 #include <pthread.h>
+#include <sys/prctl.h>
 
 static tel_counter served = TEL_INSTRUMENT("shop.served", "{request}", NULL);
 static tel_gauge   depth = TEL_INSTRUMENT("shop.depth", "{item}", NULL);
@@ -23,6 +24,7 @@ static void serve(int i) {
 }
 static void* other(void* arg) {
     int i;
+    prctl(PR_SET_NAME, "other");
     for (i = 10; i < 13; i++) { serve(i); }
     return arg;
 }
