@@ -193,8 +193,8 @@
        OTEL_METRICS_EXEMPLAR_FILTER            trace_based, always_on, always_off (the default here)
        OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE     cumulative, delta, lowmemory
        OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION   explicit_bucket_histogram or
-                                               base2_exponential_bucket_histogram, for all
-                                               histograms that no view gives bounds
+                                               base2_exponential_bucket_histogram, for the
+                                               histograms of OTLP sinks that no view gives bounds
        OTEL_TRACES_SAMPLER, OTEL_TRACES_SAMPLER_ARG     always_on, always_off, traceidratio,
                                                probability, ratelimiting (spans per second), and
                                                parentbased_ with each of them
@@ -219,7 +219,8 @@
        Beside them it knows
            service_name, service_version
            providers   [{ "name": "dev", "type": "console", "enabled": true, "signals": ["logs"],
-                          "config": { } }]     sinks by type; see tel_sink_type_add
+                          "max_series": 0, "config": { } }]    sinks by type; see
+                       tel_sink_type_add
            active      the name of the one provider to use; the others are off, and like one with
                        "enabled": false can be switched to by tel_sink_use or tel_reload
            fallback    ["first", "second"]: providers that become one sink (tel_sink_fallback),
@@ -312,24 +313,25 @@
        R17 >>redaction       R18 >>scopes          R19 >>ring            R20 >>registry
        R21 >>context_data    R22 >>tracestate      R23 >>baggage         R24 >>context
        R25 >>exponential     R26 >>aggregation     R27 >>views           R28 >>keys
-       R29 >>exemplars       R30 >>streams         R31 >>derived         R32 >>sites
-       R33 >>cardinality     R34 >>recording       R35 >>taken           R35b >>reuse
-       R36 >>collect         R37 >>sampling        R38 >>spans           R39 >>span_starts
-       R40 >>span_views      R41 >>propagation     R42 >>propagators     R43 >>formats
-       R44 >>logs            R45 >>batches         R46 >>processors      R47 >>recent
-       R48 >>tail            R49 >>pipeline        R50 >>drain           R51 >>sink_slots
-       R52 >>rounds          R53 >>otlp_fields     R54 >>otlp_json       R55 >>otlp_protobuf
-       R56 >>otlp            R57 >>openmetrics     R58 >>prometheus      R59 >>page
-       R60 >>net             R61 >>resolver        R62 >>http_client     R63 >>http_curl
-       R64 >>delivery        R65 >>transport       R66 >>sender          R67 >>http_server
-       R68 >>resource        R69 >>config          R70 >>endpoints       R71 >>host
-       R72 >>sink_http       R73 >>sink_otlp       R74 >>sink_listener   R75 >>sink_text
-       R76 >>sink_trace      R77 >>sink_memory     R78 >>sink_fallback   R79 >>self
-       R80 >>process         R81 >>instance        R82 >>makers          R83 >>sink_types
-       R84 >>definitions     R85 >>config_parts    R86 >>config_file     R87 >>lifecycle
-       R88 >>fork            R89 >>api             R90 >>api_spans       R91 >>api_metrics
-       R92 >>sink_control    R93 >>reload          R94 >>api_scoped      R95 >>queries
-       R96 >>api_context     R97 >>ingest          R98 >>services        R99 >>api_defined
+       R29 >>exemplars       R30 >>streams         R30b >>forms          R31 >>derived
+       R32 >>sites           R33 >>cardinality     R34 >>recording       R35 >>taken
+       R35b >>reuse          R36 >>collect         R37 >>sampling        R38 >>spans
+       R39 >>span_starts     R40 >>span_views      R41 >>propagation     R42 >>propagators
+       R43 >>formats         R44 >>logs            R45 >>batches         R46 >>processors
+       R47 >>recent          R48 >>tail            R49 >>pipeline        R50 >>drain
+       R51 >>sink_slots      R52 >>rounds          R53 >>otlp_fields     R54 >>otlp_json
+       R55 >>otlp_protobuf   R56 >>otlp            R57 >>openmetrics     R58 >>prometheus
+       R59 >>page            R60 >>net             R61 >>resolver        R62 >>http_client
+       R63 >>http_curl       R64 >>delivery        R65 >>transport       R66 >>sender
+       R67 >>http_server     R68 >>resource        R69 >>config          R70 >>endpoints
+       R71 >>host            R72 >>sink_http       R73 >>sink_otlp       R74 >>sink_listener
+       R75 >>sink_text       R76 >>sink_trace      R77 >>sink_memory     R78 >>sink_fallback
+       R79 >>self            R80 >>process         R81 >>instance        R82 >>makers
+       R83 >>sink_types      R84 >>definitions     R85 >>config_parts    R86 >>config_file
+       R87 >>lifecycle       R88 >>fork            R89 >>api             R90 >>api_spans
+       R91 >>api_metrics     R92 >>sink_control    R93 >>reload          R94 >>api_scoped
+       R95 >>queries         R96 >>api_context     R97 >>ingest          R98 >>services
+       R99 >>api_defined
 */
 #ifndef TELEMETRY_H_INCLUDED
 #define TELEMETRY_H_INCLUDED 1
@@ -826,7 +828,7 @@ typedef struct tel_desc {
     uint32_t        max_threads;            /* threads with a ring of their own; those beyond
                                                share one, which is slower (default 128) */
     uint32_t        max_series;             /* per instrument; those beyond fall into its overflow
-                                               series (default 2000) */
+                                               series (default 2000); see tel_sink, too */
     uint32_t        series_expiry_ms;       /* series that nothing was recorded into for so long are
                                                removed as by tel_series_remove, when metrics are
                                                collected (0: never) */
@@ -1807,7 +1809,8 @@ typedef struct tel_sink_stats {
     uint64_t dropped_failed[3];     /* the destination refused it, or time and retries ran out */
     uint64_t queued[3];             /* on the way */
     uint64_t skipped[3];            /* went past it while it was off, or before it was added;
-                                       metrics: in collections between its own. 0 for a signal that
+                                       metrics: also in collections that were not for it. 0 for
+                                       a signal that
                                        it does not take. A sink that pulls takes none: nothing goes
                                        past it, and what it asks for is in no book, so that all of
                                        its counts are 0 */
@@ -1909,6 +1912,17 @@ struct tel_sink {
     /* For sinks that are made of others: fill in all of the zeroed books of member `index`; false
        past the last one. As for stats_fn. */
     bool       (*member_fn)(size_t index, tel_sink_stats* out, void* user_data);
+    /* What this sink makes of an instrument, by tel_instrument_kind, where no view says it (Metrics
+       SDK, "MetricReader"): DROP for none of it, of histograms SUM, BUCKETS or EXPONENTIAL (OTLP:
+       OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION). And how many series of a metric it
+       is shown, where no view says it (default tel_desc.max_series): those beyond are summed in its
+       overflow series. Sinks that differ in these are shown collections of their own, one after
+       the other. They cost nothing else, unless they want a histogram differently, which then
+       records into the buckets of each, or differ in max_series, when a metric has series for each
+       limit and the memory of removed ones is not used again. A sink that is added later, and
+       differs from all before, is shown the instruments that are there as the first one is. */
+    tel_aggregation aggregation[4];
+    uint32_t    max_series;
 };
 
 /* Takes rendered bytes. write_fn returns false if it has not written all of them: a sink then tries
@@ -2171,9 +2185,9 @@ TEL_API tel_sink tel_sink_http      (const tel_http_desc* desc);        /* NULL 
    breaker is open (TEL_SINK_OPEN), or whose export_fn has failed within the last seconds, is passed
    over, and used again when a probe succeeds. What a member has accepted stays with it: it delivers
    that later, or counts it. While none is healthy, the first one with room gets it. Members want
-   the same temporality; none pulls. The books are those of all members together; state is that of
-   the healthiest; tel_query_member has those of each. The chain is copied, with the names; what the
-   sinks point at as for tel_init. */
+   the same temporality, aggregation and max_series; none pulls. The books are those of all members
+   together; state is that of the healthiest; tel_query_member has those of each. The chain is
+   copied, with the names; what the sinks point at as for tel_init. */
 TEL_API tel_sink tel_sink_fallback  (const char* name, const tel_sink* chain, size_t count);
 TEL_API tel_sink tel_sink_prometheus(const tel_prometheus_desc* desc);  /* GET /metrics */
 TEL_API tel_sink tel_sink_listener  (const tel_listener_desc* desc);    /* and queries */
@@ -11296,6 +11310,7 @@ typedef struct tel__metric {
     struct tel__metric* raw;            /* a stream: where its values are recorded ... */
     const tel_view*     view;           /* ... and what made it */
     uint32_t            part;           /* ... and which block of a chain is its own */
+    uint32_t            takers;         /* bits of the forms in which it is shown */
     struct tel__series* linked;         /* a selected one: the last series that streams know */
     uint32_t            max_series;
     uint64_t            made_unix;      /* when, or when the process was forked */
@@ -11389,6 +11404,14 @@ typedef struct tel__series_reuse {
     struct tel__series* gone;           /* in no table any more */
 } tel__series_reuse;
 
+#define TEL__STREAM_FORMS      32u              /* that differ; others are as the first one */
+
+/* In which form a sink is shown metrics, see tel_sink. */
+typedef struct tel__stream_form {
+    tel_aggregation aggregation[4];
+    uint32_t        max_series;
+} tel__stream_form;
+
 typedef struct tel__streams {
     tel__memory*        memory;
     tel__diag*          diag;
@@ -11431,7 +11454,12 @@ typedef struct tel__streams {
     tel__series_shown   shown;          /* the renderer's, in a collection */
     uint32_t            inherited;      /* so many series, the first, are of the parent of this
                                            process and are not shown before they are used here */
-    bool                exponential;    /* histograms are, unless a view gives them bounds */
+    tel__stream_form    forms[TEL__STREAM_FORMS];       /* that sinks have wanted, under mutex */
+    uint32_t            form_count;     /* 0: one that has all defaults */
+    uint32_t            form;           /* which one the collection is in */
+    tel_view            as_it_is;       /* stands for a view that changes nothing */
+    uint8_t             sink_form[64];  /* by the bits of pushed ... */
+    uint8_t             reader_form[TEL__SERIES_READERS];       /* ... and of idle_readers */
     uint64_t            expiry_ns;      /* untouched for so long, series are removed; 0: never */
     uint32_t            readers;        /* of increments; series have room for what each received */
     tel__atomic_u32     idle_readers;   /* bits of those whose sinks have gone */
@@ -11796,6 +11824,7 @@ typedef struct tel__metric_about {
     const tel_view* view;               /* of a stream */
     tel__metric* streams;               /* of a selected metric: made before it */
     bool selected;
+    uint32_t max_series, takers;        /* 0: the usual limit; all forms */
 } tel__metric_about;
 
 /* The bounds that an instrument is given. */
@@ -11814,15 +11843,12 @@ TEL__COLD const double* tel__metric_bounds(tel__metric_about* about, size_t* cou
 #define TEL__METRIC_MAX_SIZE 160u       /* of exponential histograms: buckets */
 
 /* The buckets that a histogram is given: bounds, or NULL for exponential ones. */
-TEL__COLD const double* tel__metric_buckets(const tel__streams* m, tel__metric_about* about,
-                                            tel__aggregation* a, size_t* count) {
+TEL__COLD const double* tel__metric_buckets(tel__metric_about* about, tel__aggregation* a,
+                                            size_t* count) {
     const tel_metric_options* o = about->options;
     uint32_t size = o && o->max_size ? o->max_size : TEL__METRIC_MAX_SIZE;
     double zero = o ? o->zero_threshold : 0;
-    if (!(o && o->exponential) &&
-        !(m->exponential && (!about->view || about->view->aggregation == TEL_AGGREGATE_DEFAULT))) {
-        return tel__metric_bounds(about, count);
-    }
+    if (!o || !o->exponential) { return tel__metric_bounds(about, count); }
     about->exponential = size < 2 || size > TEL__HISTOGRAM_MAX_BOUNDS || !(zero >= 0) ||
                          zero > DBL_MAX;
     a->exponential = true;
@@ -11851,7 +11877,7 @@ TEL__COLD tel__metric* tel__metric_block(tel__streams* m, tel__metric_about* abo
     tel__metric* metric;
     char* at;
     memset(&a, 0, sizeof a);
-    b = histogram ? tel__metric_buckets(m, about, &a, &n) : NULL;
+    b = histogram ? tel__metric_buckets(about, &a, &n) : NULL;
     size = TEL__ROUND(sizeof *metric, 16) + name_size + unit_size + text_size + 3;
     if (b) { size += TEL__HISTOGRAM_CELLS + n * sizeof *b; }
     metric = (tel__metric*)tel__memory_alloc(m->memory, size);
@@ -11873,20 +11899,33 @@ TEL__COLD tel__metric* tel__metric_block(tel__streams* m, tel__metric_about* abo
     return metric;
 }
 
+/* Whether two streams of a histogram have the same buckets: those of one serve both. */
+TEL__COLD bool tel__metric_shares(const tel__metric* x, const tel__metric* y) {
+    const tel__aggregation *a = &x->aggregation, *b = &y->aggregation;
+    if (a->exponential != b->exponential || a->bound_count != b->bound_count) { return false; }
+    if (!a->exponential) {
+        return memcmp(a->bounds, b->bounds, a->bound_count * sizeof *a->bounds) == 0;
+    }
+    return tel__atomic_bits(a->zero_threshold) == tel__atomic_bits(b->zero_threshold);
+}
+
 /* Gives a selected metric its streams: it has the series that they need, and records into a chain
    of their aggregations. One without streams records nothing. */
 TEL__COLD void tel__metric_select(tel__metric* metric, const tel__metric_about* about) {
     tel__metric* at = about->view ? NULL : about->streams;
-    uint32_t part = 0;
+    tel__metric *same, *last = NULL;
     metric->selected = about->selected && !about->view;
     metric->hidden = metric->selected && !at;
     metric->streams = at;
     if (at && metric->kind != TEL__METRIC_HISTOGRAM) { at = NULL; }
     for (; at; at = at->sibling) {
-        at->part = part++;
-        at->aggregation.also = at->sibling ? &at->sibling->aggregation : NULL;
+        for (same = metric->streams; !tel__metric_shares(same, at); ) { same = same->sibling; }
+        at->part = same != at ? same->part : last ? last->part + 1 : 0;
+        if (same != at) { continue; }
+        if (last) { last->aggregation.also = &at->aggregation; }
+        last = at;
     }
-    if (part) { metric->aggregation = metric->streams->aggregation; }
+    if (last) { metric->aggregation = metric->streams->aggregation; }
     for (at = metric->streams; at; at = at->sibling) {
         if (at->max_series > metric->max_series) { metric->max_series = at->max_series; }
     }
@@ -11905,7 +11944,8 @@ TEL__NOINLINE tel__metric* tel__metric_make(tel__streams* m, tel__metric_about* 
                              : about->real ? TEL__AGGREGATION_REAL : TEL__AGGREGATION_SUM;
     metric->scope = scope;
     metric->view = about->view;
-    metric->max_series = m->max_series;
+    metric->max_series = about->max_series ? about->max_series : m->max_series;
+    metric->takers = about->takers ? about->takers : UINT32_MAX;
     metric->made_unix = tel__clock_now_unix(m->clock);
     metric->id = m->base + tel__atomic_load_u32(&m->metric_by_id.count);
     tel__metric_select(metric, about);
@@ -11977,7 +12017,8 @@ TEL__COLD void tel__metric_compare(const tel__metric* metric, tel__metric_about*
     const tel_metric_options* o = about->options;
     const tel__aggregation* a = &metric->aggregation;
     about->other_text = about->description && strcmp(metric->description, about->description) != 0;
-    if (metric->kind != TEL__METRIC_HISTOGRAM || metric->selected || !o) { return; }
+    if (metric->kind != TEL__METRIC_HISTOGRAM || metric->selected || !o ||
+        metric->m->forms[0].aggregation[TEL_KIND_HISTOGRAM]) { return; }
     about->other_advice = o->exponential ? !a->exponential
         : o->bounds && (a->exponential || a->bound_count != o->bound_count ||
                         memcmp(a->bounds, o->bounds, o->bound_count * sizeof *o->bounds) != 0);
@@ -12140,13 +12181,97 @@ TEL__COLD uint32_t tel__stream_ids(const tel__streams* m) {
     return most > m->observer_count ? most : m->observer_count;
 }
 
+/* ==== R30b >>forms ===========================================================================
+   In which form each sink is shown metrics: the aggregation of each kind, and the limit of series.
+
+   Uses      threads, memory, views, streams.
+                                               Used by   derived, sink_slots, host, sink_listener.
+   Threads   any; what an instrument is made like: under m->mutex.
+   Holds     A form keeps its number as long as the instance, whoever wants it. A metric has a bit
+             for each form in which it is shown; one that was made before a form came is shown in it
+             as in the first.
+   Tests     tests/api/readers.c   fuzz: none   bench: none
+*/
+
+/* What a sink wants, as far as there is such a thing. */
+TEL__COLD tel__stream_form tel__form_of(const tel_sink* sink) {
+    tel__stream_form f;
+    tel_view like;
+    int kind;
+    memset(&f, 0, sizeof f);
+    memset(&like, 0, sizeof like);
+    f.max_series = sink->max_series;
+    for (kind = 0; kind <= TEL_KIND_HISTOGRAM; kind++) {
+        like.aggregation = sink->aggregation[kind];
+        if ((unsigned)like.aggregation > TEL_AGGREGATE_EXPONENTIAL) { continue; }
+        if (tel__view_fits(&like, kind)) { f.aggregation[kind] = like.aggregation; }
+    }
+    return f;
+}
+
+/* The number of a form; of one that no sink has wanted, that of the first. join: instruments that
+   are made from now on are shown in it. */
+TEL__COLD uint32_t tel__form_find(tel__streams* m, const tel__stream_form* f, bool join) {
+    uint32_t i = 0, k;
+    tel__thread_mutex_lock(&m->mutex);
+    while (i < m->form_count && memcmp(&m->forms[i], f, sizeof *f) != 0) { i++; }
+    if (i == m->form_count && (!join || i == TEL__STREAM_FORMS)) { i = 0; }
+    else if (i == m->form_count) {
+        m->forms[m->form_count++] = *f;
+        for (k = 0; k < tel__atomic_load_u32(&m->metric_by_id.count); k++) {
+            tel__metric* metric = (tel__metric*)tel__memory_list_at(&m->metric_by_id, k);
+            if (f->aggregation[metric->kind] != TEL_AGGREGATE_DROP) { continue; }
+            if (!metric->view || !metric->view->aggregation) { metric->takers &= ~(1u << i); }
+        }
+    }
+    tel__thread_mutex_unlock(&m->mutex);
+    return i;
+}
+
+/* What forms that are alike make of an instrument. */
+typedef struct tel__form_made {
+    tel_aggregation aggregation;
+    uint32_t        max_series, takers;
+} tel__form_made;
+
+TEL__COLD tel_aggregation tel__form_default(const tel__metric_about* about) {
+    if (about->kind != TEL__METRIC_HISTOGRAM) { return TEL_AGGREGATE_DEFAULT; }
+    return about->options && about->options->exponential ? TEL_AGGREGATE_EXPONENTIAL
+                                                         : TEL_AGGREGATE_BUCKETS;
+}
+
+/* What all forms make of an instrument with a view. Returns how many differ. */
+TEL__COLD uint32_t tel__form_all(const tel__streams* m, const tel_view* view,
+                                 const tel__metric_about* about,
+                                 tel__form_made out[TEL__STREAM_FORMS]) {
+    uint32_t count = m->form_count ? m->form_count : 1, i, k, n = 0;
+    for (i = 0; i < count; i++) {
+        const tel__stream_form* f = &m->forms[i];
+        tel_aggregation how = view->aggregation ? view->aggregation : f->aggregation[about->kind];
+        uint32_t most = view->max_series ? view->max_series
+                      : f->max_series ? f->max_series : m->max_series;
+        if (how == TEL_AGGREGATE_DROP) { continue; }
+        if (how == TEL_AGGREGATE_DEFAULT) { how = tel__form_default(about); }
+        k = 0;
+        while (k < n && (out[k].aggregation != how || out[k].max_series != most)) { k++; }
+        if (k == n) {
+            out[n].aggregation = how;
+            out[n].max_series = most;
+            out[n++].takers = 0;
+        }
+        out[k].takers |= 1u << i;
+    }
+    if (n && count < TEL__STREAM_FORMS) { out[0].takers |= UINT32_MAX << count; }
+    return n;
+}
+
 /* ==== R31 >>derived ==========================================================================
    Finds the metric of an instrument and the series of a record, and makes the streams that views
-   ask for. A metric that views select is not shown itself; it records as ever, into the series of
-   its raw attributes, and each of its streams is a metric whose series are sums over those, made
-   when metrics are collected.
+   ask for, or sinks that want a metric in different forms. A metric that is selected for that is
+   not shown itself; it records as ever, into the series of its raw attributes, and each of its
+   streams is a metric whose series are sums over those, made when metrics are collected.
 
-   Uses      memory, diag, attrs, views, streams.
+   Uses      memory, diag, attrs, views, streams, forms.
                                                Used by   recording, collect, self, lifecycle, api.
    Threads   all of it under m->mutex, apart from the setup.
    Holds     Every linked raw series is a source of exactly one series of each stream. What has been
@@ -12155,14 +12280,14 @@ TEL__COLD uint32_t tel__stream_ids(const tel__streams* m) {
              attributes that some stream keeps make new ones, so that dropping the keys that explode
              also bounds the memory. Of a gauge these are the only ones, since the last value of
              several series is not known.
-   Tests     tests/rooms/views.c   fuzz: none   bench: none
+   Tests     tests/rooms/views.c, tests/api/readers.c   fuzz: none   bench: none
 */
 
 /* Takes over the views of the desc. Those that cannot be used are reported and left out. */
 TEL__COLD tel_result tel__derived_setup(tel__streams* m, const tel_view* views, size_t count) {
     size_t i;
-    if (!count) { return TEL_OK; }
     m->links.memory = m->memory;
+    if (!count) { return TEL_OK; }
     m->views = (tel_view*)tel__memory_take(&m->links, count * sizeof *views);
     if (!m->views) { return TEL_ERR_MEMORY; }
     for (i = 0; i < count; i++) {
@@ -12184,43 +12309,49 @@ TEL__COLD bool tel__derived_selects(tel__streams* m, const tel_view* view,
                              (int)about->kind) && tel__view_fits(view, (int)about->kind);
 }
 
-/* What a stream is made like: the instrument, with what the view says instead. */
-TEL__COLD void tel__derived_describe(const tel_view* view, tel__metric_about* about,
-                                     tel_metric_options* options) {
+/* What a stream is made like: the instrument, with what the view and the form say instead. */
+TEL__COLD void tel__derived_describe(const tel_view* view, const tel__form_made* form,
+                                     tel__metric_about* about, tel_metric_options* options) {
     memset(options, 0, sizeof *options);
     if (about->options) { *options = *about->options; }
     about->view = view;
     about->options = options;
+    about->max_series = form->max_series;
+    about->takers = form->takers;
     if (view->name) { about->name = view->name; }
     if (view->description) { about->description = view->description; }
+    options->exponential = form->aggregation == TEL_AGGREGATE_EXPONENTIAL;
     if (view->aggregation == TEL_AGGREGATE_BUCKETS) {
-        options->exponential = false;
         options->bounds = view->bounds;
         options->bound_count = view->bound_count;
     } else if (view->aggregation == TEL_AGGREGATE_EXPONENTIAL) {
-        options->exponential = true;
         options->max_size = view->max_size;
-    } else if (view->aggregation == TEL_AGGREGATE_SUM) {
+    } else if (form->aggregation == TEL_AGGREGATE_SUM) {
         static const double none[1] = { 0 };
-        options->exponential = false;
         options->bounds = none;
         options->bound_count = 0;
     }
 }
 
-/* Makes one stream of a raw metric to come, before the others. Returns NULL without memory. */
-TEL__COLD tel__metric* tel__derived_make(tel__streams* m, const tel__metric_about* of,
-                                         const tel_view* view, tel__metric* others) {
-    tel__metric_about about = *of;
-    tel_metric_options options;
-    tel__metric* made;
-    tel__derived_describe(view, &about, &options);
-    made = tel__metric_make(m, &about, about.name, about.scope_id);
-    if (!made) { return NULL; }
-    made->summed = of->kind == TEL__METRIC_HISTOGRAM && view->aggregation == TEL_AGGREGATE_SUM;
-    made->max_series = view->max_series ? view->max_series : m->max_series;
-    made->sibling = others;
-    return made;
+/* Makes the streams of a raw metric to come that one view gives, before the others. Returns false
+   without memory. */
+TEL__COLD bool tel__derived_make(tel__streams* m, const tel__metric_about* of,
+                                 const tel_view* view, tel__metric** streams) {
+    tel__form_made forms[TEL__STREAM_FORMS];
+    uint32_t n = tel__form_all(m, view, of, forms);
+    while (n-- > 0) {
+        tel__metric_about about = *of;
+        tel_metric_options options;
+        tel__metric* made;
+        tel__derived_describe(view, &forms[n], &about, &options);
+        made = tel__metric_make(m, &about, about.name, about.scope_id);
+        if (!made) { return false; }
+        made->summed = of->kind == TEL__METRIC_HISTOGRAM &&
+                       forms[n].aggregation == TEL_AGGREGATE_SUM;
+        made->sibling = *streams;
+        *streams = made;
+    }
+    return true;
 }
 
 /* Whether a view that is no fallback selects the instrument. */
@@ -12232,27 +12363,42 @@ TEL__COLD bool tel__derived_chosen(tel__streams* m, const tel__metric_about* abo
     return false;
 }
 
-/* The new metric of an instrument and, if views select it, its streams. Returns NULL without
-   memory. */
+/* The new metric of an instrument that no view selects and whose forms do not differ. */
+TEL__COLD tel__metric* tel__derived_usual(tel__streams* m, tel__metric_about* about,
+                                          const tel__form_made* form) {
+    const tel_metric_options* own = about->options;
+    tel_metric_options options;
+    tel__metric* made;
+    tel__derived_describe(&m->as_it_is, form, about, &options);
+    about->view = NULL;
+    made = tel__metric_new(m, about);
+    about->options = own;
+    return made;
+}
+
+/* The new metric of an instrument and, if views select it or forms differ, its streams. Returns
+   NULL without memory. */
 TEL__COLD tel__metric* tel__derived_new(tel__streams* m, tel__metric_about* about) {
+    tel__form_made forms[TEL__STREAM_FORMS];
     tel__metric *streams = NULL, *raw, *at;
-    bool selected = false, chosen = tel__derived_chosen(m, about);
+    bool chosen = tel__derived_chosen(m, about), selected = false, well = true;
     size_t i = m->view_count;
-    while (i-- > 0) {
+    while (well && i-- > 0) {
         const tel_view* view = &m->views[i];
         if ((view->fallback && chosen) || !tel__derived_selects(m, view, about)) { continue; }
         selected = true;
-        if (view->aggregation == TEL_AGGREGATE_DROP) { continue; }
-        at = tel__derived_make(m, about, view, streams);
-        if (!at) {                      /* better fewer streams than a metric that is not there */
-            tel__diag_note(m->diag, TEL__DIAG_MEMORY, NULL);
-            selected = streams != NULL;
-            break;
-        }
-        streams = at;
+        well = tel__derived_make(m, about, view, &streams);
     }
+    if (!selected) {
+        if (tel__form_all(m, &m->as_it_is, about, forms) == 1 &&
+            (about->kind != TEL__METRIC_HISTOGRAM || forms[0].aggregation != TEL_AGGREGATE_SUM)) {
+            return tel__derived_usual(m, about, &forms[0]);
+        }
+        well = tel__derived_make(m, about, &m->as_it_is, &streams);
+    }
+    if (!well) { tel__diag_note(m->diag, TEL__DIAG_MEMORY, NULL); }
     about->streams = streams;
-    about->selected = selected;
+    about->selected = well || streams;  /* better fewer streams than a metric that is not there */
     raw = tel__metric_new(m, about);
     for (at = streams; raw && at; at = at->sibling) {
         at->raw = raw;
@@ -12266,8 +12412,7 @@ TEL__COLD tel__metric* tel__derived_new(tel__streams* m, tel__metric_about* abou
    "Duplicate instrument registration"). Returns NULL without memory. */
 TEL__NOINLINE tel__metric* tel__derived_metric(tel__streams* m, tel__metric_about* about) {
     tel__metric* metric = tel__metric_known(m, about);
-    if (metric) { return metric; }
-    return m->view_count ? tel__derived_new(m, about) : tel__metric_new(m, about);
+    return metric ? metric : tel__derived_new(m, about);
 }
 
 /* ---- the series of a record ---- */
@@ -13602,8 +13747,13 @@ TEL__COLD bool tel__removal_untouched(tel__series* s) {
 }
 
 /* Whether a removal that is asked for has to wait for sinks that have not been shown the series. */
-TEL__COLD bool tel__removal_waits(const tel__streams* m, tel__series_removal* r) {
+TEL__COLD bool tel__removal_waits(const tel__streams* m, uint32_t takers,
+                                  tel__series_removal* r) {
+    uint32_t i;
     r->left &= tel__atomic_load_u64(&m->pushed) & ~m->served;
+    for (i = 0; i < TEL__ARRAY_SIZE(m->sink_form); i++) {
+        if (!(takers >> m->sink_form[i] & 1u)) { r->left &= ~((uint64_t)1 << i); }
+    }
     return r->left != 0;
 }
 
@@ -13702,7 +13852,7 @@ TEL__COLD bool tel__removal_pending(const tel__streams* m, const tel__series* s,
     if (p->count || p->i || p->d > 0 || p->d < 0) { return true; }
     for (i = 0; monotonic && i < m->readers; i++) {
         const tel__series_taken* taken = tel__taken_of(s, i);
-        if (idle >> i & 1u) { continue; }
+        if ((idle >> i & 1u) || !(s->metric->takers >> m->reader_form[i] & 1u)) { continue; }
         if (taken->n || taken->d > 0 || taken->d < 0) { return true; }
     }
     return false;
@@ -13718,7 +13868,7 @@ TEL__COLD bool tel__removal_shows_gauge(const tel__streams* m, tel__series* s, t
         r->state = TEL__REMOVAL_NONE;   /* it has been set again meanwhile */
     }
     if (r->state == TEL__REMOVAL_ASKED) {
-        if (tel__removal_waits(m, r)) { return true; }
+        if (tel__removal_waits(m, s->metric->takers, r)) { return true; }
         tel__removal_removed(r)->d = p->d;
         r->when = p->unix_ns;
         tel__removal_go(s);
@@ -13741,7 +13891,7 @@ TEL__COLD bool tel__removal_shows(const tel__streams* m, tel__series* s, tel_poi
     tel__removal_subtract(tel__removal_removed(r), p, p->buckets != NULL);
     if (r->state == TEL__REMOVAL_ASKED) {
         tel__series_taken* next = tel__removal_next(r);
-        if (tel__removal_waits(m, r)) { return true; }
+        if (tel__removal_waits(m, s->metric->takers, r)) { return true; }
         next->n = p->buckets ? p->count : (uint64_t)p->i;
         next->d = p->d;
         if (p->buckets) { tel__taken_note(next, p); }
@@ -13966,6 +14116,7 @@ typedef struct tel__collect_visit {
     tel__series*  series;
     tel__series*  behind;               /* the one before it, of the same metric */
     bool          begun;
+    uint32_t      form;
     uint64_t      now, ticks;           /* the same time */
     char         *low, *high;           /* the free part of the buffer */
     uint32_t      points;               /* of this chunk */
@@ -14233,6 +14384,7 @@ TEL__INLINE void tel__collect_step(tel__collect_visit* visit) {
     visit->series = visit->series->next;
 }
 TEL__FN void tel__collect_turn(tel__collect_visit* visit, tel__metric* metric) {
+    while (metric && !(metric->takers >> visit->form & 1u)) { metric = metric->next; }
     visit->metric = metric;
     visit->behind = NULL;
     visit->series = metric ? metric->first : NULL;
@@ -14488,19 +14640,34 @@ TEL__COLD void tel__collect_leave(tel__streams* m) {
     tel__thread_mutex_unlock(&m->mutex);
 }
 
-/* Makes one collection. emit receives every batch (at least one, perhaps an empty one); its first
-   failure ends the collection. The callbacks run without m->mutex, however long they take; a thread
-   that wants to collect meanwhile waits until its deadline. With deadline 0 observers are called
-   until the frame's time is over; after TEL_ERR_TIMEOUT the next call goes on with them. */
+/* The batches of one form, at least one, perhaps an empty one. */
+TEL__COLD tel_result tel__collect_form(tel__streams* m, tel__collect_visit* visit,
+                                       tel_batch* batch,
+                                       tel_result (*emit)(const tel_batch* batch, void* user_data),
+                                       void* user_data) {
+    uint32_t forks = tel__thread_me.forks;
+    tel_result r = TEL_OK;
+    visit->begun = batch->last = false;
+    while (r == TEL_OK && !batch->last && forks == tel__thread_me.forks) {
+        tel__collect_next_chunk(m, visit, batch);
+        batch->last = visit->metric == NULL;
+        r = emit(batch, user_data);
+    }
+    return r;
+}
+
+/* Makes one collection, in each form of `forms` after the other. emit receives every batch; its
+   first failure ends the collection. The callbacks run without m->mutex, however long they take; a
+   thread that wants to collect meanwhile waits until its deadline. With deadline 0 observers are
+   called until the frame's time is over; after TEL_ERR_TIMEOUT the next call goes on with them. */
 TEL__COLD tel_result tel__collect_run(tel__streams* m, const tel_batch* frame, uint64_t deadline,
-                                      uint64_t serves,
+                                      uint64_t serves, uint32_t forms,
                                       tel_result (*emit)(const tel_batch* batch, void* user_data),
                                       void* user_data) {
     tel__collect_visit visit;
     tel_batch batch = *frame;
     /* if a sink or an observer forks, the child's copy ends here */
     uint32_t forks = tel__thread_me.forks;
-    bool more = true;
     tel_result r = tel__collect_enter(m, deadline);
     if (r != TEL_OK) { return r; }
     memset(&visit, 0, sizeof visit);
@@ -14514,13 +14681,12 @@ TEL__COLD tel_result tel__collect_run(tel__streams* m, const tel_batch* frame, u
     m->served = serves;
     m->collections = visit.now > m->collections ? visit.now : m->collections + 1;
     batch.collection = m->collections;
-    while (r == TEL_OK && more && forks == tel__thread_me.forks) {
-        tel__collect_next_chunk(m, &visit, &batch);
-        more = visit.metric != NULL;
-        batch.last = !more;
-        r = emit(&batch, user_data);
+    for (; r == TEL_OK && (uint64_t)forms >> visit.form; visit.form++) {
+        m->form = visit.form;
+        if (forms >> visit.form & 1u) { r = tel__collect_form(m, &visit, &batch, emit, user_data); }
+        if (forks != tel__thread_me.forks) { return r; }
     }
-    if (forks == tel__thread_me.forks) { tel__collect_leave(m); }
+    tel__collect_leave(m);
     return r;
 }
 
@@ -18793,6 +18959,7 @@ typedef struct tel__pipeline_sink {
     tel_result          flushed;
     tel__pipeline_queue pending[3];
     tel__atomic_u64     accepted[3], dropped_full[3], dropped_failed[3], waiting[3];
+    uint32_t            form;           /* in which it is shown metrics */
     tel__collect_reader reader;         /* of a sink that receives increments ... */
     tel__batch*         refused;        /* ... and those that it did not take, under
                                            p->stage; the next collection gives them back */
@@ -19706,21 +19873,38 @@ TEL__COLD tel__pipeline_sink* tel__slot_leave(tel__pipeline* p, const char* name
     return k;
 }
 
-/* A reader for a sink that wants increments: one that another sink has left, otherwise a new one,
-   for which the series that are there need room if it comes late. */
+/* The form in which a sink is shown metrics. */
+TEL__COLD void tel__slot_form(tel__pipeline* p, tel__pipeline_sink* k, const tel_sink* sink) {
+    uint32_t signals = sink->signal_mask ? sink->signal_mask : (uint32_t)TEL_SIGNAL_ALL;
+    tel__stream_form form = tel__form_of(sink);
+    k->form = 0;
+    if (memcmp(form.aggregation, sink->aggregation, sizeof form.aggregation) != 0) {
+        tel__diag_report_about(p->diag, TEL__DIAG_SINK_ERROR, sink->name,
+                               "%s: aggregation has what an instrument of that kind cannot be",
+                               sink->name);
+    }
+    if (p->metrics && (signals & (uint32_t)(TEL_SIGNAL_METRICS | TEL_SIGNAL_PULL))) {
+        k->form = tel__form_find(p->metrics, &form, true);
+    }
+}
+
+/* A reader for a sink that wants increments: one that another sink has left whose form was the
+   same, otherwise a new one, for which the series that are there need room if it comes late. */
 TEL__COLD tel_result tel__slot_reader(tel__pipeline* p, tel__pipeline_sink* k, const tel_sink* sink,
                                 bool late) {
     uint32_t i = 0, signals = sink->signal_mask ? sink->signal_mask : (uint32_t)TEL_SIGNAL_ALL;
     uint32_t idle = p->metrics ? tel__atomic_load_u32(&p->metrics->idle_readers) : 0;
     memset(&k->reader, 0, sizeof k->reader);
     if (!sink->temporality || !(signals & (uint32_t)TEL_SIGNAL_METRICS)) { return TEL_OK; }
-    while (i < 32 && !(idle >> i & 1u)) { i++; }
-    if (i < 32) {
+    while (i < TEL__SERIES_READERS &&
+           (!(idle >> i & 1u) || p->metrics->reader_form[i] != k->form)) { i++; }
+    if (i < TEL__SERIES_READERS) {
         tel__atomic_store_u32(&p->metrics->idle_readers, idle & ~(1u << i));
     } else {
         i = p->metrics->readers;
         if (!late) { p->metrics->readers++; }
         else if (tel__taken_reader(p->metrics) != TEL_OK) { return TEL_ERR_MEMORY; }
+        p->metrics->reader_form[i] = (uint8_t)k->form;
     }
     k->reader.m = p->metrics;
     k->reader.index = i;
@@ -19793,6 +19977,8 @@ TEL__COLD void tel__slot_seat(tel__pipeline* p, tel__pipeline_sink* k, const tel
     if (!tel__pipeline_wants(k, 0)) { return; }
     tel__atomic_store_u32(&p->pushes_metrics, 1);
     if (!p->metrics) { return; }
+    for (i = 0; p->sinks[i] != k; ) { i++; }
+    p->metrics->sink_form[i] = (uint8_t)k->form;
     tel__atomic_store_u64(&p->metrics->pushed, UINT64_MAX);     /* until a round finds which */
 }
 
@@ -19997,6 +20183,10 @@ TEL__COLD void tel__round_emit_to(tel__pipeline* p, tel__pipeline_sink* k,
     uint32_t forks = tel__thread_me.forks;
     tel_result r = TEL_ERR_MEMORY;
     bool slow = tel__atomic_load_u32(&k->own) != 0, ready = tel__pipeline_ready(k);
+    if (k->form != p->metrics->form) {
+        tel__atomic_add_u64(&k->skipped[0], points);
+        return;
+    }
     if (k->absent && !k->stays) {       /* when it is on again, it goes on from here */
         tel__collect_to_delta(&k->reader, batch);
         tel__collect_from_delta(&k->reader, batch, true);
@@ -20038,7 +20228,8 @@ TEL__COLD tel_result tel__round_emit(const tel_batch* batch, void* user_data) {
     for (i = 0; i < tel__pipeline_slots(p); i++) {
         const tel__pipeline_sink* k = p->sinks[i];
         shared = shared || (tel__pipeline_wants(k, 0) && tel__atomic_load_u32(&k->own) &&
-                            !k->skips && !k->absent && !k->rests && !k->reader.m);
+                            !k->skips && !k->absent && !k->rests && !k->reader.m &&
+                            k->form == p->metrics->form);
     }
     if (shared) { copy = tel__round_copy(p, batch, (uint32_t)points); }
     for (i = 0; i < tel__pipeline_slots(p) && forks == tel__thread_me.forks; i++) {
@@ -20056,11 +20247,14 @@ TEL__COLD tel_result tel__round_emit(const tel_batch* batch, void* user_data) {
    a flush, which would otherwise lose the last values. But a sink that hangs gets no more than a
    second one, or a few small ones, so that flushes do not fill the memory. Returns the bits of
    those that receive it or are off: removed series wait for the others, unless they hang. Those
-   that are off keep their place while one that is on is owed increments, and go on from there. */
-TEL__COLD uint64_t tel__round_skips(tel__pipeline* p, bool force, uint64_t now) {
+   that are off keep their place while one that is on is owed increments, and go on from there.
+   *forms: in which of them it is made. */
+TEL__COLD uint64_t tel__round_skips(tel__pipeline* p, bool force, uint64_t now,
+                                    uint32_t* forms) {
     uint64_t due = tel__pipeline_due(p), pushed = 0, serves = 0, absent = 0;
     uint32_t i;
     bool owed = false;
+    *forms = 0;
     tel__thread_mutex_lock(&p->stage);
     for (i = 0; i < tel__pipeline_slots(p); i++) {
         tel__pipeline_sink* k = p->sinks[i];
@@ -20071,6 +20265,7 @@ TEL__COLD uint64_t tel__round_skips(tel__pipeline* p, bool force, uint64_t now) 
         k->rests = !k->absent && !force && due <= now && now < k->due;
         k->skips = q->count && (!force || (q->count >= TEL__ROUND_BEHIND &&
             q->at[q->first]->shown.collection != q->at[last]->shown.collection));
+        if (!k->rests && tel__pipeline_wants(k, 0)) { *forms |= 1u << k->form; }
         if (!tel__pipeline_wants(k, 0) ||
             (k->skips && now > q->at[q->first]->since_mono + timeout)) { continue; }
         pushed |= (uint64_t)1 << i;
@@ -20111,9 +20306,10 @@ TEL__COLD bool tel__round_metrics(tel__pipeline* p, bool flush, uint64_t until) 
     if (!force && now < next) { return true; }
     if (tel__atomic_load_u32(&p->pushes_metrics) &&
         tel__pipeline_call_begin(p, &p->inside, UINT64_MAX)) {
-        uint64_t serves = tel__round_skips(p, force, now);
+        uint32_t forms;
+        uint64_t serves = tel__round_skips(p, force, now, &forms);
         tel__pipeline_frame(p, &frame, p->metric_timeout_ms, until);
-        p->collected = tel__collect_run(p->metrics, &frame, 0, serves, tel__round_emit, p);
+        p->collected = tel__collect_run(p->metrics, &frame, 0, serves, forms, tel__round_emit, p);
         if (p->timed_fn && p->collected != TEL_ERR_TIMEOUT) {
             p->timed_fn(p->timed_data, "periodic_metric_reader", tel__clock_mono_ns() - now,
                         p->collected);
@@ -20618,6 +20814,7 @@ TEL__COLD tel_result tel__round_init(tel__pipeline* p, const tel_sink* sinks, si
     for (i = 0; i < count && r == TEL_OK; i++) {
         p->sinks[i] = (tel__pipeline_sink*)tel__memory_alloc(p->memory, sizeof *p->sinks[i]);
         if (p->sinks[i]) {
+            tel__slot_form(p, p->sinks[i], &sinks[i]);
             tel__slot_seat(p, p->sinks[i], &sinks[i], TEL__PIPELINE_READY);
             tel__atomic_store_release_u32(&p->slots, i + 1);
         } else { r = TEL_ERR_MEMORY; }
@@ -27863,7 +28060,6 @@ typedef struct tel__config {
     uint32_t  ring_bytes, max_threads, max_series, series_expiry_ms, max_live_spans;
     uint32_t  metric_batch_points;
     size_t    memory_limit, recent_bytes;
-    bool      exponential;              /* histograms, by default */
     char      exporters[3][256];            /* by index of tel_stats: the types of the sinks that a
                                                signal goes to when the desc names none */
     tel_exemplar_filter exemplars;
@@ -28260,8 +28456,7 @@ static const tel__config_setting tel__config_settings[] = {
     TEL__CONFIG_NAME("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE",
                      "otlp_http/temporality_preference", SPECIAL),
     TEL__CONFIG_NAME("OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION",
-                     "meter_provider/readers//periodic/exporter/otlp_http/"
-                     "default_histogram_aggregation", SPECIAL),
+                     "otlp_http/default_histogram_aggregation", SPECIAL),
     TEL__CONFIG_NAME("OTEL_CONFIG_FILE", "", FILE),
     TEL__CONFIG_NAME("OTEL_EXPERIMENTAL_CONFIG_FILE", "", VAIN),
     TEL__CONFIG_NAME("OTEL_ENTITIES", "", VAIN),
@@ -28588,10 +28783,6 @@ TEL__COLD tel_result tel__config_resolve(const tel_desc* desc, tel__memory* m,
     }
     out->disabled = tel__config_choice(&s, "OTEL_SDK_DISABLED", "false\0true\0",
                                        "true or false (taken as false)") == 1;
-    out->exponential = tel__config_choice(&s,
-        "OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION",
-        "explicit_bucket_histogram\0base2_exponential_bucket_histogram\0",
-        "explicit_bucket_histogram or base2_exponential_bucket_histogram") == 1;
     tel__config_sampler(out, desc, &s);
     tel__config_exemplars(out, desc, &s);
     if (!tel__config_propagators(out, desc, &s)) { return TEL_ERR_ARGUMENT; }
@@ -29071,15 +29262,23 @@ TEL__COLD tel_result tel__host_emit(const tel_batch* batch, void* user_data) {
     return tel__pipeline_call(to->pipeline, to->sink, batch);
 }
 
-TEL_API tel_result tel_host_collect(tel_host* h, const tel_sink* into) {
-    tel__pipeline* p = h->pipeline;
-    tel__host_target to;
+/* A collection that nobody waits for but its caller, in the form that a sink wants. */
+TEL__COLD tel_result tel__host_run(tel__pipeline* p, const tel_sink* into,
+                                   tel_result (*emit)(const tel_batch* batch, void* user_data),
+                                   void* user_data) {
+    tel__stream_form form = tel__form_of(into);
     tel_batch frame;
-    if (!into || !into->export_fn) { return TEL_ERR_ARGUMENT; }
-    to.pipeline = p;
-    to.sink = into;
     tel__pipeline_frame(p, &frame, p->metric_timeout_ms, UINT64_MAX);
-    return tel__collect_run(p->metrics, &frame, UINT64_MAX, 0, tel__host_emit, &to);
+    return tel__collect_run(p->metrics, &frame, UINT64_MAX, 0,
+                            1u << tel__form_find(p->metrics, &form, false), emit, user_data);
+}
+
+TEL_API tel_result tel_host_collect(tel_host* h, const tel_sink* into) {
+    tel__host_target to;
+    if (!into || !into->export_fn) { return TEL_ERR_ARGUMENT; }
+    to.pipeline = h->pipeline;
+    to.sink = into;
+    return tel__host_run(h->pipeline, into, tel__host_emit, &to);
 }
 
 /* Fills in what the makers of the built-in sinks have in common. */
@@ -29782,6 +29981,12 @@ TEL__COLD tel_result tel__sink_otlp_open(tel_sink* self, tel_host* host) {
             "cumulative\0delta\0lowmemory\0", "cumulative, delta or lowmemory");
         if (choice > 0) { self->temporality = (tel_temporality)choice; }
     }
+    if (!self->aggregation[TEL_KIND_HISTOGRAM] && tel__config_choice(&host->settings,
+        "OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION",
+        "explicit_bucket_histogram\0base2_exponential_bucket_histogram\0",
+        "explicit_bucket_histogram or base2_exponential_bucket_histogram") == 1) {
+        self->aggregation[TEL_KIND_HISTOGRAM] = TEL_AGGREGATE_EXPONENTIAL;
+    }
     if (c) { r = tel__endpoint_otlp_resolve(desc, tel__host_ignores_env(host), diag, c); }
     if (r == TEL_OK) {
         o = tel__sink_otlp_make(host->sender, &host->settings, desc);
@@ -29822,6 +30027,7 @@ typedef struct tel__sink_listener_source {
     tel__diag*       diag;
     const tel_attrs* resource;
     const tel__pipeline* pipeline;
+    tel__stream_form        form;              /* in which it is shown metrics */
     tel__atomic_u64  page;              /* bytes of the last page, the first size of the next */
 } tel__sink_listener_source;
 
@@ -29882,7 +30088,9 @@ TEL__COLD tel_result tel__sink_listener_collect(tel__sink_listener_source* sourc
     frame.resource = *source->resource;
     frame.deadline_unix_ns = UINT64_MAX;
     pass->digest = 1;
-    return tel__collect_run(source->metrics, &frame, UINT64_MAX, 0, tel__sink_listener_take, pass);
+    return tel__collect_run(source->metrics, &frame, UINT64_MAX, 0,
+                            1u << tel__form_find(source->metrics, &source->form, false),
+                            tel__sink_listener_take, pass);
 }
 
 /* The room that a page is likely to need: what the last one took, or 100 bytes for each series. */
@@ -30297,6 +30505,7 @@ TEL__COLD tel_result tel__sink_listener_open_with(
         s = (tel__sink_listener*)tel__memory_alloc(tel__host_memory(host), sizeof *s);
         if (!s) { return TEL_ERR_MEMORY; }
         tel__sink_listener_find(&s->source, host->pipeline);
+        s->source.form = tel__form_of(self);
         s->services = services;
         s->answer_fn = answer_fn;
         s->state_size = state_size;
@@ -31527,10 +31736,14 @@ TEL__COLD const char* tel__fallback_fit(const tel__fallback* f, tel_sink* self) 
         const tel_sink* sink = &f->members[i].sink;
         if (!tel__fallback_is_open(&f->members[i]) &&
             !tel__atomic_load_u32(&f->members[i].waits)) { continue; }
-        if (!first && sink->temporality != self->temporality) {
-            return "its members differ in temporality";
+        if (!first && (sink->temporality != self->temporality ||
+                       sink->max_series != self->max_series ||
+                       memcmp(sink->aggregation, self->aggregation, sizeof sink->aggregation))) {
+            return "its members differ in temporality, aggregation or max_series";
         }
         self->temporality = sink->temporality;
+        self->max_series = sink->max_series;
+        memcpy(self->aggregation, sink->aggregation, sizeof sink->aggregation);
         self->signal_mask |= sink->signal_mask ? sink->signal_mask : (uint32_t)TEL_SIGNAL_ALL;
         self->prompt = self->prompt && sink->prompt;
         first = false;
@@ -32859,24 +33072,17 @@ TEL__COLD const char* tel__sink_type_headers(const tel_settings* s, char* out, s
     return o.size ? out : list.data;
 }
 
-#define TEL__SINK_TYPE_HISTOGRAMS \
-    "meter_provider/readers//periodic/exporter/otlp_http/default_histogram_aggregation"
-
-/* How metrics are counted for a sink. The default aggregation counts for all sinks, and the room
-   config reads it at one place. */
-TEL__COLD tel_temporality tel__sink_type_counts(const tel_settings* s) {
+/* In which form metrics are for a sink. */
+TEL__COLD void tel__sink_type_counts(tel_sink* out, const tel_settings* s) {
     static const char histograms[] =
         "explicit_bucket_histogram\0base2_exponential_bucket_histogram\0";
-    const tel_settings* place = tel__settings_at(s->tree->root, TEL__SINK_TYPE_HISTOGRAMS);
     int choice = tel__sink_type_choice(s, "default_histogram_aggregation", histograms);
-    if (choice >= 0 && (!place || place->parent != s)) {
-        tel__settings_say(s, "default_histogram_aggregation", false,
-                          "is that of the first periodic otlp_http reader");
-    }
+    out->aggregation[TEL_KIND_HISTOGRAM] = choice < 1 ? TEL_AGGREGATE_DEFAULT
+                                                      : TEL_AGGREGATE_EXPONENTIAL;
     choice = tel__sink_type_choice(s, "temporality_preference",
                                    "cumulative\0delta\0low_memory\0lowmemory\0");
-    return choice < 1 ? TEL_TEMPORALITY_CUMULATIVE : choice == 1 ? TEL_TEMPORALITY_DELTA
-        : TEL_TEMPORALITY_LOW_MEMORY;
+    out->temporality = choice < 1 ? TEL_TEMPORALITY_CUMULATIVE
+        : choice == 1 ? TEL_TEMPORALITY_DELTA : TEL_TEMPORALITY_LOW_MEMORY;
 }
 
 /* How an OTLP sink sends: what the specification's schema has no names for. */
@@ -32925,7 +33131,7 @@ TEL__COLD tel_result tel__sink_type_otlp_as(tel_sink* out, const tel_settings* s
     tel__sink_type_limits(s, &d);
     d.exact_url = exact;
     *out = tel_sink_otlp(&d);
-    out->temporality = tel__sink_type_counts(s);
+    tel__sink_type_counts(out, s);
     return TEL_OK;
 }
 
@@ -32968,7 +33174,7 @@ TEL__COLD tel_result tel__sink_type_prometheus(tel_sink* out, const tel_settings
 TEL__COLD tel_result tel__sink_type_console(tel_sink* out, const tel_settings* s, void* user_data) {
     (void)user_data;
     *out = tel_sink_console(NULL);
-    out->temporality = tel__sink_type_counts(s);
+    tel__sink_type_counts(out, s);
     return TEL_OK;
 }
 
@@ -32992,7 +33198,7 @@ TEL__COLD tel_result tel__sink_type_jsonl(tel_sink* out, const tel_settings* s, 
         tel_setting_fault(s, "output_stream", "is neither stdout nor file:///a/path");
     }
     *out = tel_sink_jsonl(file.user_data ? &file : NULL);
-    out->temporality = tel__sink_type_counts(s);
+    tel__sink_type_counts(out, s);
     return TEL_OK;
 }
 
@@ -33791,7 +33997,6 @@ typedef struct tel__config_file {
     size_t              metric_count;
     tel__config_level   levels[TEL__SCOPE_RULES];
     size_t              level_count;
-    uint32_t            max_series;             /* of the readers; 0: not set */
 } tel__config_file;
 
 TEL__COLD void tel__config_file_close(tel__config_file* f) {
@@ -34016,8 +34221,15 @@ TEL__COLD void tel__config_file_exporter(tel__config_file* f, const tel_settings
     else { tel__config_file_sink(f, k, type, k, name, mask); }
 }
 
-/* What a reader has beside its exporter: times of its own, and a limit that counts for all. */
-TEL__COLD void tel__config_file_reader(tel__config_file* f, tel_settings* k, tel_sink* sink) {
+/* The limit of series of one sink, for which a reload looks as well. */
+TEL__COLD void tel__config_file_most(tel__config_file* f, size_t i, uint32_t most) {
+    f->sinks[i].max_series = most;
+    f->marks[i] ^= (uint64_t)most * 0x9e3779b97f4a7c15u;
+}
+
+/* What a reader has beside its exporter: times and a limit of its own. */
+TEL__COLD void tel__config_file_reader(tel__config_file* f, tel_settings* k, size_t at) {
+    tel_sink* sink = at < f->sink_count ? &f->sinks[at] : NULL;
     tel_settings* limits = tel__config_word(k, "cardinality_limits");
     uint32_t most = (uint32_t)tel_setting_int(k, "cardinality_limits/default", 1, UINT32_MAX, 0);
     uint32_t interval = (uint32_t)tel_setting_int(k, "interval", 1, INT32_MAX, 0);
@@ -34026,9 +34238,9 @@ TEL__COLD void tel__config_file_reader(tel__config_file* f, tel_settings* k, tel
     if (sink && timeout >= 0) {
         sink->metric_timeout_ms = timeout ? (uint32_t)timeout : TEL_FOREVER;
     }
-    if (!f->max_series) { f->max_series = most; }
-    if (limits && (limits->count > 1 || most != f->max_series)) {
-        tel__config_file_vain(limits, "has one default for all instruments and readers");
+    if (sink) { tel__config_file_most(f, at, most); }
+    if (limits && limits->count > 1) {
+        tel__config_file_vain(limits, "has one default for all kinds of instruments");
     }
     tel__config_file_vain(tel__config_word(k, "max_export_batch_size/development"),
                           "has no effect in this SDK");
@@ -34065,7 +34277,7 @@ TEL__COLD void tel__config_file_exporters(tel__config_file* f, const char* list,
         before = f->sink_count;
         tel__config_file_exporter(f, k, signal, mask);
         if (i > 2) {
-            tel__config_file_reader(f, k, before < f->sink_count ? &f->sinks[before] : NULL);
+            tel__config_file_reader(f, k, before);
         } else if (i == 1) {
             tel__config_file_batch(k, first);
         } else {
@@ -34098,6 +34310,7 @@ TEL__COLD void tel__config_file_provider(tel__config_file* f, const tel_settings
     bool enabled = tel_setting_bool(p, "enabled", true);
     uint32_t mask = tel__config_file_signals(p);
     tel_settings* config = tel__config_word(p, "config");
+    uint32_t most = (uint32_t)tel_setting_int(p, "max_series", 0, UINT32_MAX, 0);
     size_t before = f->sink_count;
     if (!name.size) { name = type; }
     if (!type.size) { tel_setting_fault(p, "type", "is missing"); }
@@ -34112,6 +34325,7 @@ TEL__COLD void tel__config_file_provider(tel__config_file* f, const tel_settings
     }
     if (!config) { return; }
     tel__config_file_sink(f, p, type, config, name.data, mask);
+    if (f->sink_count > before) { tel__config_file_most(f, before, most); }
     if (active.data && tel__text_equal(active, name)) { *found = true; }
     else if (active.data) { enabled = false; }
     /* what pulls cannot be switched, so it stays out */
@@ -34433,7 +34647,6 @@ TEL__COLD tel_result tel__config_file_complete(tel__config_file* f, tel_desc* d)
     tel__config_file_processors(f, d);
     r = tel__config_file_resource(f, d);
     if (r == TEL_OK) { r = tel__config_file_sinks(f, d); }
-    if (!d->max_series) { d->max_series = f->max_series; }
     if (r == TEL_OK) { r = tel__config_file_metrics(f); }
     tel__config_file_levels(f);
     return r;
@@ -34755,7 +34968,6 @@ TEL__COLD tel_result tel__lifecycle_build(tel_instance* inst, const tel_desc* de
     if (desc->synchronous) { inst->registry.pool.prompt_fn = tel__lifecycle_prompt; }
     r = tel__collect_init(&inst->metrics, &inst->memory, &inst->diag, &inst->clock, &inst->scopes,
                           tel__root.next_id, c->max_series);
-    inst->metrics.exponential = c->exponential;
     inst->metrics.batch_points = c->metric_batch_points;
     inst->metrics.expiry_ns = (uint64_t)c->series_expiry_ms * 1000000u;
     inst->metrics.exemplars = c->exemplars;
@@ -36091,16 +36303,14 @@ TEL_API tel_result tel_log_level(const char* scope_pattern, tel_severity least) 
 TEL_API tel_result tel_collect(const tel_sink* into) {
     tel_instance* inst;
     tel__host_target to;
-    tel_batch frame;
     tel_result r;
     int cancel;
     if (!into || !into->export_fn) { return TEL_ERR_ARGUMENT; }
     inst = tel__api_enter(&cancel);
     if (!inst) { return TEL_ERR_STATE; }
-    tel__pipeline_frame(&inst->pipeline, &frame, inst->pipeline.metric_timeout_ms, UINT64_MAX);
     to.pipeline = &inst->pipeline;
     to.sink = into;
-    r = tel__collect_run(&inst->metrics, &frame, UINT64_MAX, 0, tel__host_emit, &to);
+    r = tel__host_run(&inst->pipeline, into, tel__host_emit, &to);
     tel__api_leave(inst, cancel);
     return r;
 }
@@ -36248,6 +36458,7 @@ TEL__COLD tel_result tel__control_open(tel_instance* inst, uint32_t i) {
     uint32_t state = tel__round_outcome(r);
     tel_sink* sink = &inst->sinks[i];
     if (state == TEL__PIPELINE_OUT) { return r; }
+    tel__slot_form(p, k, sink);
     if (tel__slot_reader(p, k, sink, true) != TEL_OK) {
         if (sink->close_fn) { tel__callback_close(&inst->diag, sink); }
         return tel__control_say(inst, TEL_ERR_MEMORY, "tel_sink_add", sink->name,
@@ -36836,13 +37047,11 @@ TEL__COLD tel_result tel__query_emit(const tel_batch* batch, void* user_data) {
 TEL__COLD tel_result tel__query_collect(tel_instance* inst, const char* pattern,
                                         const tel_sink* into) {
     tel__query_target q;
-    tel_batch frame;
     q.to.pipeline = &inst->pipeline;
     q.to.sink = into;
     q.pattern = pattern ? pattern : "*";
     q.memory = &inst->delivery;
-    tel__pipeline_frame(&inst->pipeline, &frame, inst->pipeline.metric_timeout_ms, UINT64_MAX);
-    return tel__collect_run(&inst->metrics, &frame, UINT64_MAX, 0, tel__query_emit, &q);
+    return tel__host_run(&inst->pipeline, into, tel__query_emit, &q);
 }
 
 TEL_API tel_result tel_query_metrics(const char* pattern, const tel_sink* into) {

@@ -562,7 +562,9 @@ static void test_listener(void) {
         "{ \"periodic\": { \"interval\": 3000, \"exporter\": { \"otlp_http\": { \"endpoint\": \"http://127.0.0.1:1/\" } } } } ] } }"), TEL_OK);
     CHECK_INT(faults + others + vain, 0);
     d = tel_query_desc();
-    CHECK_INT(d.max_series, 9);
+    CHECK_INT(d.max_series, 2000);
+    CHECK_INT(d.sinks[0].max_series, 9);
+    CHECK_INT(d.sinks[1].max_series, 0);
     CHECK_INT(d.sinks[0].metric_interval_ms, 1000);
     CHECK_INT(d.sinks[0].metric_timeout_ms, TEL_FOREVER);
     CHECK_INT(d.sinks[0].temporality, TEL_TEMPORALITY_DELTA);
@@ -576,7 +578,7 @@ static void test_listener(void) {
     CHECK_INT(faults + others, 0);
     CHECK_INT(vain, 4);
     CHECK_INT(tel_query_desc().batch_interval_ms, 77);
-    CHECK(((tel_instance*)tel__atomic_load_ptr(&tel__root.current))->config.exponential);
+    CHECK_INT(tel_query_desc().sinks[2].aggregation[TEL_KIND_HISTOGRAM], TEL_AGGREGATE_EXPONENTIAL);
     tel_shutdown(100);
 }
 
