@@ -2079,10 +2079,11 @@ typedef struct tel_otlp_desc {
 } tel_otlp_desc;
 
 /* A trace file in the Trace Event format, for Perfetto (ui.perfetto.dev) or chrome://tracing: spans
-   as slices on the thread that ended them, logs and span events as instants, metrics as counter
-   tracks. Such a file can be opened while it grows, after a crash, and when the disk was full for a
-   time: what a failed write has left of a line is blanked. A writer that has written half of what
-   it was given has to take that back itself; its next call brings the batch again. */
+   as slices on the thread that ended them, those that overlap with others there on tracks of their
+   own, logs and span events as instants, metrics as counter tracks. Such a file can be opened while
+   it grows, after a crash, and when the disk was full for a time: what a failed write has left of a
+   line is blanked. A writer that has written half of what it was given has to take that back
+   itself; its next call brings the batch again. */
 typedef struct tel_trace_desc {
     const char* path;                   /* is overwritten; a child of fork writes to "path.PID".
                                            Its times count from midnight (UTC) of the day before
@@ -30822,8 +30823,9 @@ TEL__COLD tel_sink tel__sink_text_console_sink(const tel_writer* out) {
 
 /* ==== R76 >>sink_trace =======================================================================
    Writes a trace file in the Trace Event format (JSON array), which Perfetto and chrome://tracing
-   open: spans as slices on the thread that ended them, events and logs as instants, sums, gauges
-   and the counts of histograms as counter tracks.
+   open: spans as slices on the thread that ended them, or, where they do not fit between its other
+   slices, on tracks of their own, events and logs as instants, sums, gauges and the counts of
+   histograms as counter tracks.
 
    Uses      threads, memory, text, numbers, json, diag, callbacks, attrs, host, sink_text.
    Used by   makers.
@@ -30833,9 +30835,20 @@ TEL__COLD tel_sink tel__sink_text_console_sink(const tel_writer* out) {
              event stands on a line of its own. What a write that fails half way has left in a file
              is blanked, and the next write begins where that one did; a writer of the program's
              that fails has to see to that itself. A child of fork writes to a file of its own.
+             Slices of a thread lie within each other or apart; viewers drop any other.
    Tests     tests/rooms/trace_file.c, tests/peers/trace.c   fuzz: values   bench: none
 */
-#define TEL__SINK_TRACE_NAMES 64u       /* threads whose names are remembered as written */
+#define TEL__SINK_TRACE_LANES 64u       /* threads that are remembered */
+#define TEL__SINK_TRACE_DEPTH 12u
+
+/* A thread whose name is written, and when it has slices so far: apart from each other and in
+   order. Spans of one parent that follow each other count as one, since whatever begins between
+   them and ends later is no slice either. Those beyond the room are forgotten, the oldest first. */
+typedef struct tel__sink_trace_lane {
+    uint64_t thread;
+    uint32_t count;
+    struct { uint64_t begin, end; uint8_t parent[8]; } taken[TEL__SINK_TRACE_DEPTH];
+} tel__sink_trace_lane;
 
 typedef struct tel__sink_trace {
     tel__memory*  memory;
@@ -30848,8 +30861,8 @@ typedef struct tel__sink_trace {
     size_t        torn;                 /* bytes at the end of the file that are to be blanked */
     int64_t       pid;
     uint64_t      base;                 /* unix ns that count as 0; 0: no event has come yet */
-    uint64_t      named[TEL__SINK_TRACE_NAMES];
     tel__text_out out;
+    tel__sink_trace_lane lanes[TEL__SINK_TRACE_LANES];
 } tel__sink_trace;
 
 /* A path for the child of a fork is the parent's with the number of the process behind it. */
@@ -30966,35 +30979,76 @@ TEL__COLD void tel__sink_trace_args(tel__text_out* o, const tel_context* c, tel_
 }
 
 /* Gives a thread its name when it is seen for the first time. */
-TEL__COLD void tel__sink_trace_name(tel__sink_trace* t, uint64_t thread, tel_text name) {
-    uint64_t* place = &t->named[thread % TEL__SINK_TRACE_NAMES];
-    if (!thread || !name.size || *place == thread) { return; }
-    *place = thread;
+TEL__COLD tel__sink_trace_lane* tel__sink_trace_name(tel__sink_trace* t, uint64_t thread,
+                                                     tel_text name) {
+    tel__sink_trace_lane* lane = &t->lanes[thread % TEL__SINK_TRACE_LANES];
+    if (lane->thread == thread) { return lane; }
+    lane->thread = thread;
+    lane->count = 0;
+    if (!name.size) { return lane; }
     tel__sink_trace_event(t, 'M', tel__text_of("thread_name"), 0, thread);
     tel__text_put_cstr(&t->out, ",\"args\":{\"name\":");
     tel__json_put_string(&t->out, name.data, name.size);
     tel__text_put_cstr(&t->out, "}}");
+    return lane;
+}
+
+/* Whether a span can be a slice of its thread; if so, its time is taken. */
+TEL__COLD bool tel__sink_trace_fits(tel__sink_trace_lane* lane, const tel_span_view* s) {
+    static const uint8_t none[8] = { 0 };
+    const uint8_t* parent = s->parent_remote ? none : s->parent_span_id;
+    uint32_t n = lane->count;
+    if (n && lane->taken[n - 1].end > s->end_unix_ns) { return false; }
+    while (n && lane->taken[n - 1].begin >= s->start_unix_ns) { n--; }
+    if (n && lane->taken[n - 1].end > s->start_unix_ns) { return false; }
+    if (n && memcmp(lane->taken[n - 1].parent, parent, 8) == 0) { n--; }
+    else {
+        if (n == TEL__SINK_TRACE_DEPTH) {
+            memmove(&lane->taken[0], &lane->taken[1], --n * sizeof lane->taken[0]);
+        }
+        lane->taken[n].begin = s->start_unix_ns;
+        memcpy(lane->taken[n].parent, parent, 8);
+    }
+    lane->taken[n].end = s->end_unix_ns;
+    lane->count = n + 1;
+    return true;
 }
 
 /* ---- spans, logs, metrics ---- */
 
-TEL__COLD void tel__sink_trace_span(tel__sink_trace* t, const tel_span_view* s) {
+/* With an id, by which the end of a slice of its own track is found. */
+TEL__COLD void tel__sink_trace_kind(tel__text_out* o, const tel_span_view* s, bool own) {
     static const char kinds[][12] = { "internal", "server", "client", "producer", "consumer" };
+    tel__text_put_cstr(o, ",\"cat\":\"");
+    tel__text_put_cstr(o, kinds[(unsigned)s->kind < 5 ? s->kind : 0]);
+    tel__text_put_cstr(o, own ? "\",\"id\":\"" : "\"");
+    if (!own) { return; }
+    tel__text_put_hex(o, s->context.span_id, 8);
+    tel__text_put_char(o, '"');
+}
+
+TEL__COLD void tel__sink_trace_span(tel__sink_trace* t, const tel_span_view* s) {
     tel__text_out* o = &t->out;
     tel_text status = tel__text_sized("", 0), none = status;
+    bool own;
     size_t i;
     if (s->status != TEL_STATUS_UNSET) {
         status = s->status == TEL_STATUS_OK ? tel__text_of("ok")
             : s->status_message.size ? s->status_message : tel__text_of("error");
     }
-    tel__sink_trace_name(t, s->thread_id, s->thread_name);
-    tel__sink_trace_event(t, 'X', s->name, s->start_unix_ns, s->thread_id);
-    tel__text_put_cstr(o, ",\"dur\":");
-    tel__sink_trace_time(o, s->end_unix_ns - s->start_unix_ns);
-    tel__text_put_cstr(o, ",\"cat\":\"");
-    tel__text_put_cstr(o, kinds[(unsigned)s->kind < 5 ? s->kind : 0]);
-    tel__text_put_char(o, '"');
+    own = !tel__sink_trace_fits(tel__sink_trace_name(t, s->thread_id, s->thread_name), s);
+    tel__sink_trace_event(t, own ? 'b' : 'X', s->name, s->start_unix_ns, s->thread_id);
+    if (!own) {
+        tel__text_put_cstr(o, ",\"dur\":");
+        tel__sink_trace_time(o, s->end_unix_ns - s->start_unix_ns);
+    }
+    tel__sink_trace_kind(o, s, own);
     tel__sink_trace_args(o, &s->context, s->attrs, status);
+    if (own) {
+        tel__sink_trace_event(t, 'e', s->name, s->end_unix_ns, s->thread_id);
+        tel__sink_trace_kind(o, s, own);
+        tel__text_put_char(o, '}');
+    }
     for (i = 0; i < s->event_count; i++) {
         const tel_event_view* e = &s->events[i];
         tel__sink_trace_event(t, 'i', e->name, e->unix_ns, s->thread_id);
@@ -31110,7 +31164,7 @@ TEL__COLD tel_result tel__sink_trace_export(const tel_batch* batch, void* user_d
     r = tel__sink_trace_write(t);
     if (r != TEL_OK) {
         t->begun = begun;
-        memset(t->named, 0, sizeof t->named);
+        memset(t->lanes, 0, sizeof t->lanes);
     }
     return r;
 }
@@ -31132,7 +31186,7 @@ TEL__COLD void tel__sink_trace_fork(void* user_data) {
     t->file = NULL;
     t->child = true;
     t->begun = false;
-    memset(t->named, 0, sizeof t->named);
+    memset(t->lanes, 0, sizeof t->lanes);
 }
 
 TEL__COLD tel_sink tel__sink_trace_sink(void) {

@@ -1,5 +1,5 @@
 /* trace.c PATH -- writes a trace file with all that a trace file has: nested spans of two threads, an error, logs, events, a counter,
-   a gauge and a histogram. */
+   a gauge and a histogram, and two spans that overlap. */
 #define TELEMETRY_IMPLEMENTATION
 #include "telemetry.h"
 #include <pthread.h>
@@ -33,6 +33,7 @@ int main(int argc, char** argv) {
     tel_trace_desc trace;
     tel_sink sink;
     tel_desc d;
+    tel_span first, second;
     pthread_t t;
     int i;
     memset(&trace, 0, sizeof trace);
@@ -46,6 +47,10 @@ int main(int argc, char** argv) {
     if (tel_init(&d) != TEL_OK || pthread_create(&t, NULL, other, NULL) != 0) { return 1; }
     for (i = 0; i < 5; i++) { serve(i); }
     pthread_join(t, NULL);
+    first = tel_span_start("first");
+    second = tel_span_start("second");
+    tel_span_end(&first);
+    tel_span_end(&second);
     if (tel_flush(5000) != TEL_OK) { return 1; }
     return tel_shutdown(5000) == TEL_OK ? 0 : 1;
 }

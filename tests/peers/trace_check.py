@@ -39,6 +39,7 @@ def check_perfetto(what, folder, text):
     queries = [s for s in seen["slices"] if s[0] == 'query "x"\n\u00e4']
     check(sorted(s[4] for s in spans) == [0, 1, 2, 3, 4, 10, 11, 12] and all(s[2] > 0 for s in spans), what + "every span with its attribute")
     check(len(queries) == 8 and all(s[1] == "request" for s in queries) and sum(s[7] for s in queries) == 1, what + "children and the error")
+    check(sum(s[0] in ("first", "second") and s[1] is None for s in seen["slices"]) == 2, what + "spans that overlap")
     instants = [s for s in seen["slices"] if s[2] == 0]
     check(len(instants) == 16 and sum(s[:2] == ["served", "request"] and s[6] == r"a\tb" for s in instants) == 8 and    # escapes stay in arguments
           sum(s[:2] == ["retried", queries[0][0]] and s[5] == 2 for s in instants) == 8, what + "logs and events are instants")

@@ -161,6 +161,69 @@ static void test_writer(void) {
     CHECK(strncmp(page.data, "[\n", 2) == 0);
 }
 
+/* ---- slices that overlap ---- */
+
+/* Records a span in the order of ends; parent: a byte of its id, 0: a root; times in microseconds. */
+static void slice(const char* name, int parent, unsigned begin, unsigned end) {
+    tel_context c;
+    tel_span_desc d;
+    tel_span s;
+    memset(&c, 0, sizeof c);
+    memset(c.trace_id, 1, sizeof c.trace_id);
+    memset(c.span_id, parent, sizeof c.span_id);
+    c.flags = 1;
+    memset(&d, 0, sizeof d);
+    d.name = name;
+    d.parent = parent ? &c : NULL;
+    d.start_unix_ns = 1700000000000000000u + begin * 1000u;
+    s = tel_span_start_ex(&d);
+    tel_span_end_at(&s, 1700000000000000000u + end * 1000u);
+}
+static void* slice_there(void* arg) {
+    slice("there", 0, 12, 18);
+    return arg;
+}
+
+/* Viewers drop a slice that lies neither within others of its thread nor apart from them. */
+static void test_overlaps(void) {
+    tel_trace_desc t;
+    tel_sink sink;
+    tel_desc d;
+    pthread_t thread;
+    unsigned i;
+    memset(&t, 0, sizeof t);
+    memset(&page, 0, sizeof page);
+    t.out.write_fn = paper_write;
+    t.out.user_data = &page;
+    d = trace_desc(&sink, &t);
+    where = "overlaps";
+    CHECK_INT(tel_init(&d), TEL_OK);
+    slice("slice", 0, 10, 20);
+    slice("own", 0, 15, 30);
+    CHECK_INT(pthread_create(&thread, NULL, slice_there, NULL), 0);
+    pthread_join(thread, NULL);
+    slice("slice", 0, 25, 40);
+    slice("slice", 0, 40, 45);
+    for (i = 0; i < 40; i++) { slice("slice", 7, 101 + 2 * i, 102 + 2 * i); }
+    slice("own", 0, 99, 100);                           /* the clock was set back */
+    slice("slice", 0, 100, 200);
+    CHECK_INT(tel_flush(10000), TEL_OK);
+    slice("own", 0, 150, 210);
+    slice("own", 9, 199, 199);
+    slice("slice", 0, 5, 300);
+    for (i = 0; i < 40; i++) { slice("slice", (int)i + 1, 400 + 2 * i, 401 + 2 * i); }      /* each within one more span */
+    for (i = 40; i-- > 0; ) { slice("slice", (int)i, 399 + 2 * i, 500); }
+    slice("own", 0, 499, 501);
+    CHECK_INT(tel_shutdown(10000), TEL_OK);
+    CHECK_INT(count_of(page.data, "{\"ph\":\"X\",\"name\":\"slice\""), 3 + 40 + 2 + 80);
+    CHECK_INT(count_of(page.data, "{\"ph\":\"X\",\"name\":\"there\""), 1);
+    CHECK_INT(count_of(page.data, "{\"ph\":\"b\",\"name\":\"own\""), 5);
+    CHECK_INT(count_of(page.data, "{\"ph\":\"e\",\"name\":\"own\""), 5);
+    CHECK_INT(count_of(page.data, "\"id\":\""), 10);
+    CHECK_INT(wrong_lines(page.data), 0);
+    check_times(page.data);
+}
+
 /* A folder that does not exist: the sink is left out, and the others would run. */
 /* The disk is full in the middle of a line: that is blanked, and what comes later can be read. */
 static void test_full(void) {
@@ -221,6 +284,7 @@ int main(void) {
     capture_watchdog(60);
     test_file();
     test_writer();
+    test_overlaps();
     test_full();
     test_no_folder();
     return check_done();
