@@ -177,9 +177,9 @@
        OTEL_SDK_DISABLED                       true: tel_init succeeds and nothing is recorded
        OTEL_SERVICE_NAME, OTEL_RESOURCE_ATTRIBUTES      the identity of the program
        OTEL_{TRACES,METRICS,LOGS}_EXPORTER     the sinks when the code names none: a list of otlp,
-                                               console, jsonl, prometheus (metrics) and what
-                                               tel_sink_type_add has added; none: that signal is
-                                               off
+                                               console, jsonl (or otlp/stdout), prometheus
+                                               (metrics) and what tel_sink_type_add has added;
+                                               none: that signal is off
        OTEL_EXPORTER_OTLP_ENDPOINT             base URL (http://localhost:4318); v1/traces etc. is
                                                appended
        OTEL_EXPORTER_OTLP_{TRACES,METRICS,LOGS}_ENDPOINT     full URL, used as it is
@@ -33284,6 +33284,7 @@ static const tel_sink_type tel__sink_types_own[] = {
     { "otlp_http", tel__sink_type_otlp_http, NULL },
     { "prometheus", tel__sink_type_prometheus, NULL },
     { "console", tel__sink_type_console, NULL }, { "jsonl", tel__sink_type_jsonl, NULL },
+    { "otlp/stdout", tel__sink_type_jsonl, NULL },      /* its name in the specification */
     { "trace", tel__sink_type_trace, NULL },
 #endif
     { NULL, NULL, NULL }

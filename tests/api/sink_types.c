@@ -191,6 +191,7 @@ static void check_list(const char* variable, const char* list, size_t count, con
 static void test_unknown(void) {
     check_list("OTEL_TRACES_EXPORTER", "zipkin", 1, "otlp_http", "OTEL_TRACES_EXPORTER=\"zipkin\"");
     check_list("OTEL_TRACES_EXPORTER", "zipkin,console", 1, "console", "OTEL_TRACES_EXPORTER=\"zipkin\"");
+    check_list("OTEL_TRACES_EXPORTER", "otlp/stdout", 1, "otlp_file_exporter", NULL);
     check_list("OTEL_TRACES_EXPORTER", "zipkin,none", 0, NULL, "zipkin");
     check_list("OTEL_TRACES_EXPORTER", "prometheus", 1, "otlp_http", "takes this signal");
     check_list("OTEL_TRACES_EXPORTER", "probe,console", 1, "console", "takes this signal");
