@@ -847,9 +847,7 @@ typedef struct tel_desc {
                                                so one takes 192 KiB in all, two take 320: less is
                                                TEL_ERR_MEMORY. At these limits 2,000 spans and as
                                                many log records a second reach a receiver near by;
-                                               what comes faster is dropped at its ring. Below 320
-                                               the signals of a sink have one connection in all, so
-                                               that one that hangs holds up the others */
+                                               what comes faster is dropped at its ring */
     bool            ignore_env;             /* do not read any environment variable */
     bool            no_thread;              /* start no thread: you call tel_pump. Only while the
                                                name of a receiver (not an address or localhost) is
@@ -4825,12 +4823,9 @@ TEL__COLD void tel__memory_discharge(tel__memory* m, uint64_t size) {
     if (beyond) { tel__memory_discharge(m->whole, beyond); }
 }
 
-/* Whether that much more would be granted now, and of the whole without what is kept. */
-TEL__COLD bool tel__memory_fits(const tel__memory* m, uint64_t size) {
-    uint64_t used = tel__atomic_load_u64(&m->used);
-    if (!m->whole) { return used + size <= m->limit - m->kept; }
-    size = tel__memory_beyond(m, used + size) - tel__memory_beyond(m, used);
-    return !size || tel__memory_fits(m->whole, size);
+/* Whether this is a part, or the whole and has more than what is kept. */
+TEL__COLD bool tel__memory_fits(const tel__memory* m) {
+    return m->whole || tel__atomic_load_u64(&m->used) <= m->limit - m->kept;
 }
 
 /* Charges size bytes. If it returns false, the caller discharges them. */
@@ -4838,7 +4833,7 @@ TEL__COLD bool tel__memory_charge(tel__memory* m, uint64_t size) {
     uint64_t was = tel__atomic_add_u64(&m->used, size), beyond;
     if (!m->whole) { return was <= m->limit && size <= m->limit - was; }
     beyond = tel__memory_beyond(m, was + size) - tel__memory_beyond(m, was);
-    return !beyond || (tel__memory_charge(m->whole, beyond) && tel__memory_fits(m->whole, 0));
+    return !beyond || (tel__memory_charge(m->whole, beyond) && tel__memory_fits(m->whole));
 }
 
 /* Makes a part with a reserve of its own. Returns false if the whole has not that much left. */
@@ -11702,7 +11697,7 @@ TEL__NOINLINE tel__series* tel__series_make(tel__streams* m, tel__metric* metric
 
 TEL__NOINLINE tel__series* tel__series_add(tel__streams* m, tel__metric* metric, tel_attrs attrs) {
     tel__series* s = NULL;
-    if (tel__memory_fits(m->memory, 0)) { s = tel__series_make(m, metric, attrs, false); }
+    if (tel__memory_fits(m->memory)) { s = tel__series_make(m, metric, attrs, false); }
     if (!s) { return NULL; }
     s->next = metric->overflow;
     if (metric->last) { metric->last->next = s; } else { metric->first = s; }
@@ -24961,8 +24956,6 @@ typedef struct tel__client_parser {           /* zero before the first byte */
     uint32_t interim;
     bool     chunked;
     uint64_t left;                  /* bytes that this body or chunk still lacks */
-    size_t   size;                  /* of data: received and not read yet */
-    char     data[TEL__NET_HEAD_MAX];
 } tel__client_parser;
 
 /* "HTTP/1.1 200 OK"; the reason may be missing, and its blank with it. RFC 9112 6.3 tells how the
@@ -25046,20 +25039,19 @@ TEL__COLD void tel__client_parser_body(tel__client_parser* p, tel_text* in,
     if (p->left == 0) { p->state = p->chunked ? TEL__CLIENT_CHUNK_END : TEL__CLIENT_DONE; }
 }
 
-/* Reads what has been added to p->data, until the response is complete or malformed. An incomplete
-   line or head stays there; one that does not fit is malformed. */
-TEL__COLD tel_result tel__client_parser_run(tel__client_parser* p, uint64_t now_unix_s,
-                                            tel__client_response* out) {
-    tel_text in = tel__net_slice(p->data, p->size);
+/* Reads what has been received, until the response is complete or malformed. An incomplete line or
+   head is left; one of TEL__NET_HEAD_MAX bytes is malformed. */
+TEL__COLD tel_result tel__client_parser_run(tel__client_parser* p, tel_text* in,
+                                            uint64_t now_unix_s, tel__client_response* out) {
     size_t before = SIZE_MAX;
     tel_result r = TEL_OK;
-    while (r == TEL_OK && p->state != TEL__CLIENT_DONE && in.size > 0 && in.size < before) {
-        before = in.size;
-        if (p->state >= TEL__CLIENT_BODY) { tel__client_parser_body(p, &in, out); }
+    while (r == TEL_OK && p->state != TEL__CLIENT_DONE && in->size > 0 && in->size < before) {
+        before = in->size;
+        if (p->state >= TEL__CLIENT_BODY) { tel__client_parser_body(p, in, out); }
         else if (p->state == TEL__CLIENT_HEAD) {
-            r = tel__client_parser_head(p, &in, now_unix_s, out);
+            r = tel__client_parser_head(p, in, now_unix_s, out);
         }
-        else { r = tel__client_parser_chunk(p, &in); }
+        else { r = tel__client_parser_chunk(p, in); }
         if (out->total > TEL__CLIENT_BODY_MAX
             || (p->state == TEL__CLIENT_BODY && p->left > TEL__CLIENT_BODY_MAX - out->total)) {
             out->too_large = true;
@@ -25067,10 +25059,7 @@ TEL__COLD tel_result tel__client_parser_run(tel__client_parser* p, uint64_t now_
             p->state = TEL__CLIENT_DONE;
         }
     }
-    if (in.size == sizeof p->data) { r = TEL_ERR_FORMAT; }
-    memmove(p->data, in.data, in.size);
-    p->size = in.size;
-    return r;
+    return in->size >= TEL__NET_HEAD_MAX ? TEL_ERR_FORMAT : r;
 }
 
 /* The peer has closed the connection. TEL_ERR_IO: before the end of the response. */
@@ -25083,7 +25072,7 @@ TEL__COLD tel_result tel__client_parser_finish(tel__client_parser* p) {
 
 enum { TEL__CLIENT_IDLE, TEL__CLIENT_RESOLVING, TEL__CLIENT_CONNECTING, TEL__CLIENT_TALKING };
 
-/* One connection, kept between requests, and its request. Zero up to the parser's buffer: none. */
+/* One connection, kept between requests, and its request. Zero: none. */
 typedef struct tel__client {
     bool            open;
     tel__net_socket socket;
@@ -25106,7 +25095,9 @@ typedef struct tel__client {
     char                 head[1024 + 256 + 128];
     size_t               head_size;
     tel__client_response answer;
-    tel__client_parser   parser;        /* last, with its large buffer at the end */
+    tel__client_parser   parser;
+    char*                rest;          /* what was received and is no whole line or head yet */
+    size_t               rest_size;
 } tel__client;
 
 /* For the child of a fork: closes the descriptor; the parent's connection lives on. */
@@ -25116,21 +25107,32 @@ TEL__COLD void tel__client_forget(tel__client* c) {
     c->phase = TEL__CLIENT_IDLE;
 }
 
+/* Keeps what has to wait for more. Returns false without memory. */
+TEL__COLD bool tel__client_keep(tel__client* c, tel_text rest) {
+    if (c->rest) { tel__memory_free(c->names->memory, c->rest, c->rest_size); }
+    c->rest_size = rest.size;
+    c->rest = rest.size ? (char*)tel__memory_alloc_raw(c->names->memory, rest.size) : NULL;
+    if (rest.size && !c->rest) { return false; }
+    if (rest.size) { memcpy(c->rest, rest.data, rest.size); }
+    return true;
+}
+
 /* Ends the connection for every process that holds it, and with it a request under way. */
 TEL__COLD void tel__client_close(tel__client* c) {
     if (c->open) { shutdown(c->socket, TEL__NET_SHUT_BOTH); }
+    (void)tel__client_keep(c, tel__text_sized("", 0));
     tel__client_forget(c);
 }
 
 /* Tells what the peer is if it does not speak HTTP/1: a gRPC server begins with a SETTINGS frame of
    HTTP/2, TLS answers with an alert. */
 TEL__COLD const char* tel__client_stranger(const tel__client* c) {
-    const unsigned char* p = (const unsigned char*)c->parser.data;
-    if (c->answer.status || c->parser.state != TEL__CLIENT_HEAD) { return NULL; }
-    if (c->parser.size >= 9 && p[0] == 0 && p[3] == 4 && p[5] == 0 && p[6] == 0 && p[7] == 0) {
+    const unsigned char* p = (const unsigned char*)c->rest;
+    if (!p || c->answer.status || c->parser.state != TEL__CLIENT_HEAD) { return NULL; }
+    if (c->rest_size >= 9 && p[0] == 0 && p[3] == 4 && p[5] == 0 && p[6] == 0 && p[7] == 0) {
         return "it speaks HTTP/2, as gRPC does: OTLP over HTTP has a port of its own, usually 4318";
     }
-    if (c->parser.size >= 3 && p[0] == 0x15 && p[1] == 3) { return "it speaks TLS: use https"; }
+    if (c->rest_size >= 3 && p[0] == 0x15 && p[1] == 3) { return "it speaks TLS: use https"; }
     return NULL;
 }
 
@@ -25138,18 +25140,14 @@ TEL__COLD void tel__client_finish(tel__client* c, tel_result result, const char*
     const char* stranger = result == TEL_OK ? NULL : tel__client_stranger(c);
     c->result = result;
     c->reason = stranger ? stranger : reason;
+    TEL__ASSERT(result != TEL_OK || !c->rest_size || !c->answer.keep_alive);
     if (result != TEL_OK || !c->answer.keep_alive) { tel__client_close(c); }
     c->phase = TEL__CLIENT_IDLE;
 }
 
 /* Starts the request from its first byte on an established connection. */
 TEL__COLD void tel__client_talk(tel__client* c) {
-    tel__client_parser* p = &c->parser;
-    p->state = TEL__CLIENT_HEAD;
-    p->interim = 0;
-    p->chunked = false;
-    p->left = 0;
-    p->size = 0;
+    memset(&c->parser, 0, sizeof c->parser);
     c->pieces[0] = tel__net_slice(c->head, c->head_size);
     c->pieces[1] = c->headers;
     c->pieces[2] = tel__text_of("\r\n");
@@ -25247,7 +25245,7 @@ TEL__COLD void tel__client_connect(tel__client* c, bool ready, bool late) {
 TEL__COLD void tel__client_ended(tel__client* c, int error) {
     tel_result r = tel__client_parser_finish(&c->parser);
     if (r == TEL_OK || !c->reused || c->touched) {
-        if (c->sending || c->parser.size > 0) { c->answer.keep_alive = false; }
+        if (c->sending || c->rest_size > 0) { c->answer.keep_alive = false; }
         tel__client_finish(c, r, r == TEL_OK ? NULL : tel__net_reason(error));
         return;
     }
@@ -25259,25 +25257,28 @@ TEL__COLD void tel__client_ended(tel__client* c, int error) {
 /* Reads and sends as much as is possible now, so that an early refusal is seen and a server that
    stops reading cannot block. Returns true if there was progress. */
 TEL__COLD bool tel__client_exchange(tel__client* c) {
-    tel__client_parser* p = &c->parser;
-    size_t before = c->left;
+    char data[TEL__NET_HEAD_MAX];
+    size_t before = c->left, size = c->rest_size;
     tel_result r = TEL_OK;
-    int got = tel__net_socket_receive(c->socket, p->data + p->size, sizeof p->data - p->size, 0);
+    int got = tel__net_socket_receive(c->socket, data + size, sizeof data - size, 0);
     if (got < 0) {
         tel__client_ended(c, TEL__NET_ERROR());
         return false;
     }
     if (got > 0) {
+        tel_text in = tel__net_slice(data, size + (size_t)got);
+        if (size) { memcpy(data, c->rest, size); }
         c->touched = true;
-        p->size += (size_t)got;
-        r = tel__client_parser_run(p, tel__clock_unix_ns() / 1000000000u, &c->answer);
+        r = tel__client_parser_run(&c->parser, &in, tel__clock_unix_ns() / 1000000000u, &c->answer);
+        if (!tel__client_keep(c, in)) { r = TEL_ERR_IO; }
     }
-    if (r == TEL_OK && c->sending && p->state != TEL__CLIENT_DONE) {
+    if (r == TEL_OK && c->sending && c->parser.state != TEL__CLIENT_DONE) {
         c->sending = tel__net_socket_send(c->socket, c->pieces, 4, &c->left) && c->left > 0;
     }
-    if (r == TEL_OK && p->state != TEL__CLIENT_DONE) { return got > 0 || c->left != before; }
-    if (c->left > 0 || p->size > 0) { c->answer.keep_alive = false; }
-    tel__client_finish(c, r, r == TEL_OK ? NULL : "its answer is not HTTP");
+    if (r == TEL_OK && c->parser.state != TEL__CLIENT_DONE) { return got > 0 || c->left != before; }
+    if (c->left > 0 || c->rest_size > 0) { c->answer.keep_alive = false; }
+    tel__client_finish(c, r, r == TEL_OK ? NULL : r == TEL_ERR_IO
+                       ? "no memory for its answer" : "its answer is not HTTP");
     return false;
 }
 
@@ -25355,8 +25356,6 @@ TEL__COLD void tel__client_begin(tel__client* c, tel__resolver* names, const tel
     c->body = body;
     c->deadline = deadline;
     c->reached = false;
-    c->parser.state = TEL__CLIENT_HEAD;
-    c->parser.size = 0;
     if (url->tls || !tel__client_lines_ok(headers)) {
         tel__client_finish(c, TEL_ERR_ARGUMENT, NULL);
         return;
@@ -26064,13 +26063,6 @@ typedef struct tel__transport_flight {
 #endif
 } tel__transport_flight;
 
-/* The part of a flight that is zeroed at first. The buffer behind it is large and seldom used. */
-#if !TEL__CURL && !TEL_NO_HTTP
-#define TEL__TRANSPORT_ZEROED offsetof(tel__transport_flight, exchange.parser.data)
-#else
-#define TEL__TRANSPORT_ZEROED sizeof(tel__transport_flight)
-#endif
-
 /* The answer, however the payload was sent. */
 typedef struct tel__transport_reply {
     tel_result  result;
@@ -26309,6 +26301,8 @@ TEL__COLD void tel__transport_end(tel__transport_flight* f) { tel__client_close(
 
 TEL__COLD void tel__transport_forget(tel__transport_flight* f) {
     tel__client_forget(&f->exchange);
+    f->exchange.rest = NULL;
+    f->exchange.rest_size = 0;
     f->body.packed = f->body.lines = NULL;
     f->begun = false;
 }
@@ -26344,7 +26338,7 @@ typedef struct tel__sender_flight {
     int                        signal;
     tel__delivery_payload*     payload; /* NULL: it is idle */
     bool                       warm;    /* its connection has answered */
-    tel__transport_flight      flight;  /* last: see TEL__TRANSPORT_ZEROED */
+    tel__transport_flight      flight;
 } tel__sender_flight;
 
 typedef struct tel__sender_sink {        /* first in the struct of the sink */
@@ -26484,21 +26478,10 @@ TEL__COLD void tel__sender_ended(const tel__sender_sink* k, int signal, uint64_t
 
 /* ---- flights (under the mutex, but for those of the driver) ---- */
 
-/* One more flight for a lane. Its first one is made if `fit` of them would fit, because payloads
-   need memory too, and otherwise taken from another lane of the sink that does not use it. */
-TEL__COLD tel__sender_flight* tel__sender_more(tel__sender* s, tel__sender_sink* k, int signal,
-                                               uint32_t fit) {
-    tel__sender_flight *f = NULL, **at;
-    bool first = !k->flights[signal];
-    int i;
-    if (first ? tel__memory_fits(s->memory, fit * sizeof *f) : !tel__memory_tight(s->memory)) {
-        f = (tel__sender_flight*)tel__memory_alloc_raw(s->memory, sizeof *f);
-    }
-    if (f) { memset(f, 0, offsetof(tel__sender_flight, flight) + TEL__TRANSPORT_ZEROED); }
-    for (i = 0; i < 3 && first && !f; i++) {
-        for (at = &k->flights[i]; *at && (*at)->payload; at = &(*at)->next) { }
-        if ((f = *at) != NULL) { *at = f->next; }
-    }
+/* One more flight for a lane. NULL: no memory. */
+TEL__COLD tel__sender_flight* tel__sender_more(tel__sender_sink* k, int signal) {
+    tel__memory* memory = k->sender->memory;
+    tel__sender_flight* f = (tel__sender_flight*)tel__memory_alloc(memory, sizeof *f);
     if (!f) { return NULL; }
     f->sink = k;
     f->signal = signal;
@@ -26510,8 +26493,8 @@ TEL__COLD tel__sender_flight* tel__sender_more(tel__sender* s, tel__sender_sink*
 #if TEL__TRANSPORT_EXCHANGES
 
 /* An idle flight, preferably one with an open connection. NULL: none now; *again tells when. */
-TEL__COLD tel__sender_flight* tel__sender_rest(tel__sender* s, tel__sender_sink* k, int signal,
-                                               uint64_t now, uint64_t* again) {
+TEL__COLD tel__sender_flight* tel__sender_rest(tel__sender_sink* k, int signal, uint64_t now,
+                                               uint64_t* again) {
     tel__sender_flight *f, *cold = NULL;
     for (f = k->flights[signal]; f; f = f->next) {
         if (f->payload) { continue; }
@@ -26521,7 +26504,7 @@ TEL__COLD tel__sender_flight* tel__sender_rest(tel__sender* s, tel__sender_sink*
     *again = k->opened_at[signal] + TEL__SENDER_PATIENCE;
     if (k->lanes[signal].flying && now < *again) { return NULL; }
     *again = now + 100000000u;
-    if (!cold) { cold = tel__sender_more(s, k, signal, 3); }
+    if (!cold && !tel__memory_tight(k->sender->memory)) { cold = tel__sender_more(k, signal); }
     if (cold) { k->opened_at[signal] = now; }
     return cold;
 }
@@ -26530,13 +26513,12 @@ TEL__COLD tel__sender_flight* tel__sender_rest(tel__sender* s, tel__sender_sink*
 TEL__COLD uint64_t tel__sender_take_off(tel__sender* s) {
     uint64_t now = tel__clock_mono_ns(), next = UINT64_MAX;
     tel__sender_sink* k;
-    uint64_t lane;
+    int i;
     for (k = s->sinks; k; k = k->next) {
-        for (lane = 0; lane < 3 && !k->post_fn; lane++) {
-            int i = (int)((now + lane) % 3);    /* the lanes of one flight have it by turns */
+        for (i = 0; i < 3 && !k->post_fn; i++) {
             uint64_t again = UINT64_MAX, due;
             while (s->active_count < TEL__TRANSPORT_FLIGHTS && now >= tel__sender_due(k, i)) {
-                tel__sender_flight* f = tel__sender_rest(s, k, i, now, &again);
+                tel__sender_flight* f = tel__sender_rest(k, i, now, &again);
                 if (!f) { break; }
                 f->payload = tel__sender_take(k, i, now);
                 TEL__ASSERT(f->payload);
@@ -26855,12 +26837,15 @@ TEL__COLD void tel__sender_add(tel__sender* s, tel__sender_sink* k) {
     tel__thread_mutex_unlock(&s->mutex);
 }
 
-/* Gives a new sink, which nobody else uses yet, a flight that no other sink can take. false: it
-   leaves too little of what is set aside for delivery, which others may not make up for later. */
-TEL__COLD bool tel__sender_equip(tel__sender_sink* k) {
+/* Gives a new sink, which nobody else uses yet, a flight for each of its signals. false: they leave
+   too little of what is set aside for delivery, which others may not make up for later. */
+TEL__COLD bool tel__sender_equip(tel__sender_sink* k, uint32_t signals) {
     const tel__memory* m = k->sender->memory;
-    return k->post_fn || (tel__sender_more(k->sender, k, 1, 1) &&
-                          tel__atomic_load_u64(&m->used) <= m->limit - m->limit / 4);
+    int i;
+    for (i = 0; i < 3 && !k->post_fn; i++) {
+        if ((signals >> i & 1u) && !tel__sender_more(k, i)) { return false; }
+    }
+    return k->post_fn || tel__atomic_load_u64(&m->used) <= m->limit - m->limit / 4;
 }
 
 /* Starts the thread that this sink needs, unless it runs. If the system has none left, the next
@@ -29754,8 +29739,7 @@ TEL__COLD tel__sink_http* tel__sink_http_make(tel__sender* sender, const tel__co
     return o;
 }
 
-TEL__COLD bool tel__sink_http_reachable(tel__diag* diag, const tel_transport* t,
-                                        const char* url) {
+TEL__COLD bool tel__sink_http_reachable(tel__diag* diag, const tel_transport* t, const char* url) {
     tel__net_url parsed;
     if (TEL__CURL || t->post_fn) { return true; }
     if (!TEL_NO_HTTP && tel__net_url_parse(tel__text_of(url), &parsed) == TEL_OK && !parsed.tls) {
@@ -29799,7 +29783,8 @@ TEL__COLD tel_result tel__sink_http_open(tel_sink* self, tel_host* host) {
         }
     }
     tel__memory_free(memory, c, sizeof *c);
-    if (r == TEL_OK && !tel__sender_equip(&o->base)) { r = TEL_ERR_MEMORY; }
+    if (r == TEL_OK && !tel__sender_equip(&o->base, self->signal_mask ? self->signal_mask
+                                          : (uint32_t)TEL_SIGNAL_ALL)) { r = TEL_ERR_MEMORY; }
     if (r != TEL_OK && o) { tel__sender_close(o); }
     if (r == TEL_OK) { self->user_data = o; }
     return r;
@@ -29994,7 +29979,7 @@ TEL__COLD tel_result tel__sink_otlp_open(tel_sink* self, tel_host* host) {
         r = o ? tel__sink_otlp_aim_all(o, diag, c, &signals) : TEL_ERR_MEMORY;
     }
     tel__memory_free(memory, c, sizeof *c);
-    if (r == TEL_OK && !tel__sender_equip(&o->base)) { r = TEL_ERR_MEMORY; }
+    if (r == TEL_OK && !tel__sender_equip(&o->base, wanted & signals)) { r = TEL_ERR_MEMORY; }
     if (r != TEL_OK && o) { tel__sender_close(o); }
     if (r != TEL_OK) { return r; }
     self->user_data = o;

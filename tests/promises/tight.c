@@ -1,5 +1,5 @@
 /* At tight memory limits nothing is lost that has room. One receiver that answers at once gets every span and log record of up to
-   2,000 requests a second, in JSON and in protobuf, and the metrics; a second one beside it that hangs takes nothing from it.
+   2,000 requests a second, in JSON and in protobuf, and the metrics; a second one beside it that hangs takes nothing from it, nor does a signal of its own.
    What cannot work is refused by tel_init. Each case is a process of its own, and three run side by side. The load does not catch
    up, so that a loaded machine makes it smaller. */
 #define TELEMETRY_IMPLEMENTATION
@@ -74,6 +74,46 @@ static void run_case(size_t limit, const char* protocol, size_t count) {
                    (unsigned long long)(2 * (uint64_t)requests - b.sink[0].delivered[1] - b.sink[0].delivered[2]));
 }
 
+/* One signal of the smallest sink hangs for good; another one gets everything, and collections go on. */
+static void one_signal_hangs(const char* protocol) {
+    static promise_receiver receivers[2];
+    int logs = promise_either(3000, 20000), i;
+    tel_otlp_desc otlp;
+    tel_sink sink;
+    tel_desc d;
+    char url[64];
+    ledger b;
+    memset(&otlp, 0, sizeof otlp);
+    for (i = 0; i < 2; i++) {
+        CHECK(promise_receive(&receivers[i], i ? PROMISE_HANGS : PROMISE_ANSWERS));
+        snprintf(url, sizeof url, "http://127.0.0.1:%u", receivers[i].port);
+        setenv(i ? "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT" : "OTEL_EXPORTER_OTLP_ENDPOINT", url, 1);
+    }
+    otlp.protocol = protocol;
+    otlp.timeout_ms = 600000;
+    sink = tel_sink_otlp(&otlp);
+    d = promise_desc(&sink, 1);
+    d.memory_limit = 192u << 10;
+    d.metric_interval_ms = 100;
+    d.diag.report_fn = hear;
+    CHECK_INT(tel_init(&d), TEL_OK);
+    TEL_SPAN(s, "hangs") { }
+    tel_flush(1);
+    for (i = 0; i < logs; i++) {
+        tel_log(TEL_INFO, "request answered", TEL_NOATTRS);
+        if (i % 4 == 0) { promise_sleep(2); }
+    }
+    do {
+        tel_flush(1);
+        b = ledger_read();
+    } while (b.sink[0].delivered[2] + b.all.dropped[2] < (uint64_t)logs || b.sink[0].delivered[0] < 100);
+    CHECK_INT(b.all.dropped[2], 0);
+    CHECK_INT(b.sink[0].delivered[2], logs);
+    CHECK_INT(b.sink[0].delivered[1], 0);
+    CHECK_INT(tel_shutdown(10), TEL_ERR_TIMEOUT);
+    promise_figure("192 KiB, %s, while another signal hangs: of %d log records 0 lost", protocol, logs);
+}
+
 static void too_small(void) {
     tel_otlp_desc otlp;
     tel_sink sinks[2];
@@ -92,7 +132,9 @@ static void too_small(void) {
     tel_shutdown(100);
 }
 
+/* sinks 0: one, of which a signal hangs. */
 static const struct { size_t kib; const char* protocol; size_t sinks; } cases[] = {
+    { 192, "http/json", 0 },  { 192, "http/protobuf", 0 },  { 1024, "http/protobuf", 2 },
     { 512, "http/json", 1 },  { 512, "http/json", 2 },  { 192, "http/json", 1 },      { 256, "http/json", 1 },
     { 320, "http/json", 2 },  { 384, "http/json", 1 },  { 384, "http/protobuf", 2 },  { 256, "http/protobuf", 1 },
     { 640, "http/json", 1 },  { 640, "http/json", 2 },  { 512, "http/protobuf", 1 },  { 1024, "http/json", 1 },
@@ -111,7 +153,8 @@ int main(void) {
             if (child[i] == 0) {
                 capture_watchdog(promise_full() ? 90 : 50);
                 where = cases[from + i].protocol;
-                run_case(cases[from + i].kib << 10, cases[from + i].protocol, cases[from + i].sinks);
+                if (!cases[from + i].sinks) { one_signal_hangs(cases[from + i].protocol); }
+                else { run_case(cases[from + i].kib << 10, cases[from + i].protocol, cases[from + i].sinks); }
                 fflush(NULL);
                 _exit(check__failed != 0);
             }

@@ -264,7 +264,9 @@ static tel__client_response answer;
 
 /* *used: the bytes taken, of which none are left unread. */
 static tel_result feed(const char* data, size_t size, size_t piece, size_t* used) {
+    static char room[TEL__NET_HEAD_MAX];
     static tel__client_parser p;
+    tel_text in = { room, 0 };
     tel_result r = TEL_OK;
     size_t fed = 0;
     memset(&p, 0, sizeof p);
@@ -273,14 +275,16 @@ static tel_result feed(const char* data, size_t size, size_t piece, size_t* used
     tel__client_response_reset(&answer);
     while (r == TEL_OK && fed < size && p.state != TEL__CLIENT_DONE) {
         size_t n = size - fed < piece ? size - fed : piece;
-        if (n > sizeof p.data - p.size) { n = sizeof p.data - p.size; }
+        if (n > sizeof room - in.size) { n = sizeof room - in.size; }
         if (n == 0) { CHECK_INT(n, 1); break; }             /* there is always room for more */
-        memcpy(p.data + p.size, data + fed, n);
-        p.size += n;
+        memmove(room, in.data, in.size);
+        memcpy(room + in.size, data + fed, n);
+        in.data = room;
+        in.size += n;
         fed += n;
-        r = tel__client_parser_run(&p, NOW, &answer);
+        r = tel__client_parser_run(&p, &in, NOW, &answer);
     }
-    *used = fed - p.size;
+    *used = fed - in.size;
     return r == TEL_OK ? tel__client_parser_finish(&p) : r;
 }
 
