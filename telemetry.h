@@ -486,7 +486,7 @@ typedef enum tel_type {
 
 /* One key and one value. Build it with the constructors below; keys and strings are borrowed for
    the call only. A NULL or empty key drops the attribute; a NULL string is "". Invalid UTF-8 is
-   repaired on export (U+FFFD). */
+   repaired on export (U+FFFD); keys that become equal by that are one key. */
 typedef struct tel_attr {
     const char* key;
     tel_type    type;
@@ -5466,7 +5466,6 @@ TEL__COLD size_t tel__text_utf8_cut(const char* data, size_t size, size_t limit)
     return at + tel__text_utf8_one(data + at, size - at, &bad) > limit ? at : limit;
 }
 
-/* Puts one character that cannot be copied as it is. Returns its length in the input. */
 /* The bytes of the first `most` characters. */
 TEL__COLD size_t tel__text_utf8_first(const char* data, size_t size, size_t most) {
     size_t i = 0, n = 0;
@@ -5476,6 +5475,7 @@ TEL__COLD size_t tel__text_utf8_first(const char* data, size_t size, size_t most
     return i;
 }
 
+/* Puts one character that cannot be copied as it is. Returns its length in the input. */
 TEL__FN size_t tel__text_put_special(tel__text_out* o, const char* data, size_t size, bool json) {
     unsigned char c = (unsigned char)data[0];
     char escape[6] = { '\\', 'u', '0', '0', '0', '0' };
@@ -5507,6 +5507,42 @@ TEL__CALL void tel__text_put_repaired(tel__text_out* o, const char* data, size_t
 
 TEL__FN void tel__text_put_utf8(tel__text_out* o, const char* data, size_t size) {
     tel__text_put_repaired(o, data, size, false);
+}
+
+/* Whether all bytes are ASCII. */
+TEL__INLINE bool tel__text_ascii(const char* data, size_t size) {
+    uint64_t word = 0, bits = 0;
+    for (; size >= 8; data += 8, size -= 8) {
+        memcpy(&word, data, 8);
+        bits |= word;
+    }
+    while (size > 0) { bits |= (unsigned char)data[--size]; }
+    return (bits & (uint64_t)0x8080808080808080u) == 0;
+}
+
+/* Takes the first character off a text, and returns it as it is when the text is repaired. */
+TEL__FN tel_text tel__text_take_repaired(tel_text* t) {
+    size_t bad, n = tel__text_utf8_one(t->data, t->size, &bad), whole = n ? n : bad;
+    tel_text one = n ? tel__text_sized(t->data, n) : tel__text_sized("\xef\xbf\xbd", 3);
+    *t = tel__text_sized(t->data + whole, t->size - whole);
+    return one;
+}
+
+/* Whether two texts are equal when they are repaired. */
+TEL__NOINLINE bool tel__text_same_repaired(tel_text a, tel_text b) {
+    while (a.size && b.size) {
+        tel_text one = tel__text_take_repaired(&a);
+        if (!tel__text_equal(one, tel__text_take_repaired(&b))) { return false; }
+    }
+    return a.size == b.size;
+}
+
+/* The text itself if it is valid, otherwise a repaired copy in the room that is left there. */
+TEL__FN tel_text tel__text_repair(tel_text t, tel__text_out* room) {
+    size_t at = room->size;
+    if (tel__text_clean(t.data, t.size, false) == t.size) { return t; }
+    tel__text_put_utf8(room, t.data, t.size);
+    return tel__text_sized(room->data + at, room->size - at);
 }
 
 /* ---- percent-decoding ---- */
@@ -6001,12 +6037,14 @@ TEL__INLINE tel_text tel__array_text(tel_text t) {
     return t;
 }
 
-/* Whether one of the given items has this key. */
+/* Whether one of the given items has this key, as it is sent. */
 TEL__COLD bool tel__array_has(const char* items, const char* end, const char* key) {
     tel_attr a;
     for (; items < end; items += sizeof a) {
         memcpy(&a, items, sizeof a);
-        if (a.key && strcmp(a.key, key) == 0) { return true; }
+        if (a.key && tel__text_same_repaired(tel__text_of(a.key), tel__text_of(key))) {
+            return true;
+        }
     }
     return false;
 }
@@ -7208,8 +7246,7 @@ TEL__COLD bool tel__settings_json_word(tel__settings_json* j, tel_settings* s) {
 }
 
 /* The key of the next value in an object, with its colon. */
-TEL__COLD bool tel__settings_json_key(tel__settings_json* j, tel_settings* parent,
-                                      tel_text* key) {
+TEL__COLD bool tel__settings_json_key(tel__settings_json* j, tel_settings* parent, tel_text* key) {
     if (!tel__settings_json_take(j, '"')) {
         return tel__settings_json_fail(j, "a key in quotes is due here");
     }
@@ -7565,9 +7602,10 @@ TEL__COLD bool tel__callback_write(tel__diag* d, const tel_writer* writer, const
    Uses      atomics to threads, memory, arrays.      Used by   streams to api.
    Threads   any: functions of their arguments.
    Holds     a canonical list is sorted by key bytes, has no key twice and no empty key, and at most
-             TEL__ATTR_MAX items. The hash of a list is the sum of the hashes of its items, so it
-             does not depend on their order. A packed item is head | number | key NUL | string NUL,
-             padded to 8, and holds no pointer; bytes and packed arrays take the string's place.
+             TEL__ATTR_MAX items; its keys and strings are UTF-8. The hash of a list is the sum of
+             the hashes of its items, so it does not depend on their order. A packed item is head |
+             number | key NUL | string NUL, padded to 8, and holds no pointer; bytes and packed
+             arrays take the string's place.
    Tests     tests/rooms/attrs.c   fuzz: tests/fuzz/attrs_pack.c   bench: counter.add_with
 */
 #define TEL__ATTR_MAX   64
@@ -7732,6 +7770,12 @@ TEL__INLINE bool tel__attr_same_key(const tel_attr* a, const tel_attr* b) {
     return n == tel__attr_key_size(b) && tel__attr_same_bytes(a->key, b->key, n);
 }
 
+/* Whether two keys are sent as the same one. */
+TEL__NOINLINE bool tel__attr_alike(const tel_attr* a, const tel_attr* b) {
+    return tel__text_same_repaired(tel__text_sized(a->key, tel__attr_key_size(a)),
+                                   tel__text_sized(b->key, tel__attr_key_size(b)));
+}
+
 /* Whether key and value are equal, where sizes may have to be measured. */
 TEL__CALL bool tel__attr_same_unmeasured(const tel_attr* a, const tel_attr* b) {
     return tel__attr_same_key(a, b) && tel__attr_same_value(a, b);
@@ -7760,20 +7804,24 @@ TEL__COLD int tel__attr_order(const tel_attr* a, const tel_attr* b) {
 }
 
 /* Sorts attrs into out (TEL__ATTR_MAX places) with every size measured. Of equal keys the last one
-   stays; empty keys and what exceeds the limits are dropped. Returns the count; *cut tells that
-   something was dropped. */
-TEL__COLD size_t tel__attr_canonical(tel_attrs attrs, tel_attr* out, bool* cut) {
+   stays; empty keys and what exceeds the limits are dropped. What has to be repaired is copied to
+   text (TEL__ATTR_BYTES). Returns the count; *cut tells that something was dropped. */
+TEL__COLD size_t tel__attr_canonical(tel_attrs attrs, tel_attr* out, char* text, bool* cut) {
+    tel__text_out room = tel__text_fixed(text, TEL__ATTR_BYTES);
     size_t n = 0, bytes = 0, i, at;
     *cut = false;
     for (i = 0; i < attrs.count; i++) {
         tel_attr a = attrs.items[i];
+        tel_text key = tel__text_repair(tel__text_sized(a.key, tel__attr_key_size(&a)), &room);
         int order = 1;
-        a.tel__key_size = (uint32_t)tel__attr_key_size(&a);
+        a.key = key.data;
+        a.tel__key_size = (uint32_t)key.size;
         if (a.type >= TEL_TYPE_STRING) { a.as.s = tel__attr_string(&a); }
+        if (a.type == TEL_TYPE_STRING) { a.as.s = tel__text_repair(a.as.s, &room); }
         if (a.tel__key_size == 0 || a.type == TEL_TYPE_NONE) { continue; }
         bytes += a.tel__key_size + 16 + (a.type > TEL_TYPE_STRING ? tel__array_size(&a, SIZE_MAX)
                                        : a.type == TEL_TYPE_STRING ? a.as.s.size : 8);
-        if (bytes > TEL__ATTR_BYTES) {
+        if (bytes > TEL__ATTR_BYTES || room.lost) {
             *cut = true;
             break;
         }
@@ -8154,16 +8202,15 @@ TEL__FN bool tel__redaction_has_card(const tel__redaction* r, tel_text t) {
            tel__redaction_card(t, 0, &end) < t.size;
 }
 
-TEL__FN bool tel__redaction_text(const tel__redaction* r, tel_text t) {
-    return tel__redaction_value(r, t) || tel__redaction_has_card(r, t);
-}
-
 /* Whether a value is to be hidden: a string that gives itself away, or an array or map in which
    something is to be hidden. */
 TEL__FN bool tel__redaction_hides(tel__redaction* r, const tel_attr* a) {
     size_t at = 0;
     tel_attr item;
-    if (a->type == TEL_TYPE_STRING) { return tel__redaction_text(r, tel__attr_string(a)); }
+    if (a->type == TEL_TYPE_STRING) {
+        tel_text t = tel__attr_string(a);
+        return tel__redaction_value(r, t) || tel__redaction_has_card(r, t);
+    }
     while (a->type >= TEL_TYPE_STRINGS && tel_attr_next(a, &at, &item)) {
         if ((*item.key && tel__redaction_key(r, tel__text_of(item.key))) ||
             tel__redaction_hides(r, &item)) { return true; }
@@ -8309,8 +8356,9 @@ TEL__COLD void tel__scopes_free(tel__scopes* s) {
 TEL__COLD tel__scope* tel__scope_make(tel__memory* memory, const tel_scope* scope,
                                       tel__redaction* rules) {
     tel_attr items[TEL__ATTR_MAX + 3];
+    char text[TEL__ATTR_BYTES];
     bool cut;
-    size_t n = tel__attr_canonical(scope->attrs, items, &cut), size;
+    size_t n = tel__attr_canonical(scope->attrs, items, text, &cut), size;
     tel__scope* s;
     tel_attr* to;
     tel__redaction_list_of(rules, items, n);
@@ -9399,8 +9447,7 @@ TEL__INLINE bool tel__context_data_copy(uint64_t ticket, uint32_t word, char* ou
 TEL__INLINE tel__context_data_head tel__context_data_sizes(const tel_context* c) {
     tel__context_data_head head = { 0, 0, 0, 0 };
     uint64_t ticket = tel__context_data_ticket(c);
-    if (TEL__LIKELY(!ticket) ||
-        !tel__context_data_copy(ticket, 0, (char*)&head, sizeof head)) {
+    if (TEL__LIKELY(!ticket) || !tel__context_data_copy(ticket, 0, (char*)&head, sizeof head)) {
         memset(&head, 0, sizeof head);
     }
     return head;
@@ -9765,8 +9812,7 @@ TEL__FN bool tel__baggage_append(tel__baggage* b, tel_text key, tel_text value, 
     if (raw) { tel__text_put(&out, value.data, value.size); }
     else { (void)tel__baggage_encode(&out, value); }
     if (metadata.size) { tel__baggage_put_properties(&out, metadata); }
-    if (out.lost ||
-        tel__baggage_count(tel__text_sized(b->data, b->size)) >= TEL__BAGGAGE_MEMBERS) {
+    if (out.lost || tel__baggage_count(tel__text_sized(b->data, b->size)) >= TEL__BAGGAGE_MEMBERS) {
         return false;
     }
     b->size = out.size;
@@ -9787,8 +9833,7 @@ TEL__FN void tel__baggage_read(tel__baggage* b, tel_text header) {
         value = tel__text_trim(value);
         if (!tel__baggage_token(key) || !tel__baggage_octets(value)) { continue; }
         tel__baggage_remove(b, key);
-        (void)tel__baggage_append(b, key, value,
-                                  rest.data ? rest : tel__text_sized("", 0), true);
+        (void)tel__baggage_append(b, key, value, rest.data ? rest : tel__text_sized("", 0), true);
     }
 }
 
@@ -10724,8 +10769,7 @@ TEL__COLD void tel__histogram_fold(tel__histogram* to, tel__histogram* b) {
     for (i = 0; i < 2; i++) {
         const tel__atomic_u64* half = b->words + i * b->stride;
         uint64_t n = tel__atomic_load_acquire_u64(&half[TEL__HALF_N]);
-        tel__histogram_fold_half(to, b, i, n,
-                                 tel__atomic_load_u64(&half[TEL__HALF_SUM + (n & 1)]));
+        tel__histogram_fold_half(to, b, i, n, tel__atomic_load_u64(&half[TEL__HALF_SUM + (n & 1)]));
     }
 }
 
@@ -11958,13 +12002,9 @@ TEL__NOINLINE tel__metric* tel__metric_make(tel__streams* m, tel__metric_about* 
 
 /* ---- finding metrics by name (under m->mutex) ---- */
 
-TEL__COLD unsigned tel__metric_lower(char c) {
-    return c >= 'A' && c <= 'Z' ? (unsigned)(c - 'A' + 'a') : (unsigned char)c;
-}
-
 TEL__COLD uint32_t tel__metric_name_hash(const char* name, uint32_t scope) {
     uint32_t h = 2166136261u ^ (scope * 0x9e3779b9u);
-    for (; *name; name++) { h = (h ^ tel__metric_lower(*name)) * 16777619u; }
+    for (; *name; name++) { h = (h ^ (unsigned char)tel__text_lower(*name)) * 16777619u; }
     return h ^ (h >> 15);
 }
 
@@ -12450,6 +12490,7 @@ TEL__COLD tel__series* tel__derived_reduced(tel__streams* m, tel__metric* metric
 TEL__NOINLINE tel__series* tel__derived_series(tel__streams* m, tel__metric* metric,
                                                tel_attrs attrs) {
     tel_attr items[TEL__ATTR_MAX];
+    char text[TEL__ATTR_BYTES];
     uint8_t order[TEL__ATTR_MAX];
     tel__redaction* rules;
     tel__series* s;
@@ -12457,7 +12498,7 @@ TEL__NOINLINE tel__series* tel__derived_series(tel__streams* m, tel__metric* met
     size_t n;
     uint32_t hash;
     if (metric->hidden) { return metric->overflow; }
-    n = tel__attr_canonical(attrs, items, &cut);
+    n = tel__attr_canonical(attrs, items, text, &cut);
     rules = (tel__redaction*)tel__atomic_load_acquire_ptr(&m->scopes->redaction);
     if (TEL__UNLIKELY(rules != NULL)) { tel__redaction_list_of(rules, items, n); }
     hash = tel__series_hash(metric, items, n);
@@ -13281,8 +13322,7 @@ TEL__NOINLINE tel__series* tel__instrument_find_first(tel__instrument_cells* k,
     tel__streams* m = k->m;
     tel__site none;
     if (tel__stream_roomy(m) && tel__memory_may_ask(&m->series_pause)) {
-        tel__site* sites = (tel__site*)tel__memory_alloc(m->memory,
-                                                         TEL__SITE_COUNT * sizeof none);
+        tel__site* sites = (tel__site*)tel__memory_alloc(m->memory, TEL__SITE_COUNT * sizeof none);
         tel__stream_lock(m);
         k->sites = sites;
         tel__memory_asked(&m->series_pause, sites != NULL);
@@ -13929,10 +13969,10 @@ TEL__COLD void tel__removal_expire(tel__streams* m, tel__series* s, const tel_po
 /* Removes the series of these attributes of every metric that is shown under that name. */
 TEL__COLD void tel__removal_by_name(tel__streams* m, const char* name, tel_attrs attrs) {
     tel_attr items[TEL__ATTR_MAX];
+    char text[TEL__ATTR_BYTES];
     uint8_t order[TEL__ATTR_MAX];
     bool cut, kept = true;
-    size_t n = tel__attr_canonical(attrs, items, &cut);
-    uint32_t i;
+    uint32_t n = (uint32_t)tel__attr_canonical(attrs, items, text, &cut), i;
     tel__stream_lock(m);
     tel__derived_link(m);
     for (i = 0; i < tel__atomic_load_u32(&m->metric_by_id.count); i++) {
@@ -14456,12 +14496,6 @@ TEL__COLD void tel__collect_order(tel__streams* m) {
     if (fresh) { m->ordered = tel__metric_merge(m->ordered, tel__metric_sort(fresh)); }
 }
 
-/* Under m->mutex: a metric's first series may be made meanwhile. */
-TEL__COLD void tel__collect_begin(const tel__streams* m, tel__collect_visit* visit) {
-    visit->begun = true;
-    tel__collect_turn(visit, m->ordered);
-}
-
 /* To the next series that can be seen: the last batch of a collection is never empty behind
    others. */
 TEL__FN void tel__collect_advance(tel__streams* m, tel__collect_visit* visit) {
@@ -14497,7 +14531,8 @@ TEL__FN void tel__collect_next_chunk(tel__streams* m, tel__collect_visit* visit,
     visit->points = visit->held = 0;
     if (!visit->begun) { tel__collect_order(m); }
     tel__thread_mutex_lock(&m->mutex);
-    if (!visit->begun) { tel__collect_begin(m, visit); }
+    if (!visit->begun) { tel__collect_turn(visit, m->ordered); }
+    visit->begun = true;
     while (visit->metric && room && batch->metric_count < most) {
         tel_metric_view* v = &views[batch->metric_count];
         if (batch->metric_count && !tel__collect_fits(m, visit)) { break; }
@@ -16149,9 +16184,11 @@ TEL__COLD void tel__span_empty(tel__spans* p) {
 /* Adds an attribute to a list in which no key may come twice: the last value that is valid stays,
    in the first place. */
 TEL__FN void tel__span_view_attr(tel_attr* items, size_t* count, const tel_attr* a, bool valid) {
-    size_t i;
+    bool ascii = tel__text_ascii(a->key, a->tel__key_size);
+    size_t i = 0;
     if (!a->tel__key_size) { return; }
-    for (i = 0; i < *count && !tel__attr_same_key(&items[i], a); i++) { }
+    while (i < *count &&
+           !(ascii ? tel__attr_same_key(&items[i], a) : tel__attr_alike(&items[i], a))) { i++; }
     if (valid || i == *count) { items[i] = *a; }
     if (i == *count) { (*count)++; }
 }
@@ -17386,17 +17423,11 @@ TEL__INLINE char* tel__log_put_text(char* to, tel__attr_what what, tel_text text
     return to + tel__attr_item_size(0, text.size);
 }
 
-/* The packed size of a value. */
-TEL__FN size_t tel__log_value_size(const tel_attr* a) {
-    return a->type == TEL_TYPE_STRING ? tel__attr_string(a).size
-         : a->type < TEL_TYPE_STRING ? 7 : tel__array_size(a, SIZE_MAX);
-}
-
 /* Measures what few records have. */
 TEL__COLD void tel__log_measure_rest(tel__log_parts* parts, const tel_log_desc* d) {
     parts->rest = d;
     if (d->body_value) {
-        size_t size = tel__log_value_size(d->body_value);
+        size_t size = tel__log_cut(d->body_value, 7, UINT32_MAX);
         parts->value.attr = d->body_value;
         parts->value.key_size = 0;
         parts->value.value_size = (uint32_t)size;
@@ -21948,8 +21979,7 @@ TEL__FN tel__otlp_emitter tel__otlp_put_metric(tel__otlp_emitter e, const tel_me
         tel__otlp_begin(&e, TEL__OTLP(Metric, exponentialHistogram));
         e = tel__otlp_put_points(e, TEL__OTLP(ExponentialHistogram, dataPoints),
                                  TEL__OTLP(ExponentialHistogramDataPoint, attributes), m);
-        tel__otlp_put_u32(&e, TEL__OTLP(ExponentialHistogram, aggregationTemporality),
-                          temporality);
+        tel__otlp_put_u32(&e, TEL__OTLP(ExponentialHistogram, aggregationTemporality), temporality);
     } else {
         bool sum = m->kind == TEL_METRIC_SUM;
         tel__otlp_begin(&e, sum ? TEL__OTLP(Metric, sum) : TEL__OTLP(Metric, gauge));
@@ -22100,8 +22130,7 @@ TEL__CALL tel_result tel__otlp_encode_as(const tel_batch* batch, tel_signal sign
     return out->lost ? TEL_ERR_MEMORY : TEL_OK;
 }
 
-TEL__FN tel_result tel__otlp_encode(const tel_batch* batch, tel_signal signal,
-                                    tel__text_out* out) {
+TEL__FN tel_result tel__otlp_encode(const tel_batch* batch, tel_signal signal, tel__text_out* out) {
     return tel__otlp_encode_as(batch, signal, false, out);
 }
 
@@ -23752,8 +23781,7 @@ TEL__COLD void tel__page_created(tel__prometheus_render* r, const tel_point* p, 
 }
 
 /* The buckets decide: _count is their total, even if the view has another count. */
-TEL__FN void tel__page_histogram(tel__prometheus_render* r, const tel_point* p,
-                                       tel_text labels) {
+TEL__FN void tel__page_histogram(tel__prometheus_render* r, const tel_point* p, tel_text labels) {
     tel_text part = tel__page_part(r, "_bucket", 7), tail;
     const char* le = r->le.data;
     bool examples = p->exemplar_count && tel__prometheus_openmetrics(r);
@@ -23879,8 +23907,7 @@ TEL__FN bool tel__page_add(tel__prometheus_render* r, const tel_metric_view* m,
     }
     s = tel__page_sample_make(r, m, p, labels);
     if (!s || !tel__page_claim_take(&r->samples, r->memory, key, (uint64_t)(uintptr_t)s)) {
-        tel__prometheus_say(r, TEL__DIAG_MEMORY, f->head.name, "lost a sample",
-                            tel__text_of(""));
+        tel__prometheus_say(r, TEL__DIAG_MEMORY, f->head.name, "lost a sample", tel__text_of(""));
         return false;
     }
     if (f->last) { f->last->next = s; } else { f->first = s; }
@@ -24193,7 +24220,6 @@ TEL__COLD tel_result tel__net_url_parse(tel_text text, tel__net_url* out) {
 }
 
 #if !TEL_NO_HTTP
-
 
 enum {
     TEL__NET_HEAD_MAX        = 16 * 1024,              /* one head of a response, or its trailers */
@@ -25749,8 +25775,7 @@ TEL__COLD void tel__delivery_error_name(uint32_t error, char* out, size_t size) 
 }
 
 /* Adds the losses of a lane to the list of its sink. */
-TEL__COLD void tel__delivery_errors(const tel__delivery_lane* l, int signal,
-                                    tel_sink_error* list) {
+TEL__COLD void tel__delivery_errors(const tel__delivery_lane* l, int signal, tel_sink_error* list) {
     size_t i, at;
     for (i = 0; i < TEL_SINK_ERRORS && l->losses[i].items; i++) {
         char type[sizeof list->type];
@@ -27755,9 +27780,7 @@ TEL__COLD char* tel__resource_keep(tel__resource* r, const char* data, size_t si
 TEL__COLD void tel__resource_merge(tel__resource* r, tel_attr a) {
     size_t i;
     a.tel__key_size = (uint32_t)strlen(a.key);
-    for (i = 0; i < r->attrs.count; i++) {
-        if (strcmp(r->items[i].key, a.key) == 0) { break; }
-    }
+    for (i = 0; i < r->attrs.count && !tel__attr_alike(&r->items[i], &a); i++) { }
     r->items[i] = a;
     if (i == r->attrs.count) { r->attrs.count++; }
 }
@@ -30005,7 +30028,6 @@ TEL__COLD tel_sink tel__sink_otlp_sink(const tel_otlp_desc* desc) {
    Tests     tests/rooms/sinks.c   fuzz: none   bench: prometheus.render
 */
 
-
 /* Tells a renderer where the metrics of an instance are. */
 typedef struct tel__sink_listener_source {
     tel__streams*    metrics;
@@ -30031,8 +30053,7 @@ TEL__COLD uint64_t tel__sink_listener_digest(uint64_t digest, const tel_batch* b
     size_t i, k, j;
     for (i = 0; i < batch->metric_count; i++) {
         const tel_metric_view* m = &batch->metrics[i];
-        if (tel__text_equal(m->name,
-                            tel__text_of("otel.sdk.metric_reader.collection.duration"))) {
+        if (tel__text_equal(m->name, tel__text_of("otel.sdk.metric_reader.collection.duration"))) {
             continue;
         }
         digest = tel__attr_hash_bytes(m->name.data, m->name.size, digest + m->point_count);
@@ -31192,7 +31213,6 @@ TEL__COLD tel_sink tel__sink_trace_sink(void) {
    Tests     tests/rooms/sinks.c   fuzz: none   bench: none
 */
 
-
 typedef struct tel__sink_memory_list { void* items; size_t count, room; } tel__sink_memory_list;
 
 typedef struct tel__sink_memory {
@@ -31317,8 +31337,7 @@ TEL__COLD void tel__sink_memory_log(tel__sink_memory* s, const tel_log_view* fro
     }
 }
 
-TEL__COLD void tel__sink_memory_exemplars(tel__sink_memory* s, tel__memory_arena* a,
-                                          tel_point* p) {
+TEL__COLD void tel__sink_memory_exemplars(tel__sink_memory* s, tel__memory_arena* a, tel_point* p) {
     size_t n = p->exemplar_count, i;
     tel_exemplar* list;
     p->exemplar_count = 0;
@@ -33620,8 +33639,7 @@ TEL__COLD void tel__definition_capture(tel__definition* d, bool on) {
 /* Whether d may be defined: nothing of that name is known, or the same. */
 TEL__COLD bool tel__definition_fits(const tel_metric_desc* d) {
     size_t size = strlen(d->name);
-    tel__definition* was = tel__definition_find(d->name, size,
-                                                tel__definition_hash(d->name, size));
+    tel__definition* was = tel__definition_find(d->name, size, tel__definition_hash(d->name, size));
     bool well;
     if (!was) { return true; }
     tel__thread_mutex_lock(&tel__root.mutex);
@@ -33877,8 +33895,7 @@ TEL__COLD const tel_sampler* tel__config_part_sampler(tel_settings* s, bool comp
     } else if (known[i].kind == TEL__SAMPLING_RATE) {
         out->tel__arg = tel_setting_real(k, "per_second", 0.001, 1e9, 0);
         if (out->tel__arg <= 0) { tel_setting_fault(k, NULL, "has no per_second"); }
-    } else if (known[i].kind == TEL__SAMPLING_RATIO ||
-               known[i].kind == TEL__SAMPLING_PROBABILITY) {
+    } else if (known[i].kind == TEL__SAMPLING_RATIO || known[i].kind == TEL__SAMPLING_PROBABILITY) {
         out->tel__arg = tel_setting_real(k, "ratio", 0, 1, 1);
     } else if (known[i].kind > TEL__SAMPLING_RATE) {
         tel__config_part_parents(k, out, composite);
@@ -34464,8 +34481,7 @@ TEL__COLD tel_result tel__config_file_sinks(tel__config_file* f, tel_desc* d) {
 TEL__COLD void tel__config_file_metric(tel__config_file* f, const tel_settings* m, uint32_t kind) {
     static const char words[] = "counter\0updown\0gauge\0histogram\0up_down_counter\0";
     tel_metric_desc* d = &f->metrics[f->metric_count];
-    tel_metric_options* o =
-        (tel_metric_options*)tel__memory_take(&f->tree.arena, sizeof *o);
+    tel_metric_options* o = (tel_metric_options*)tel__memory_take(&f->tree.arena, sizeof *o);
     const char* fault;
     int choice = kind == TEL__DEFINITION_ANY ? tel__sink_type_choice(m, "kind", words) : (int)kind;
     memset(d, 0, sizeof *d);
@@ -34847,8 +34863,7 @@ TEL__COLD tel_result tel__lifecycle_open_sinks(tel_instance* inst, const tel_des
     for (k = 0; k < i; k++) {
         if (r == TEL_OK) {
             tel__round_opened(inst->pipeline.sinks[k], &inst->hosts[k], results[k]);
-        } else if (inst->sinks[k].close_fn &&
-                   tel__round_outcome(results[k]) != TEL__PIPELINE_OUT) {
+        } else if (inst->sinks[k].close_fn && tel__round_outcome(results[k]) != TEL__PIPELINE_OUT) {
             tel__callback_close(&inst->diag, &inst->sinks[k]);
         }
     }
@@ -36571,8 +36586,7 @@ TEL__COLD uint64_t tel__control_waiting(const tel__pipeline_sink* k) {
 }
 
 /* Lets a sink that is leaving deliver what it holds. */
-TEL__COLD tel_result tel__control_deliver(tel__pipeline* p, tel__pipeline_sink* k,
-                                          uint64_t until) {
+TEL__COLD tel_result tel__control_deliver(tel__pipeline* p, tel__pipeline_sink* k, uint64_t until) {
     tel_result r = TEL_ERR_TIMEOUT;
     uint64_t asked;
     if (!tel__pipeline_ready(k)) { return TEL_OK; }
@@ -38504,13 +38518,9 @@ TEL__COLD void tel__defined_lost(const char* name) {
 }
 
 /* A value that is a whole number goes into an integer counter as one. */
-TEL__INLINE bool tel__defined_whole(const tel__definition* d, double v) {
-    return !d->options.real && v >= -9.2e18 && v <= 9.2e18 && (double)(int64_t)v == v;
-}
-
 TEL__FN void tel__defined_add(tel__definition* d, double v, tel_attrs attrs) {
     tel_updown* up = (tel_updown*)(void*)&d->inst;
-    bool whole = tel__defined_whole(d, v);
+    bool whole = !d->options.real && v >= -9.2e18 && v <= 9.2e18 && (double)(int64_t)v == v;
     if (d->kind == TEL_KIND_COUNTER) {
         if (whole) { (tel_counter_add_with)(&d->inst, (int64_t)v, attrs); }
         else { (tel_counter_addf_with)(&d->inst, v, attrs); }

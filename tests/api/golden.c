@@ -203,8 +203,95 @@ static void test_golden(void) {
     CHECK_INT(tel_shutdown(5000), TEL_OK);
 }
 
+static int times(const char* text, const char* what) {
+    int n = 0;
+    for (; (text = strstr(text, what)) != NULL; text++) { n++; }
+    return n;
+}
+
+/* Each key, as it is sent, stands once in its list and has its last value, and attributes that are sent as the same ones are
+   one series. All keys of one list are equal once their last byte is U+FFFD. */
+#define ALIKE(key) TEL_ATTRS(tel_int(key "\xff", 10), tel_int(key "\xef\xbf\xbd", 20), tel_int(key "\xfe", 30))
+static void check_once(const char* text, const char* key) {
+    char want[64];
+    snprintf(want, sizeof want, "\"%s\xef\xbf\xbd\",\"value\":{\"intValue\":\"30\"}", key);
+    CHECK_INT(times(text, want), 1);
+    snprintf(want, sizeof want, "\"%s\xef", key);
+    CHECK_INT(times(text, want), 1);
+}
+static void record_alike(void) {
+    static tel_counter hits = TEL_INSTRUMENT("alike.hits", NULL, NULL), words = TEL_INSTRUMENT("alike.words", NULL, NULL);
+    char end[2] = "\xff";
+    tel_span_desc d;
+    tel_link link;
+    tel_span s;
+    int i;
+    memset(&d, 0, sizeof d);
+    memset(&link, 0, sizeof link);
+    link.context = parent;
+    link.attrs = ALIKE("started");
+    d.name = "alike";
+    d.attrs = ALIKE("start");
+    d.links = &link;
+    d.link_count = 1;
+    s = tel_span_start_ex(&d);
+    tel_span_set(&s, tel_int("set\xff", 10));
+    tel_span_set(&s, tel_int("set\xfe", 30));
+    tel_span_set(&s, tel_map("map", ALIKE("inner")));
+    tel_span_event(&s, "e", ALIKE("event"));
+    tel_span_link(&s, &parent, ALIKE("link"));
+    tel_span_end(&s);
+    tel_log(TEL_INFO, "l", ALIKE("log"));
+    for (i = 0; i < 10; i++) {
+        end[0] = (char)(0xf0 + i);
+        tel_counter_add_with(&hits, 1, ALIKE("point"));
+        tel_counter_add_with(&hits, 1, TEL_ATTRS(tel_int("point\xfc", 30)));
+        tel_counter_add_with(&words, 1, TEL_ATTRS(tel_str("word", end)));
+    }
+    tel_counter_add(tel_counter_bind(&hits, ALIKE("point")), 5);
+}
+
+static void test_alike(void) {
+    static const tel_attr own[] = {
+        { "place\xff", TEL_TYPE_INT, 0, { .i = 10 } }, { "place\xfe", TEL_TYPE_INT, 0, { .i = 30 } }
+    };
+    static const tel_scope place = { "place", NULL, NULL, { own, 2 } };
+    static const char* const keys[] = { "place", "res", "started", "start", "set", "inner", "event", "link", "log", "point" };
+    static page lines, text;
+    tel_writer to_lines = { write_page, &lines }, to_text = { write_page, &text };
+    tel_sink sink = tel_sink_jsonl(&to_lines);
+    tel_desc d = test_desc(&sink, 1);
+    tel_log_desc l;
+    size_t i;
+    memset(&l, 0, sizeof l);
+    l.scope = &place;
+    l.severity = TEL_INFO;
+    d.no_thread = true;
+    d.resource = ALIKE("res");
+    CHECK_INT(tel_init(&d), TEL_OK);
+    record_alike();
+    tel_log_ex(&l);
+    CHECK_INT(tel_flush(5000), TEL_OK);
+    for (i = 0; i < sizeof keys / sizeof keys[0]; i++) {
+        char* at = strstr(lines.data, keys[i][0] == 'r' ? "{\"resource" : "\"scopeSpans");
+        char* end = keys[i][0] == 'r' ? strchr(at, '\n') : NULL;
+        if (end) { *end = 0; }
+        check_once(at, keys[i]);
+        if (end) { *end = '\n'; }
+    }
+    CHECK_INT(times(lines.data, "\"asInt\":\"25\""), 1);
+    CHECK_INT(times(lines.data, "\"word\",\"value\":{\"stringValue\":\"\xef\xbf\xbd\"}"), 1);
+    CHECK_INT(times(lines.data, "\"asInt\":\"10\""), 1);
+    CHECK_INT(tel_prometheus_render(to_text), TEL_OK);
+    CHECK_INT(times(text.data, "alike_hits_total{point_=\"30\"} 25\n"), 1);
+    CHECK_INT(times(text.data, "alike_hits"), 2);       /* its type, and one series */
+    CHECK_INT(times(text.data, "alike_words_total{word=\"\xef\xbf\xbd\"} 10\n"), 1);
+    CHECK_INT(tel_shutdown(5000), TEL_OK);
+}
+
 int main(void) {
     capture_watchdog(60);
     test_golden();
+    test_alike();
     return check_done();
 }

@@ -4,6 +4,8 @@
 #include "telemetry.h"
 #include "../check.h"
 
+static char room[TEL__ATTR_BYTES];
+
 static void test_canonical(void) {
     tel_attr in[8], out[TEL__ATTR_MAX];
     bool cut = true;
@@ -16,7 +18,7 @@ static void test_canonical(void) {
     in[4] = tel_str("b", NULL);
     in[5] = tel_double(NULL, 1.0);
     in[6] = tel_strn("B", "xyz", 2);
-    n = tel__attr_canonical(tel__attrs(in, 8), out, &cut);      /* in[7] is zero: nothing */
+    n = tel__attr_canonical(tel__attrs(in, 8), out, room, &cut);      /* in[7] is zero: nothing */
     CHECK_INT(n, 4);
     CHECK(!cut);
     CHECK_STR(out[0].key, "B");                                 /* by bytes */
@@ -25,28 +27,38 @@ static void test_canonical(void) {
     CHECK_STR(out[3].key, "b");
     CHECK(out[0].as.s.size == 2 && out[0].tel__key_size == 1 && out[2].tel__key_size == 2);
     CHECK(out[3].as.s.size == 0 && out[3].as.s.data != NULL);   /* the last of equal keys; NULL is "" */
-    CHECK_INT(tel__attr_canonical(tel__attrs(NULL, 0), out, &cut), 0);
+    CHECK_INT(tel__attr_canonical(tel__attrs(NULL, 0), out, room, &cut), 0);
 }
 
 static void test_limits(void) {
-    static char keys[70][4], text[5000];
+    static char keys[70][4], long_one[5000];
     tel_attr in[71], out[TEL__ATTR_MAX];
     bool cut = false;
     size_t i, n;
-    memset(text, 'x', sizeof text);
+    memset(long_one, 'x', sizeof long_one);
     for (i = 0; i < 70; i++) {
         snprintf(keys[i], sizeof keys[i], "k%u", (unsigned)i);
         in[i] = tel_int(keys[i], (int64_t)i);
     }
-    CHECK(tel__attr_canonical(tel__attrs(in, 64), out, &cut) == 64 && !cut);
-    CHECK(tel__attr_canonical(tel__attrs(in, 65), out, &cut) == 64 && cut);
+    CHECK(tel__attr_canonical(tel__attrs(in, 64), out, room, &cut) == 64 && !cut);
+    CHECK(tel__attr_canonical(tel__attrs(in, 65), out, room, &cut) == 64 && cut);
     in[64] = tel_int("k0", 99);                                 /* full, but the key is known */
-    n = tel__attr_canonical(tel__attrs(in, 65), out, &cut);
+    n = tel__attr_canonical(tel__attrs(in, 65), out, room, &cut);
     CHECK(n == 64 && !cut && out[0].as.i == 99);
-    in[0] = tel_strn("k", text, TEL__ATTR_BYTES - 17);
-    CHECK(tel__attr_canonical(tel__attrs(in, 1), out, &cut) == 1 && !cut);
-    in[0] = tel_strn("k", text, TEL__ATTR_BYTES - 16);
-    CHECK(tel__attr_canonical(tel__attrs(in, 1), out, &cut) == 0 && cut);
+    in[0] = tel_strn("k", long_one, TEL__ATTR_BYTES - 17);
+    CHECK(tel__attr_canonical(tel__attrs(in, 1), out, room, &cut) == 1 && !cut);
+    in[0] = tel_strn("k", long_one, TEL__ATTR_BYTES - 16);
+    CHECK(tel__attr_canonical(tel__attrs(in, 1), out, room, &cut) == 0 && cut);
+    memset(long_one, '\xff', sizeof long_one);                 /* three bytes of each */
+    in[0] = tel_strn("k\xc3", long_one, (TEL__ATTR_BYTES - 20) / 3);
+    CHECK(tel__attr_canonical(tel__attrs(in, 1), out, room, &cut) == 1 && !cut);
+    CHECK(out[0].tel__key_size == 4 && memcmp(out[0].key, "k\xef\xbf\xbd", 4) == 0 && out[0].as.s.size == 4074);
+    in[0] = tel_strn("k\xc3", long_one, sizeof long_one);
+    CHECK(tel__attr_canonical(tel__attrs(in, 1), out, room, &cut) == 0 && cut);
+    in[0] = tel_strn("k", long_one, 1);
+    in[1] = tel_strn("k", "\xfe", 1);
+    CHECK(tel__attr_canonical(tel__attrs(in, 2), out, room, &cut) == 1 && !cut);
+    CHECK(out[0].as.s.size == 3 && memcmp(out[0].as.s.data, "\xef\xbf\xbd", 3) == 0);
 }
 
 static uint64_t hash_list(const tel_attr* items, size_t count) {
@@ -65,11 +77,11 @@ static void test_hash(void) {
     in[0] = tel_str("http.route", "/users/{id}"); in[1] = tel_int("status", 200); in[2] = tel_bool("ok", true);
     in[3] = tel_double("ratio", 0.5); in[4] = tel_str("k", ""); in[5] = tel_str("a.longer.key.than.sixteen", "a longer value than sixteen");
     h = hash_list(in, 6);
-    tel__attr_canonical(tel__attrs(in, 6), one, &cut);
+    tel__attr_canonical(tel__attrs(in, 6), one, room, &cut);
     for (i = 0; i < 200; i++) {
         memcpy(shuffled, in, sizeof in);
         for (j = 5; j; j--) { uint32_t k; tel_attr t = shuffled[j]; seed = seed * 1664525u + 1013904223u; k = (seed >> 16) % (j + 1); shuffled[j] = shuffled[k]; shuffled[k] = t; }
-        wrong += hash_list(shuffled, 6) != h || tel__attr_canonical(tel__attrs(shuffled, 6), two, &cut) != 6;
+        wrong += hash_list(shuffled, 6) != h || tel__attr_canonical(tel__attrs(shuffled, 6), two, room, &cut) != 6;
         for (j = 0; j < 6; j++) { wrong += !tel__attr_same_key(&one[j], &two[j]) || !tel__attr_same_value(&one[j], &two[j]); }
     }
     CHECK_INT(wrong, 0);
