@@ -19061,8 +19061,7 @@ typedef struct tel__pipeline {
                                            and no batch is on its way that would give some back */
     tel_result         collected;       /* what the last collection came to */
     /* called with the time that a collection for a reader took; NULL: not called */
-    void             (*timed_fn)(void* user_data, const char* reader, uint64_t ns,
-                                 tel_result result);
+    void             (*timed_fn)(void* user_data, const char* reader, uint64_t ns, tel_result r);
     void*              timed_data;
     tel__atomic_u32    records_first;   /* metrics that a flush wants wait for the books */
     tel__thread_mutex  stats;           /* held over stats_fn and over a sink's last books */
@@ -19374,8 +19373,10 @@ TEL__COLD bool tel__pipeline_settle(tel__pipeline* p, tel__pipeline_sink* k, tel
     }
     if (s && (r == TEL_ERR_LIMIT ||
               ((r == TEL_ERR_IO || r == TEL_ERR_TIMEOUT) && begun < q->give_up_at))) {
-        q->backoff_ns = q->backoff_ns ? q->backoff_ns * 2 : TEL__PIPELINE_BACKOFF;
-        if (q->backoff_ns > most) { q->backoff_ns = most; }
+        /* refused twice: room that it told of during this call was none */
+        if (q->backoff_ns) { q->rooms = tel__atomic_load_acquire_u32(&p->rooms); }
+        q->backoff_ns = !q->backoff_ns ? TEL__PIPELINE_BACKOFF
+            : q->backoff_ns * 2 < most ? q->backoff_ns * 2 : most;
         if (r == TEL_ERR_LIMIT) { q->give_up_at = 0; }
         q->retry_at = tel__clock_mono_ns() + q->backoff_ns;
         return false;
@@ -19667,8 +19668,7 @@ TEL__CALL void tel__pipeline_sink_stats(tel__pipeline* p, tel__pipeline_sink* k,
 TEL__COLD void tel__pipeline_visit(tel__pipeline* p, bool begins) {
     tel__thread_mutex_lock(&p->mutex);
     TEL__ASSERT(begins || p->visitors > 0);
-    if (begins) { p->visitors++; }
-    else { p->visitors--; }
+    p->visitors += begins ? 1u : (uint32_t)-1;
     tel__thread_mutex_unlock(&p->mutex);
 }
 

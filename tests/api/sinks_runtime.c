@@ -564,8 +564,45 @@ static void test_shutdown(void) {
     }
 }
 
+/* A sink that tells of room while it refuses is offered what waits after a pause as well, not in every turn. */
+typedef struct refuser { tel_host* host; int calls, most; } refuser;
+static tel_result open_refuser(tel_sink* self, tel_host* host) {
+    ((refuser*)self->user_data)->host = host;
+    return TEL_OK;
+}
+static tel_result refuse(const tel_batch* batch, void* user_data) {
+    refuser* r = (refuser*)user_data;
+    if (!batch->log_count) { return TEL_OK; }
+    if (r->calls++ >= r->most) { return TEL_OK; }
+    tel_host_room(r->host);
+    return TEL_ERR_LIMIT;
+}
+static void test_refuser(void) {
+    refuser r;
+    tel_sink sink;
+    tel_sink_stats s;
+    int turns;
+    memset(&r, 0, sizeof r);
+    memset(&sink, 0, sizeof sink);
+    r.most = 1 << 30;
+    sink.name = "refuser";
+    sink.open_fn = open_refuser;
+    sink.export_fn = refuse;
+    sink.user_data = &r;
+    start(&sink, 1, true);
+    tel_log(TEL_INFO, "x", TEL_NOATTRS);
+    tel_flush(0);
+    for (turns = 0; turns < 4000; turns++) { (void)tel_pump(0); }
+    CHECK(r.calls >= 2 && r.calls < turns / 4);
+    r.most = r.calls + 2;
+    CHECK_INT(tel_flush(10000), TEL_OK);
+    CHECK(sink_named("refuser", &s) && s.delivered[2] == 1);
+    CHECK_INT(tel_shutdown(1000), TEL_OK);
+}
+
 int main(void) {
     capture_watchdog(200);
+    test_refuser();
     test_use(false);
     test_use(true);
     test_handover(false);
