@@ -201,6 +201,7 @@ static void group_spans(void) {
     both("span.3attrs", "floor.span3", ops_span_3attrs, BURST, drain);
     figure_of("span.3sets", "floor.span3", 1, ops_span_3sets, BURST, drain);
     both("span.scoped", "floor.span", ops_span_scoped, BURST, drain);
+    figure_of("span.shared", "span.0attrs", 1, ops_span_shared, BURST, drain);
     figure_of("hop.tracestate", "-", 1, ops_hop, BURST, drain);
     report_drops("span.dropped", 1);
     tel_shutdown(2000);
@@ -237,6 +238,8 @@ static void group_logs(void) {
     both("log.3attrs", "floor.log3", ops_log_3attrs, BURST, drain);
     figure_of("log.format", "floor.logf", 1, ops_logf, BURST, drain);
     report_drops("log.dropped", 2);
+    tel_log_level("*", TEL_WARN);
+    figure_of("log.below", "floor.loop", 1, ops_log, 0, NULL);
     tel_shutdown(2000);
 }
 

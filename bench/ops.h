@@ -83,6 +83,19 @@ BENCH_UNUSED static void ops_span(int thread, uint64_t n) {
     }
 }
 
+BENCH_UNUSED static void ops_span_shared(int thread, uint64_t n) {
+    tel_span_desc d;
+    (void)thread;
+    memset(&d, 0, sizeof d);
+    d.name = "work";
+    d.shared = true;
+    for (uint64_t i = 0; i < n; i++) {
+        tel_span s = tel_span_start_ex(&d);
+        tel_span_end(&s);
+        BENCH_FENCE();
+    }
+}
+
 BENCH_UNUSED static void ops_span_3attrs(int thread, uint64_t n) {
     (void)thread;
     for (uint64_t i = 0; i < n; i++) {
@@ -130,7 +143,7 @@ static void ops_hop_set(const char* key, const char* value, void* user_data) {
     BENCH_KEEP(value);
 }
 BENCH_UNUSED static void ops_hop(int thread, uint64_t n) {
-    static const tel_carrier carrier = { ops_hop_set, ops_hop_get, NULL, NULL };
+    static const tel_carrier carrier = { ops_hop_set, ops_hop_get, NULL, NULL, NULL };
     (void)thread;
     for (uint64_t i = 0; i < n; i++) {
         tel_context from = tel_extract(&carrier);
