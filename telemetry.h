@@ -6491,8 +6491,8 @@ TEL__FN void tel__writer_put_value(tel__text_out* o, const tel_attr* a) {
     X(DEFINED,          2, 0, "a metric cannot be defined")                                        \
     X(VIEW,             2, 1, "a view cannot be used and is left out")                             \
     X(LIMIT,            2, 1,                                                                      \
-      "a span or log record has more attributes, events or links than its limit, or larger "       \
-      "ones than fit")                                                                             \
+      "a span or log record has more attributes, events or links than its limit, or is larger "    \
+      "than fits (see tel_desc.ring_bytes)")                                                       \
     X(INSTRUMENT_DIFFERS, 2, 1,                                                                    \
       "an instrument differs from an earlier one, which counts; a view for that name settles it")  \
     X(MEMORY_SMALL,     2, 0, "tel_desc.memory_limit is small for what it has to hold")
@@ -17525,7 +17525,10 @@ TEL__INLINE void tel__log_write(tel__span_tracer* t, const tel__log_parts* parts
     if (TEL__UNLIKELY(parts->sampled) && tel__log_unsampled(parts->context)) { return; }
     record = tel__registry_begin(t->thread, size, TEL__REGISTRY_LOGS);
     r = (tel__log_record*)(void*)record;
-    if (TEL__UNLIKELY(!record)) { return; }
+    if (TEL__UNLIKELY(!record)) {
+        if (size > t->shared->limit) { tel__diag_note(t->shared->diag, TEL__DIAG_LIMIT, NULL); }
+        return;
+    }
     tel__log_put_head(t, r, parts->severity, parts->context);
     r->unix_ns = parts->unix_ns;
     r->scope = parts->scope;

@@ -98,6 +98,31 @@ static void check(counts n, size_t attrs, size_t events, size_t links, size_t ev
     CHECK_INT(n.log_text, log_text);
 }
 
+/* A log record that no ring takes is dropped whole and counted, and it is said why; those beside it are not. */
+static void test_too_large(void) {
+    static char body[70000];
+    tel_desc d;
+    tel_batch seen;
+    tel_stats b;
+    memset(&d, 0, sizeof d);
+    d.ignore_env = true;
+    memset(body, 'x', sizeof body - 1);
+    start(&d);
+    tel_log(TEL_INFO, "before", TEL_NOATTRS);
+    CHECK(!heard("tel_desc.ring_bytes"));
+    tel_log(TEL_INFO, body, TEL_NOATTRS);
+    tel_log(TEL_INFO, "beside", TEL_ATTRS(tel_str("text", body)));
+    body[60000] = 0;
+    tel_log(TEL_INFO, body, TEL_NOATTRS);
+    CHECK_INT(tel_flush(10000), TEL_OK);
+    CHECK(heard("larger than fits (see tel_desc.ring_bytes)"));
+    seen = tel_memory_read(&memory);
+    b = tel_query_stats();
+    CHECK(seen.log_count == 2 && seen.logs[1].body.size == 60000);
+    CHECK(b.recorded[2] == 4 && b.dropped[2] == 2);
+    CHECK_INT(tel_shutdown(10000), TEL_OK);
+}
+
 int main(void) {
     static const char* const general[] = { "OTEL_ATTRIBUTE_COUNT_LIMIT", "7", "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT", "3", NULL };
     static const char* const each[] = {
@@ -126,5 +151,6 @@ int main(void) {
     CHECK_INT(shown.link_limit, 40);
     CHECK_INT(tel_shutdown(10000), TEL_OK);
     tel_memory_clear(&memory);
+    test_too_large();
     return check_done();
 }
