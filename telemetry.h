@@ -9115,7 +9115,8 @@ TEL__COLD void tel__registry_close(tel__registry* g) {
     tel__thread_mutex_destroy(&g->mutex);
 }
 
-/* Whether more than half of what rings can grow into is in use; idle threads keep one chunk. */
+/* Whether more than half of what rings can grow into is in use; idle threads keep one chunk. Yes
+   where they cannot grow: how full a ring of one chunk is its thread alone knows. */
 TEL__FN bool tel__registry_filling(const tel__registry* g) {
     uint32_t rings = tel__atomic_load_u32(&g->pool.rings);
     uint32_t most = g->pool.slots.count - g->pool.slots.count / 4;
@@ -20207,23 +20208,21 @@ TEL__COLD tel_result tel__round_hand(tel__pipeline* p, tel__pipeline_sink* k,
     return TEL_OK;
 }
 
-/* Hands one batch of a collection to one sink. A failure is the sink's own. */
-TEL__COLD void tel__round_emit_to(tel__pipeline* p, tel__pipeline_sink* k,
-                                     const tel_batch* batch, tel__batch* copy, uint32_t points) {
+/* Hands one batch of a collection to one sink. A failure is the sink's own. owed: one that is on
+   goes without it for now and is owed its increments. Returns whether this one is. */
+TEL__COLD bool tel__round_emit_to(tel__pipeline* p, tel__pipeline_sink* k, const tel_batch* batch,
+                                  tel__batch* copy, uint32_t points, bool owed) {
     uint32_t forks = tel__thread_me.forks;
     tel_result r = TEL_ERR_MEMORY;
     bool slow = tel__atomic_load_u32(&k->own) != 0, ready = tel__pipeline_ready(k);
-    if (k->form != p->metrics->form) {
-        tel__atomic_add_u64(&k->skipped[0], points);
-        return;
-    }
-    if (k->absent && !k->stays) {       /* when it is on again, it goes on from here */
+    bool other = k->form != p->metrics->form;
+    if (k->absent && !k->stays && !owed && !other) {    /* on again, it goes on from here */
         tel__collect_to_delta(&k->reader, batch);
         tel__collect_from_delta(&k->reader, batch, true);
     }
-    if (k->absent || k->rests) {        /* what it has not received stays due */
+    if (k->absent || k->rests || other) {       /* what it has not received stays due */
         tel__atomic_add_u64(&k->skipped[0], points);
-        return;
+        return false;
     }
     if (ready && slow) { r = tel__round_hand(p, k, batch, copy, points); }
     else if (ready) {
@@ -20231,11 +20230,11 @@ TEL__COLD void tel__round_emit_to(tel__pipeline* p, tel__pipeline_sink* k,
         tel__collect_to_delta(&k->reader, batch);
         r = tel__pipeline_call(p, &k->sink, batch);
         /* the sink has forked: these points belong to the parent */
-        if (forks != tel__thread_me.forks) { return; }
+        if (forks != tel__thread_me.forks) { return false; }
         tel__pipeline_note(p, k, begun, r);
         tel__collect_from_delta(&k->reader, batch, r == TEL_OK);
     }
-    if (r == TEL_OK && slow) { return; }
+    if (r == TEL_OK && slow) { return false; }
     tel__atomic_add_u64(r == TEL_OK ? &k->accepted[0] : r == TEL_ERR_LIMIT ? &k->dropped_full[0]
                         : &k->dropped_failed[0], points);
     if (r == TEL_ERR_LIMIT) { tel__diag_note(p->diag, TEL__DIAG_QUEUE_FULL, k->sink.name); }
@@ -20243,6 +20242,7 @@ TEL__COLD void tel__round_emit_to(tel__pipeline* p, tel__pipeline_sink* k,
         tel__diag_report_about(p->diag, TEL__DIAG_SINK_FAILED, k->sink.name,
                                "%s: %s, metrics dropped", k->sink.name, tel__diag_result(r));
     }
+    return r != TEL_OK && ready && slow && k->reader.m;
 }
 
 TEL__COLD tel_result tel__round_emit(const tel_batch* batch, void* user_data) {
@@ -20250,21 +20250,22 @@ TEL__COLD tel_result tel__round_emit(const tel_batch* batch, void* user_data) {
     uint32_t forks = tel__thread_me.forks;
     tel__batch* copy = NULL;
     uint64_t points = 0;
-    uint32_t i;
-    bool shared = false;
+    uint32_t i, slots = tel__pipeline_slots(p);
+    bool shared = false, owed = false;
     for (i = 0; i < batch->metric_count; i++) { points += batch->metrics[i].point_count; }
     if (!points) { return TEL_OK; }
     tel__atomic_add_u64(&p->points, points);
-    for (i = 0; i < tel__pipeline_slots(p); i++) {
+    for (i = 0; i < slots; i++) {
         const tel__pipeline_sink* k = p->sinks[i];
         shared = shared || (tel__pipeline_wants(k, 0) && tel__atomic_load_u32(&k->own) &&
                             !k->skips && !k->absent && !k->rests && !k->reader.m &&
                             k->form == p->metrics->form);
     }
     if (shared) { copy = tel__round_copy(p, batch, (uint32_t)points); }
-    for (i = 0; i < tel__pipeline_slots(p) && forks == tel__thread_me.forks; i++) {
-        if (tel__pipeline_wants(p->sinks[i], 0)) {
-            tel__round_emit_to(p, p->sinks[i], batch, copy, (uint32_t)points);
+    for (i = 0; i < 2 * slots && forks == tel__thread_me.forks; i++) {
+        tel__pipeline_sink* k = p->sinks[i % slots];        /* those that are off come last */
+        if (tel__pipeline_wants(k, 0) && k->absent == (i >= slots)) {
+            owed = tel__round_emit_to(p, k, batch, copy, (uint32_t)points, owed) || owed;
         }
     }
     if (copy && forks == tel__thread_me.forks) { tel__batch_drop(copy); }

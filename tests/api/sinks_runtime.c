@@ -215,6 +215,46 @@ static void test_handover(bool busy) {
     CHECK_INT(tel_shutdown(5000), TEL_OK);
 }
 
+static void starve(counting* heap, bool on) {
+    pthread_mutex_lock(&heap->mutex);
+    heap->fail_on = true;
+    heap->fail_at = on ? 1 : 0;
+    pthread_mutex_unlock(&heap->mutex);
+}
+/* The same where there was no memory for the copy that a busy sink takes. */
+static void test_starved(void) {
+    static counting heap = COUNTING;
+    static taker a, b;
+    tel_sink sinks[2];
+    tel_desc d;
+    sinks[0] = taker_sink(&a, "a");
+    sinks[1] = taker_sink(&b, "b");
+    sinks[0].temporality = sinks[1].temporality = TEL_TEMPORALITY_DELTA;
+    d = test_desc(sinks, 2);
+    d.metric_interval_ms = 3600000;
+    d.allocator = counting_allocator(&heap);
+    CHECK_INT(tel_init(&d), TEL_OK);
+    CHECK_INT(tel_sink_use("a"), TEL_OK);
+    tel_counter_add(&hits, 1);
+    CHECK_INT(tel_flush(20000), TEL_OK);
+    tel_counter_add(&hits, 2);
+    starve(&heap, true);
+    CHECK(tel_flush(20000) != TEL_OK);
+    starve(&heap, false);
+    CHECK(taker_read(&a).hits == 1);
+    CHECK_INT(tel_sink_use("b"), TEL_OK);
+    tel_counter_add(&hits, 4);
+    CHECK_INT(tel_flush(20000), TEL_OK);
+    CHECK(taker_read(&a).hits == 1 && taker_read(&b).hits == 6);
+    CHECK_INT(tel_sink_use("a"), TEL_OK);
+    tel_counter_add(&hits, 8);
+    CHECK_INT(tel_flush(20000), TEL_OK);
+    CHECK(taker_read(&a).hits == 9 && taker_read(&b).hits == 6);
+    BOOKS();
+    CHECK_INT(tel_shutdown(5000), TEL_OK);
+    CHECK_INT(counting_live(&heap), 0);
+}
+
 /* While nobody takes spans they have a context and no record; a sink that is added gets those that start from then on. */
 static void test_unwanted(void) {
     static taker metrics, spans;
@@ -607,6 +647,7 @@ int main(void) {
     test_use(true);
     test_handover(false);
     test_handover(true);
+    test_starved();
     test_unwanted();
     test_off();
     test_add_remove(false);
