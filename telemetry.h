@@ -758,8 +758,9 @@ typedef struct tel_id_generator {
 
 /* Which measurements may become exemplars (tel_exemplar): the links from a metric to traces. A view
    that drops attributes may still show them there. Of the measurements in one sampled span those
-   of the first 16 records may, each of which takes about 30 ns more. The first exemplar of a series
-   allocates room for all of them. */
+   of the first 16 records may, each of which takes about 30 ns more. Where that would be a
+   thousandth of a thread's time, from 33000 such records a second on, only those in every 61st span
+   may. The first exemplar of a series allocates room for all of them. */
 typedef enum tel_exemplar_filter {
     TEL_EXEMPLARS_DEFAULT,              /* OTEL_METRICS_EXEMPLAR_FILTER, else none */
     TEL_EXEMPLARS_OFF,                  /* always_off: none, at no cost */
@@ -9898,6 +9899,11 @@ typedef struct tel__context_entry {
 typedef struct tel__context_watch {
     uint32_t base, first;
     uint32_t credit;                    /* records that may still become exemplars */
+    uint32_t skip, wait;                /* so many spans between two that count; still to pass */
+    uint32_t seen;                      /* of `passes`, which begin it anew */
+    const tel__atomic_u32* passes;
+    uint32_t offered;                   /* records since then that became exemplars ... */
+    uint64_t since;                     /* ... and the time stamp of the first one */
 } tel__context_watch;
 #define TEL__CONTEXT_ARMED  0x40000000u     /* between the two: beyond every id */
 #define TEL__CONTEXT_CREDIT 16u
@@ -10005,11 +10011,19 @@ TEL__NOINLINE bool tel__context_seek(tel__context_stack* s, uint32_t depth) {
     return true;
 }
 
-/* What is current has changed. */
+/* What is current has changed. The records of a sampled span may become exemplars, unless such
+   spans follow one another so quickly that only some have their turn. */
 TEL__INLINE void tel__context_note(const tel__context_stack* s) {
     tel__context_watch* w = s->watch;
     if (TEL__LIKELY(!w)) { return; }
-    w->base = w->first - ((s->top->span.context.flags & 1u) ? TEL__CONTEXT_ARMED : 0);
+    if (TEL__UNLIKELY(w->base != w->first)) { w->base = w->first; }
+    if (!(s->top->span.context.flags & 1u)) { return; }
+    if (w->wait && tel__atomic_load_u32(w->passes) == w->seen) {
+        w->wait--;
+        return;
+    }
+    w->wait = w->skip;
+    w->base -= TEL__CONTEXT_ARMED;
     w->credit = TEL__CONTEXT_CREDIT;
 }
 
@@ -11466,7 +11480,8 @@ typedef struct tel__streams {
     tel__atomic_u32     waiting;        /* threads that want the mutex for a first use */
     tel__thread_cond    idle;           /* with mutex: a collection or an observer has ended, or
                                            sealed */
-    uint64_t            collections;    /* the id of the last one */
+    uint64_t            collections;    /* the id of the last one ... */
+    tel__atomic_u32     passes;         /* ... and how many there were */
     bool                collecting;     /* one is under way: its owner alone uses round, ordered and
                                            the buffer, and calls observers */
     bool                sealed;         /* the instance is closing: no new series */
@@ -13092,6 +13107,7 @@ TEL__COLD void tel__instrument_watch(tel__instrument_cells* k, tel__context_stac
     if (k->m->exemplars < TEL_EXEMPLARS_SAMPLED) { return; }
     k->contexts = contexts;
     if (k->m->exemplars != TEL_EXEMPLARS_SAMPLED) { return; }
+    k->watch.passes = &k->m->passes;
     contexts->watch = &k->watch;
     tel__context_note(contexts);
 }
@@ -13120,22 +13136,43 @@ TEL__COLD tel__exemplars* tel__instrument_exemplars(tel__streams* m, tel__series
     return r;
 }
 
+#define TEL__INSTRUMENT_LOOK 64u        /* after so many offers: how quickly did they come? */
+#define TEL__INSTRUMENT_SKIP 60u        /* + 1 is a prime: every place of a pattern has its turn */
+#define TEL__INSTRUMENT_EACH 30e-6      /* s between offers, a thousand times what one takes */
+
+/* Notes an offer, after which the thread's span may have no more, nor those that follow it. */
+TEL__COLD void tel__instrument_ration(const tel__clock* clock, tel__context_watch* w,
+                                      uint64_t ticks) {
+    uint32_t passes = tel__atomic_load_u32(w->passes);
+    if (--w->credit == 0) { w->base = w->first; }
+    if (passes != w->seen) {
+        w->seen = passes;
+        w->skip = w->wait = w->offered = 0;
+    }
+    if (w->offered++ == 0) { w->since = ticks; }
+    if (w->offered < TEL__INSTRUMENT_LOOK) { return; }
+    w->skip = tel__clock_seconds(clock, w->since, ticks) <
+        TEL__INSTRUMENT_EACH * TEL__INSTRUMENT_LOOK * (w->skip + 1) ? TEL__INSTRUMENT_SKIP : 0;
+    w->wait = w->skip;
+    w->offered = 0;
+}
+
 /* Offers a measurement of a series to its exemplars. */
 TEL__COLD void tel__instrument_offer(tel__series* s, uint64_t value, bool integer, double v) {
     tel__instrument_cells* k = tel__thread_me.cells;
     const tel__aggregation* a = &s->metric->aggregation;
     tel__exemplars* r;
     uint32_t bucket = 0;
+    uint64_t ticks;
     if (k->m != s->metric->m || s->metric->hidden) { return; }
-    if (k->m->exemplars == TEL_EXEMPLARS_SAMPLED && --k->watch.credit == 0) {
-        k->watch.base = k->watch.first;
-    }
+    ticks = tel__clock_ticks(k->m->clock);
+    if (k->watch.passes) { tel__instrument_ration(k->m->clock, &k->watch, ticks); }
     r = tel__instrument_exemplars(k->m, s);
     if (!r) { return; }
     if (r->aligned) {
         bucket = tel__histogram_bucket(a->bounds, a->bound_count, v);
     }
-    tel__exemplars_offer(r, bucket, value, integer, tel__clock_ticks(k->m->clock),
+    tel__exemplars_offer(r, bucket, value, integer, ticks,
                          k->contexts ? tel__context_current(k->contexts) : NULL);
 }
 TEL__INLINE void tel__instrument_offer_int(tel__series* s, int64_t n) {
@@ -14711,6 +14748,7 @@ TEL__COLD tel_result tel__collect_run(tel__streams* m, const tel_batch* frame, u
     visit.now = tel__clock_now_unix(m->clock);
     visit.ticks = tel__clock_ticks(m->clock);
     m->served = serves;
+    tel__atomic_add_u32(&m->passes, 1);
     m->collections = visit.now > m->collections ? visit.now : m->collections + 1;
     batch.collection = m->collections;
     for (; r == TEL_OK && (uint64_t)forms >> visit.form; visit.form++) {

@@ -11,6 +11,9 @@
 #include "ops.h"
 #include "floors.h"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
 #include <sys/types.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -243,6 +246,31 @@ static void group_logs(void) {
     tel_shutdown(2000);
 }
 
+/* ---- exemplars: what they add to a record, in turns with the same loop without them; the least of each ---- */
+
+#define EXEMPLAR_TURNS 8
+static void exemplars_figure(const char* name, bench_body body, uint64_t burst) {
+    double least[2] = { 1e9, 1e9 };
+    int turn;
+    for (turn = 0; turn < EXEMPLAR_TURNS && wanted(name); turn++) {
+        tel_sink sink;
+        tel_desc d = ops_desc(&sink);
+        bench_result r;
+        d.exemplars = turn & 1 ? TEL_EXEMPLARS_SAMPLED : TEL_EXEMPLARS_OFF;
+        ops_start(&d);
+        r = bench_measure(body, 1, burst, burst ? drain : NULL);
+        if (r.min < least[turn & 1]) { least[turn & 1] = r.min; }
+        tel_shutdown(2000);
+    }
+    report_value(name, least[1] - least[0], "ns", "-");
+}
+static void group_exemplars(void) {
+    exemplars_figure("exemplars.outside", ops_record, 0);           /* no span is current */
+    exemplars_figure("exemplars.inside", ops_record_inside, BURST); /* many records in a span */
+    exemplars_figure("exemplars.span", ops_span_scoped, BURST);      /* a span without a record ... */
+    exemplars_figure("exemplars.per_span", ops_record_spans, BURST);   /* ... and with one */
+}
+
 /* ---- processors: what they cost, off the record path ---- */
 
 #define LOCAL_TRACES 100u
@@ -376,7 +404,7 @@ static void group_otlp(void) {
     tel_shutdown(2000);
 }
 
-/* ---- Prometheus text of 50 counters of 2000 series each ---- */
+/* ---- pages of 50 counters of 2000 series each: Prometheus text and OpenMetrics ---- */
 
 #define SCRAPE_METRICS 50
 #define SCRAPE_SERIES  2000
@@ -400,6 +428,15 @@ static void scrape_once(void) {
     scrape_bytes = 0;
     if (tel_prometheus_render(w) != TEL_OK) { abort(); }
 }
+static void scrape_openmetrics(void) {
+    tel_instance* inst = tel_get_instance();
+    tel__text_out o = tel__text_heap(&inst->delivery);
+    tel__openmetrics_style style = tel__endpoint_style(NULL);
+    tel__openmetrics_accept(&style, tel__text_of("application/openmetrics-text;version=1.0.0"));
+    if (tel__sink_listener_render(&inst->source, &style, &o, NULL) != TEL_OK) { abort(); }
+    scrape_bytes = o.size;
+    tel__text_heap_free(&o);
+}
 static void scrape_memcpy(void) {
     memcpy(scrape_to, scrape_from, (size_t)scrape_bytes);
     BENCH_FENCE();
@@ -415,13 +452,34 @@ static void scrape_touch(int metric, int64_t by) {
 
 static uint64_t allocated(void) { return tel_query_stats().bytes_allocated; }
 
-static void group_scrape(void) {
-    double create[SCRAPE_METRICS], again[9];
+static uint64_t cpu_now(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+/* The first page, and pages on which every series has changed since the one before: cpu time. */
+static void scrape_pages(const char* name, void (*page)(void)) {
+    double again[9];
+    char first[32];
+    uint64_t begin = cpu_now();
+    int i, m;
+    page();
+    snprintf(first, sizeof first, "%s.first", name);
+    report_value(first, (double)(cpu_now() - begin) / 1e6, "ms", "floor.memcpy.scrape");
+    for (i = 0; i < 9; i++) {
+        for (m = 0; m < SCRAPE_METRICS; m++) { scrape_touch(m, 31); }
+        begin = cpu_now();
+        page();
+        again[i] = (double)(cpu_now() - begin) / 1e6;
+    }
+    report_figure(name, bench_summary(again, 9), "ms", "floor.memcpy.scrape");
+}
+
+static void scrape_start(void) {
     tel_sink sink;
     tel_desc d = ops_desc(&sink);
-    uint64_t before;
     int i, m;
-    if (!wanted("prometheus.100k") && !wanted("series.create") && !wanted("series.bytes")) { return; }
     d.memory_limit = (size_t)1 << 30;
     ops_start(&d);
     for (i = 0; i < SCRAPE_SERIES; i++) { snprintf(scrape_routes[i], sizeof scrape_routes[i], "/api/items/%04d", i); }
@@ -432,8 +490,16 @@ static void group_scrape(void) {
         scrape_counters[m] = c;
         tel_counter_add(&scrape_counters[m], 0);
     }
-    before = allocated();
     bench_pin(bench_single_cpu());
+}
+
+static void group_scrape(void) {
+    double create[SCRAPE_METRICS];
+    uint64_t before;
+    int m;
+    if (!wanted("prometheus.100k") && !wanted("series.create") && !wanted("series.bytes")) { return; }
+    scrape_start();
+    before = allocated();
     for (m = 0; m < SCRAPE_METRICS; m++) {
         uint64_t begin = bench_now();
         scrape_touch(m, 977);
@@ -441,28 +507,81 @@ static void group_scrape(void) {
     }
     report_figure("series.create", bench_summary(create, SCRAPE_METRICS), "ns", "-");
     report_value("series.bytes", (double)(allocated() - before) / (SCRAPE_METRICS * SCRAPE_SERIES), "B", "-");
-    {
-        uint64_t begin = bench_now();
-        scrape_once();
-        report_value("prometheus.100k.first", (double)(bench_now() - begin) / 1e6, "ms", "floor.memcpy.scrape");
-    }
+    scrape_pages("prometheus.100k", scrape_once);
     report_value("series.bytes.scraped", (double)(allocated() - before) / (SCRAPE_METRICS * SCRAPE_SERIES), "B", "-");
-    for (i = 0; i < 9; i++) {           /* every series has changed since the scrape before */
-        uint64_t begin;
-        for (m = 0; m < SCRAPE_METRICS; m++) { scrape_touch(m, 31); }
-        begin = bench_now();
-        scrape_once();
-        again[i] = (double)(bench_now() - begin) / 1e6;
-    }
     scrape_from = (char*)malloc((size_t)scrape_bytes);
     scrape_to = (char*)malloc((size_t)scrape_bytes);
     if (scrape_from == NULL || scrape_to == NULL) { abort(); }
     memset(scrape_from, 1, (size_t)scrape_bytes);
     memset(scrape_to, 1, (size_t)scrape_bytes);
     report_figure("floor.memcpy.scrape", scaled(bench_once_each(scrape_memcpy, 21), 1e-6), "ms", "-");
-    report_figure("prometheus.100k", bench_summary(again, 9), "ms", "floor.memcpy.scrape");
     report_value("prometheus.100k.bytes", (double)scrape_bytes / 1e6, "MB", "-");
     report_value("prometheus.100k.overflowed", (double)tel_query_stats().series_overflow, "records", "-");
+    tel_shutdown(2000);
+}
+
+static void group_openmetrics(void) {
+    int m;
+    if (!wanted("openmetrics.100k")) { return; }
+    scrape_start();
+    for (m = 0; m < SCRAPE_METRICS; m++) { scrape_touch(m, 977); }
+    scrape_pages("openmetrics.100k", scrape_openmetrics);
+    tel_shutdown(2000);
+}
+
+/* ---- a page that is asked for over and over: every request has a connection of its own ---- */
+
+#define ASK_REQUESTS 2000
+#define ASK_CHANGES  20
+static uint64_t ask_renderings;
+static void ask_note(void* user_data, const char* component, uint64_t ns, tel_result r) {
+    (void)user_data;
+    (void)ns;
+    (void)r;
+    ask_renderings += strcmp(component, "prometheus_http_text_metric_exporter") == 0;
+}
+static void ask_once(uint32_t port) {
+    static const char request[] = "GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    static char answer[1 << 20];
+    struct sockaddr_in to;
+    size_t size = 0;
+    ssize_t n;
+    int s = socket(AF_INET, SOCK_STREAM, 0);
+    memset(&to, 0, sizeof to);
+    to.sin_family = AF_INET;
+    to.sin_port = htons((uint16_t)port);
+    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    if (s < 0 || connect(s, (struct sockaddr*)&to, sizeof to) != 0 ||
+        write(s, request, sizeof request - 1) != (ssize_t)(sizeof request - 1)) { abort(); }
+    while ((n = read(s, answer + size, sizeof answer - size)) > 0) { size += (size_t)n; }
+    if (size < 100 || memcmp(answer, "HTTP/1.1 200", 12) != 0) { abort(); }
+    close(s);
+}
+
+/* A page of a thousand series, one of which changes after every hundredth request. */
+static void group_ask(void) {
+    static const tel_prometheus_desc p = { "127.0.0.1", TEL_ANY_PORT, NULL, NULL, TEL_NAMES_UNDERSCORE, false, false, false };
+    tel_sink sink = tel_sink_prometheus(&p);
+    tel_sink unused;
+    tel_desc d = ops_desc(&unused);
+    uint64_t begin, took = 0;
+    int i;
+    if (!wanted("scrapes.")) { return; }
+    d.sinks = &sink;
+    d.no_thread = false;
+    ops_start(&d);
+    tel_get_instance()->pipeline.timed_fn = ask_note;
+    for (i = 0; i < 1000; i++) { tel_counter_add_with(&ops_many, 1, TEL_ATTRS(tel_int("k", i))); }
+    ask_once(tel_prometheus_port());    /* the page is kept from the second one on */
+    for (i = 0; i < ASK_REQUESTS; i++) {
+        if (i % (ASK_REQUESTS / ASK_CHANGES) == 0) { tel_counter_add_with(&ops_many, 1, TEL_ATTRS(tel_int("k", 7))); }
+        if (i == 0) { ask_renderings = 0; }
+        begin = bench_now();
+        ask_once(tel_prometheus_port());
+        took += bench_now() - begin;
+    }
+    report_value("scrapes.per_second", ASK_REQUESTS * 1e9 / (double)took, "1/s", "-");
+    report_value("scrapes.renderings", (double)ask_renderings / ASK_CHANGES, "/change", "-");
     tel_shutdown(2000);
 }
 
@@ -513,7 +632,8 @@ static const group groups[] = {
     { "uninit", group_uninit }, { "disabled", group_disabled },     { "metrics", group_metrics },
     { "spans", group_spans },   { "notsampled", group_notsampled }, { "live", group_live },
     { "logs", group_logs },     { "processors", group_processors }, { "otlp", group_otlp },             { "scrape", group_scrape },
-    { "churn", group_churn },
+    { "openmetrics", group_openmetrics }, { "ask", group_ask },     { "churn", group_churn },
+    { "exemplars", group_exemplars },
     { "defined", group_defined }, { "config", group_config },       { "floors", group_floors }
 };
 

@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include "ops.h"
 
-typedef enum setup { SETUP_NONE, SETUP_PLAIN, SETUP_NEVER, SETUP_DISABLED } setup;
+typedef enum setup { SETUP_NONE, SETUP_PLAIN, SETUP_NEVER, SETUP_DISABLED, SETUP_SAMPLED, SETUP_ALL } setup;
 typedef struct insn_case { const char* name; bench_body body; uint64_t n; setup setup; } insn_case;
 
 static const tel_batch* encode_batch;
@@ -46,6 +46,12 @@ static const insn_case cases[] = {
     { "histogram.exponential", ops_exponential_record, 4096, SETUP_PLAIN },
     { "histogram.record.3attrs", ops_record_3attrs, 4096, SETUP_PLAIN },
     { "gauge.set",            ops_gauge_set,     1000, SETUP_PLAIN },
+    { "exemplars.outside",    ops_record,        4096, SETUP_SAMPLED },
+    { "exemplars.inside",     ops_record_inside, 4096, SETUP_SAMPLED },
+    { "exemplars.inside.off", ops_record_inside, 4096, SETUP_PLAIN },
+    { "exemplars.per_span",   ops_record_spans, 30000, SETUP_SAMPLED },
+    { "exemplars.per_span.off", ops_record_spans, 30000, SETUP_PLAIN },
+    { "exemplars.all",        ops_record,        4096, SETUP_ALL },
     { "span.0attrs",          ops_span,          1000, SETUP_PLAIN },
     { "span.3attrs",          ops_span_3attrs,   1000, SETUP_PLAIN },
     { "span.scoped",          ops_span_scoped,   1000, SETUP_PLAIN },
@@ -90,6 +96,8 @@ static void run(const insn_case* c) {
     tel_desc d = ops_desc(&sink);
     bench_body body = c->body != NULL ? c->body : loop;
     if (c->setup == SETUP_NEVER) { d.sample_ratio = TEL_NEVER; }
+    if (c->setup == SETUP_SAMPLED) { d.exemplars = TEL_EXEMPLARS_SAMPLED; }
+    if (c->setup == SETUP_ALL) { d.exemplars = TEL_EXEMPLARS_ALL; }
     if (c->setup == SETUP_DISABLED) { setenv("OTEL_SDK_DISABLED", "true", 1); }
     if (body == encode) { sink.export_fn = encode_export; }
     if (c->setup != SETUP_NONE) { ops_start(&d); }

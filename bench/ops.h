@@ -59,6 +59,24 @@ OPS_LOOP(ops_record_3attrs,
          tel_histogram_record_with(&ops_histogram, bench_values[i & (BENCH_VALUES - 1)], OPS_ATTRS))
 OPS_LOOP(ops_gauge_set,    tel_gauge_set(&ops_gauge, (double)i))
 
+/* What exemplars cost: all records in one span that lasts, and one record in each span. */
+BENCH_UNUSED static void ops_record_inside(int thread, uint64_t n) {
+    TEL_SPAN(s, "work") {
+        BENCH_KEEP(s);
+        ops_record(thread, n);
+    }
+}
+BENCH_UNUSED static void ops_record_spans(int thread, uint64_t n) {
+    (void)thread;
+    for (uint64_t i = 0; i < n; i++) {
+        TEL_SPAN(s, "work") {
+            BENCH_KEEP(s);
+            tel_histogram_record(&ops_histogram, bench_values[i & (BENCH_VALUES - 1)]);
+        }
+        BENCH_FENCE();
+    }
+}
+
 /* Attribute values that the compiler cannot know, in an order that no cache of the last hit can follow. */
 BENCH_UNUSED static void ops_add_any(int thread, uint64_t n) {
     uint32_t at = (uint32_t)thread * (BENCH_SERIES / BENCH_THREADS);

@@ -341,10 +341,53 @@ static void test_blur(void) {
     tel_memory_clear(&memory);
 }
 
+/* Sampled spans that follow one another quickly: only some have their turn, until a collection or a slower pace. */
+static uint64_t paced_ns, pace;
+static uint64_t paced_clock(void* user_data) {
+    (void)user_data;
+    return __atomic_add_fetch(&paced_ns, __atomic_load_n(&pace, __ATOMIC_RELAXED), __ATOMIC_RELAXED);
+}
+/* Makes n spans with one record each. Returns how many of them had their turn. */
+static uint32_t paced_spans(uint32_t n, uint64_t pace_ns) {
+    uint32_t had = 0;
+    __atomic_store_n(&pace, pace_ns, __ATOMIC_RELAXED);
+    while (n-- > 0) {
+        TEL_SPAN(s, "paced") {
+            CHECK(tel_span_recording(s));
+            had += tel__instrument_armed();
+            tel_counter_add(&jobs, 1);
+        }
+    }
+    return had;
+}
+static void test_pace(void) {
+    tel_sink sink;
+    tel_desc d = desc_of(&sink, TEL_EXEMPLARS_SAMPLED);
+    const uint32_t look = TEL__INSTRUMENT_LOOK, each = TEL__INSTRUMENT_SKIP + 1;
+    paced_ns = 1700000000000000000u;
+    d.clock_fn = paced_clock;
+    d.ring_bytes = 1 << 20;
+    CHECK_INT(tel_init(&d), TEL_OK);
+    tel_counter_add(&jobs, 1);
+    CHECK_INT(paced_spans(500, 1000000), 500);          /* at a usual pace each one */
+    CHECK_INT(tel_flush(20000), TEL_OK);
+    CHECK_INT(paced_spans(look, 1), look);
+    CHECK_INT(paced_spans(each * 20, 1), 20);
+    CHECK_INT(tel_flush(20000), TEL_OK);                /* a collection begins anew */
+    CHECK_INT(count_of("ex.jobs"), 1);
+    CHECK_INT(paced_spans(look, 1), look);
+    CHECK_INT(paced_spans(each, 1), 1);
+    CHECK_INT(paced_spans(each * (look - 1), 1000000), look - 1);
+    CHECK_INT(paced_spans(500, 1000000), 500);          /* and so does a slow pace */
+    CHECK_INT(tel_shutdown(20000), TEL_OK);
+    tel_memory_clear(&memory);
+}
+
 int main(void) {
     capture_watchdog(240);
     test_filters();
     test_blur();
+    test_pace();
     test_contents();
     test_reservoirs();
     test_filtered();
