@@ -5546,12 +5546,30 @@ TEL__FN tel_text tel__text_repair(tel_text t, tel__text_out* room) {
     return tel__text_sized(room->data + at, room->size - at);
 }
 
-/* ---- percent-decoding ---- */
+/* ---- reading hex, percent-decoding ---- */
 
 TEL__FN int tel__text_hex_value(char c) {
     if (c >= '0' && c <= '9') { return c - '0'; }
     c = tel__text_lower(c);
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* Digits of either case into the end of out, which begins with zeros. */
+TEL__COLD bool tel__text_read_hex(tel_text t, uint8_t* out, size_t bytes) {
+    size_t i;
+    if (t.size == 0 || t.size > 2 * bytes) { return false; }
+    memset(out, 0, bytes);
+    for (i = 0; i < t.size; i++) {
+        int digit = tel__text_hex_value(t.data[t.size - 1 - i]);
+        if (digit < 0) { return false; }
+        out[bytes - 1 - i / 2] |= (uint8_t)(i & 1 ? digit << 4 : digit);
+    }
+    return true;
+}
+
+/* The same of an id in full. */
+TEL__COLD bool tel__text_read_id(const char* hex, uint8_t* out, size_t bytes) {
+    return strlen(hex) == 2 * bytes && tel__text_read_hex(tel__text_of(hex), out, bytes);
 }
 
 /* RFC 3986, section 2.1; a plus sign stays a plus sign. Returns TEL_ERR_FORMAT for a % without two
@@ -5560,13 +5578,14 @@ TEL__FN int tel__text_hex_value(char c) {
 TEL__COLD tel_result tel__text_percent_decode(tel_text in, char* out, size_t capacity,
                                               size_t* size) {
     size_t i = 0, n = 0;
+    uint8_t byte;
     while (i < in.size) {
         char c = in.data[i++];
         if (c == '%') {
-            int high = in.size - i >= 2 ? tel__text_hex_value(in.data[i]) : -1;
-            int low = high >= 0 ? tel__text_hex_value(in.data[i + 1]) : -1;
-            if (low < 0) { return TEL_ERR_FORMAT; }
-            c = (char)(unsigned char)(high * 16 + low);
+            if (in.size - i < 2 || !tel__text_read_hex(tel__text_sized(in.data + i, 2), &byte, 1)) {
+                return TEL_ERR_FORMAT;
+            }
+            c = (char)byte;
             i += 2;
         }
         if (n == capacity) { return TEL_ERR_LIMIT; }
@@ -6727,6 +6746,7 @@ TEL__COLD void tel__diag_flush(tel__diag* d) {
    Tests     tests/rooms/settings.c   fuzz: tests/fuzz/settings.c   bench: none
 */
 enum {
+    TEL__SETTINGS_SOME   = !TEL_NO_CONFIG_FILE || !TEL_NO_INGEST,       /* 0: trees are empty */
     TEL__SETTINGS_BYTES  = 1 << 20,         /* of a whole document */
     TEL__SETTINGS_VALUES = 1 << 15,
     TEL__SETTINGS_KEYS   = 512,             /* of one object */
@@ -6840,7 +6860,7 @@ TEL__COLD bool tel__settings_object(const tel_settings* s) {
 
 /* The child with a key; NULL: there is none. */
 TEL__COLD tel_settings* tel__settings_child(const tel_settings* s, const char* key, size_t size) {
-    tel_settings* k = tel__settings_object(s) ? s->first : NULL;
+    tel_settings* k = TEL__SETTINGS_SOME && tel__settings_object(s) ? s->first : NULL;
     while (k && (strncmp(k->key, key, size) != 0 || k->key[size])) { k = k->next; }
     return k;
 }
@@ -6848,7 +6868,7 @@ TEL__COLD tel_settings* tel__settings_child(const tel_settings* s, const char* k
 /* The value at a path of keys, "tls/ca_file", each of which is marked as read on the way. Before a
    "//" a list stands for its first element that has the next key. NULL: there is none. */
 TEL__COLD tel_settings* tel__settings_at(const tel_settings* s, const char* path) {
-    const tel_settings* at = s;
+    const tel_settings* at = TEL__SETTINGS_SOME ? s : NULL;
     while (at && *path) {
         bool list = *path == '/';
         size_t n = strcspn(path += list, "/");
@@ -7044,7 +7064,6 @@ TEL__COLD void tel__settings_free(tel__settings_tree* t) {
              first fault is reported with line and column.
    Tests     tests/rooms/settings.c   fuzz: tests/fuzz/settings.c   bench: config.load
 */
-#if !TEL_NO_CONFIG_FILE || !TEL_NO_INGEST
 typedef struct tel__settings_json {
     tel__settings_tree* tree;
     const char *at, *end, *line_start;
@@ -7079,15 +7098,12 @@ TEL__COLD bool tel__settings_json_fail(tel__settings_json* j, const char* wrong)
 
 /* Four hex digits. UINT32_MAX: there are none. */
 TEL__COLD uint32_t tel__settings_json_hex(tel__settings_json* j) {
-    uint32_t c = 0;
-    int i;
-    for (i = 0; i < 4; i++) {
-        int digit = j->at < j->end ? tel__text_hex_value(*j->at) : -1;
-        if (digit < 0) { return UINT32_MAX; }
-        c = c * 16 + (uint32_t)digit;
-        j->at++;
+    uint8_t c[2];
+    if (j->end - j->at < 4 || !tel__text_read_hex(tel__text_sized(j->at, 4), c, sizeof c)) {
+        return UINT32_MAX;
     }
-    return c;
+    j->at += 4;
+    return (uint32_t)c[0] << 8 | c[1];
 }
 
 /* The character behind "\u", which may take two of them. 0: none that can be used. */
@@ -7356,7 +7372,6 @@ TEL__COLD tel_result tel__settings_json_read(tel__settings_tree* t, tel_text jso
                      (unsigned)(j.at - j.line_start) + 1, j.wrong);
     return TEL_ERR_FORMAT;
 }
-#endif
 
 /* ==== R15 >>callbacks ========================================================================
    Calls the functions of a sink and of a writer. A C++ exception that leaves one of them ends here:
@@ -9843,12 +9858,13 @@ TEL__FN void tel__baggage_read(tel__baggage* b, tel_text header) {
    Returns false if it did not fit and was cut. */
 TEL__FN bool tel__baggage_decode(char* value, size_t size, char* out, size_t capacity) {
     size_t n = 0, i, bad = 0;
+    uint8_t byte;
     tel__text_out to = tel__text_fixed(out, capacity - 1);
     for (i = 0; i < size; i++) {
-        int high = value[i] == '%' && size - i > 2 ? tel__text_hex_value(value[i + 1]) : -1;
-        int low = high >= 0 ? tel__text_hex_value(value[i + 2]) : -1;
-        value[n++] = low >= 0 ? (char)(unsigned char)(high * 16 + low) : value[i];
-        if (low >= 0) { i += 2; }
+        bool coded = value[i] == '%' && size - i > 2 &&
+                     tel__text_read_hex(tel__text_sized(value + i + 1, 2), &byte, 1);
+        value[n++] = coded ? (char)byte : value[i];
+        if (coded) { i += 2; }
     }
     tel__text_put_utf8(&to, value, n);
     if (to.lost && to.size) {           /* perhaps in the middle of a character */
@@ -16646,19 +16662,6 @@ TEL__INLINE uint64_t tel__propagators_now(void) {
 
 /* ---- B3 (openzipkin/b3-propagation) ---- */
 
-/* Hex digits of either case into the end of an id, which begins with zeros. */
-TEL__COLD bool tel__propagators_hex(tel_text t, uint8_t* out, size_t bytes) {
-    size_t i;
-    if (t.size == 0 || t.size > 2 * bytes) { return false; }
-    memset(out, 0, bytes);
-    for (i = 0; i < t.size; i++) {
-        int digit = tel__text_hex_value(t.data[t.size - 1 - i]);
-        if (digit < 0) { return false; }
-        out[bytes - 1 - i / 2] |= (uint8_t)(i & 1 ? digit << 4 : digit);
-    }
-    return true;
-}
-
 /* What the letter of a sampling state says; false: none that is known. No text: we decide. */
 TEL__COLD bool tel__propagators_b3_state(tel_text t, tel__propagation_found* f) {
     f->bits = t.size ? 0 : TEL__CONTEXT_DATA_DEFERRED;
@@ -16677,8 +16680,8 @@ TEL__COLD bool tel__propagators_found(tel__propagation_found* f, const tel__prop
                                       tel_text trace, tel_text span, size_t exact) {
     tel_context c = got->context;
     if ((exact && trace.size != 32 && trace.size != 16) || (exact && span.size != 16) ||
-        !tel__propagators_hex(trace, c.trace_id, sizeof c.trace_id) ||
-        !tel__propagators_hex(span, c.span_id, sizeof c.span_id) || !tel__context_valid(&c)) {
+        !tel__text_read_hex(trace, c.trace_id, sizeof c.trace_id) ||
+        !tel__text_read_hex(span, c.span_id, sizeof c.span_id) || !tel__context_valid(&c)) {
         return false;
     }
     c.remote = 1;
@@ -16770,7 +16773,7 @@ TEL__COLD void tel__propagators_jaeger(const tel_carrier* in, tel__propagation_f
     rest = tel__text_sized(text, size);
     if (!tel__text_split(&rest, ':', &trace) || !tel__text_split(&rest, ':', &span) ||
         !tel__text_split(&rest, ':', &skipped) || !tel__text_split(&rest, ':', &flags) ||
-        rest.data || !tel__propagators_hex(flags, &bits, 1)) { return; }
+        rest.data || !tel__text_read_hex(flags, &bits, 1)) { return; }
     got.context.flags = bits & 1u;
     if ((bits & 3u) == 3u) { got.bits = TEL__CONTEXT_DATA_DEBUG; }
     (void)tel__propagators_found(f, &got, trace, span, 0);
@@ -16812,7 +16815,7 @@ TEL__COLD void tel__propagators_datadog(const tel_carrier* in, tel__propagation_
         if (!tag.data || !tel__text_equal(tel__text_trim(value), tel__text_of("_dd.p.tid"))) {
             continue;
         }
-        if (!tel__propagators_hex(tel__text_trim(tag), c.trace_id, 8)) { memset(c.trace_id, 0, 8); }
+        if (!tel__text_read_hex(tel__text_trim(tag), c.trace_id, 8)) { memset(c.trace_id, 0, 8); }
     }
     if (!tel__context_valid(&c)) { return; }
     t = tel__text_trim(tel__propagation_get(in, "x-datadog-sampling-priority", 0));
@@ -21366,7 +21369,6 @@ TEL__INLINE bool tel__otlp_json_put_attr(tel__otlp_emitter* e, size_t place, con
              are valid UTF-8. An answer, whatever its bytes, is read in one pass.
    Tests     tests/rooms/otlp.c, tests/faults/run.py   fuzz: otlp_response   bench: none
 */
-#if !TEL_NO_PROTOBUF
 
 TEL__INLINE char* tel__otlp_protobuf_varint(char* at, uint64_t v) {
     for (; v >= 0x80; v >>= 7) { *at++ = (char)(unsigned char)(v | 0x80); }
@@ -21584,8 +21586,6 @@ TEL__COLD bool tel__otlp_protobuf_cut(tel_text in, uint32_t depth, uint32_t item
     return found;
 }
 
-#endif
-
 /* ==== R56 >>otlp =============================================================================
    Encodes one signal of a batch as one OTLP document, in JSON or protobuf: the body of an Export
    request, and a line of an OTLP file. It also reads the small answer of a receiver. One walker
@@ -21602,13 +21602,9 @@ TEL__COLD bool tel__otlp_protobuf_cut(tel_text in, uint32_t depth, uint32_t item
 
 /* ---- Emitters: the walker below writes through these functions only ---- */
 
-#if TEL_NO_PROTOBUF
-#define TEL__OTLP_EMIT(e, binary, json) json;
-#else
 #define TEL__OTLP_EMIT(e, binary, json) \
-    if (TEL__UNLIKELY(tel__otlp_emitter_binary(e))) { binary; } \
+    if (!TEL_NO_PROTOBUF && TEL__UNLIKELY(tel__otlp_emitter_binary(e))) { binary; } \
     else { json; }
-#endif
 
 /* A list has brackets in JSON and nothing in protobuf, which is why an item repeats the field of
    its list. */
@@ -22342,10 +22338,6 @@ TEL__INLINE bool tel__openmetrics_plain(const tel__openmetrics_style* s) {
 }
 
 TEL__FN const char* tel__openmetrics_type(const tel__openmetrics_style* s) {
-#if TEL_NO_OPENMETRICS
-    (void)s;
-    return "text/plain; version=0.0.4; charset=utf-8";
-#else
 #define TEL__OPENMETRICS_OF(type) { type "underscores", type "allow-utf-8", type "dots",           \
                                     type "values" }
     static const char list[][4][88] = {
@@ -22353,12 +22345,9 @@ TEL__FN const char* tel__openmetrics_type(const tel__openmetrics_style* s) {
         TEL__OPENMETRICS_OF("application/openmetrics-text; version=1.0.0; charset=utf-8; escaping=")
     };
 #undef TEL__OPENMETRICS_OF
-    return s->format ? list[s->format - 1][s->escaping]
-                     : "text/plain; version=0.0.4; charset=utf-8";
-#endif
+    return !TEL_NO_OPENMETRICS && s->format ? list[s->format - 1][s->escaping]
+        : "text/plain; version=0.0.4; charset=utf-8";
 }
-
-#if !TEL_NO_OPENMETRICS
 
 /* ---- content negotiation ---- */
 
@@ -22432,6 +22421,7 @@ TEL__INLINE bool tel__openmetrics_legal(char c, bool first, bool colon) {
 
 TEL__FN bool tel__openmetrics_is_legal(tel_text t, bool colon) {
     size_t i;
+    if (TEL_NO_OPENMETRICS) { return true; }
     for (i = 0; i < t.size; i++) {
         if (!tel__openmetrics_legal(t.data[i], i == 0, colon)) { return false; }
     }
@@ -22457,8 +22447,8 @@ TEL__COLD void tel__openmetrics_put_code(tel__text_out* o, const char* p, size_t
 TEL__FN void tel__openmetrics_escape(tel__text_out* o, tel_text t, int scheme, bool colon) {
     bool values = scheme == TEL__OPENMETRICS_VALUES;
     size_t i, one, bad;
-    if (scheme == TEL__OPENMETRICS_UTF8 || (scheme != TEL__OPENMETRICS_DOTS &&
-                                            tel__openmetrics_is_legal(t, colon))) {
+    if (TEL_NO_OPENMETRICS || scheme == TEL__OPENMETRICS_UTF8 ||
+        (scheme != TEL__OPENMETRICS_DOTS && tel__openmetrics_is_legal(t, colon))) {
         tel__text_put_utf8(o, t.data, t.size);
         return;
     }
@@ -22473,21 +22463,6 @@ TEL__FN void tel__openmetrics_escape(tel__text_out* o, tel_text t, int scheme, b
         else { tel__text_put_cstr(o, c == '.' ? "_dot_" : "__"); }
     }
 }
-
-#else
-
-TEL__INLINE void tel__openmetrics_escape(tel__text_out* o, tel_text t, int scheme, bool colon) {
-    (void)scheme;
-    (void)colon;
-    tel__text_put_utf8(o, t.data, t.size);
-}
-TEL__INLINE bool tel__openmetrics_is_legal(tel_text t, bool colon) {
-    (void)t;
-    (void)colon;
-    return true;
-}
-
-#endif
 
 /* ==== R58 >>prometheus =======================================================================
    Writes metric views as Prometheus text 0.0.4. One exposition is a stream: begin, any number of
@@ -28145,6 +28120,9 @@ typedef struct tel__config_source {
     bool        filed;                  /* there is, or was, one */
 } tel__config_source;
 
+/* NULL: there is no file. */
+#define TEL__CONFIG_TREE(s) (TEL_NO_CONFIG_FILE ? NULL : (s)->file)
+
 /* What the file has where the table, which is below, says that a variable or a path has its place.
    NULL: it has nothing there. */
 TEL__COLD tel_settings* tel__config_place(const tel__config_source* s, const char* name);
@@ -28159,7 +28137,8 @@ TEL__COLD tel_text tel__config_filed(const tel__config_source* s, const char* na
 TEL__COLD tel_text tel__config_env(const tel__config_source* s, const char* name) {
     tel_text none = { NULL, 0 };
     const char* value;
-    if (s->file && (strncmp(name, "OTEL_", 5) == 0 || tel__config_place(s, name))) {
+    if (TEL__CONFIG_TREE(s) &&
+        (strncmp(name, "OTEL_", 5) == 0 || tel__config_place(s, name))) {
         return tel__config_filed(s, name);
     }
     if (s->filed && strncmp(name, "OTEL_", 5) == 0) { return none; }
@@ -28170,9 +28149,9 @@ TEL__COLD tel_text tel__config_env(const tel__config_source* s, const char* name
 /* One diagnostic: the variable, or the place in the file, its text, what was expected. */
 TEL__COLD void tel__config_bad(const tel__config_source* s, const char* name, tel_text value,
                                const char* want) {
-    const tel_settings* place = s->file ? tel__config_place(s, name) : NULL;
+    const tel_settings* place = TEL__CONFIG_TREE(s) ? tel__config_place(s, name) : NULL;
     int shown = (int)tel__text_utf8_cut(value.data, value.size, TEL__CONFIG_SHOWN);
-    if (s->file) {                      /* only propagators may stand at two places */
+    if (TEL__CONFIG_TREE(s)) {          /* only propagators may stand at two places */
         if (!place) { place = tel__settings_at(s->file, "propagator/composite"); }
         tel_setting_fault(place, NULL, "\"%.*s\" is not %s", shown, value.data, want);
         return;
@@ -28189,7 +28168,7 @@ TEL__COLD uint32_t tel__config_number(const tel__config_source* s, const char* n
     char want[64];
     bool well;
     if (!v.data) { return fallback; }
-    well = s->file ? tel__settings_whole(v, most, &n)
+    well = TEL__CONFIG_TREE(s) ? tel__settings_whole(v, most, &n)
          : tel__number_parse_u64(tel__text_trim(v), most, &n) == TEL_OK;
     if (well && n >= least) { return (uint32_t)n; }
     snprintf(want, sizeof want, "a whole number from %u to %u", (unsigned)least, (unsigned)most);
@@ -28406,13 +28385,15 @@ typedef struct tel__config_setting {
     size_t      desc_at, config_at;     /* 0: not held there */
 } tel__config_setting;
 
+#define TEL__CONFIG_PATH(path) (TEL_NO_CONFIG_FILE ? "" : (path))
 #define TEL__CONFIG_ROW(variable, field, path, type, least, most, otherwise, to)                   \
-    { variable, #field, path, TEL__CONFIG_##type, least, most, otherwise,                          \
+    { variable, #field, TEL__CONFIG_PATH(path), TEL__CONFIG_##type, least, most, otherwise,        \
       offsetof(tel_desc, field), offsetof(tel__config, to) }
 #define TEL__CONFIG_VARIABLE(variable, path, type, least, most, otherwise, to)                     \
-    { variable, "", path, TEL__CONFIG_##type, least, most, otherwise, 0, offsetof(tel__config, to) }
+    { variable, "", TEL__CONFIG_PATH(path), TEL__CONFIG_##type, least, most, otherwise, 0,         \
+      offsetof(tel__config, to) }
 #define TEL__CONFIG_NAME(variable, path, type) \
-    { variable, "", path, TEL__CONFIG_##type, 0, 0, 0, 0, 0 }
+    { variable, "", TEL__CONFIG_PATH(path), TEL__CONFIG_##type, 0, 0, 0, 0, 0 }
 #define TEL__CONFIG_SPANS "tracer_provider/processors//batch/"
 #define TEL__CONFIG_LOGS  "logger_provider/processors//batch/"
 #define TEL__CONFIG_OF_SPANS "tracer_provider/limits/"
@@ -28618,7 +28599,7 @@ TEL__COLD void tel__config_numbers(tel__config* c, const tel_desc* desc,
     for (i = 0; i < TEL__ARRAY_SIZE(tel__config_settings); i++) {
         const tel__config_setting* row = &tel__config_settings[i];
         uint64_t value = row->desc_at ? tel__config_get(desc, row->desc_at, row->type) : 0;
-        const char* name = row->variable[0] ? row->variable : s->file ? row->path : "";
+        const char* name = row->variable[0] || !TEL__CONFIG_TREE(s) ? row->variable : row->path;
         if (!row->config_at) { continue; }
         if (!value && !name[0]) { value = row->otherwise; }
         else if (!value && row->type == TEL__CONFIG_TIMEOUT) {
@@ -28685,7 +28666,7 @@ TEL__COLD void tel__config_in_vain(const tel__config_source* s) {
         const tel__config_setting* row = &tel__config_settings[i];
         const char* gap = strchr(row->variable, '%');
         if (row->type != TEL__CONFIG_VAIN) { continue; }
-        if (s->file) {
+        if (TEL__CONFIG_TREE(s)) {
             tel_settings* given = row->path[0] ? tel__settings_at(s->file, row->path) : NULL;
             if (given) { tel__settings_take_all(given); }
             if (given) { tel__settings_say(given, NULL, false, "has no effect in this SDK"); }
@@ -28839,7 +28820,7 @@ TEL__COLD tel_result tel__config_resolve(const tel_desc* desc, tel__memory* m,
     if (!tel__config_propagators(out, desc, &s)) { return TEL_ERR_ARGUMENT; }
     tel__config_numbers(out, desc, &s);
     tel__config_limits(out);
-    if (s.file) { tel__config_known(desc, &s); }
+    if (TEL__CONFIG_TREE(&s)) { tel__config_known(desc, &s); }
     if (!out->ring_bytes) { out->ring_bytes = tel__config_ring_bytes(out->memory_limit); }
     if (!out->max_live_spans) {
         out->max_live_spans = tel__config_live_spans(out->memory_limit);
@@ -29880,16 +29861,13 @@ TEL__COLD tel_sink tel__sink_http_sink(const char* name, const char* type, const
 /* What the body of an answer says, in the encoding of the request, or else in JSON. */
 TEL__COLD void tel__sink_otlp_read(const tel_http_answer* a, bool protobuf, int64_t* rejected,
                                    char* message, size_t capacity) {
-#if !TEL_NO_PROTOBUF
     tel_text why;
     bool failed = a->status < 200 || a->status > 299;
-    if (protobuf && a->body[0] != '{' &&
+    if (!TEL_NO_PROTOBUF && protobuf && a->body[0] != '{' &&
         tel__otlp_protobuf_read(a->body, a->body_size, failed, rejected, &why)) {
         tel__sink_http_quote(why.data, why.size, message, capacity);
         return;
     }
-#endif
-    (void)protobuf;
     tel__otlp_read_response(a->body, a->body_size, rejected, message, capacity);
 }
 
@@ -29966,14 +29944,11 @@ TEL__COLD tel_result tel__sink_otlp_split(const tel_http_part* part, tel_writer 
     uint64_t kept[2];
     kept[0] = 0 - part->from;
     kept[1] = part->count;
-#if !TEL_NO_PROTOBUF
-    if (o->base.targets[part->signal >> 1].protobuf) {
+    if (!TEL_NO_PROTOBUF && o->base.targets[part->signal >> 1].protobuf) {
         tel_text in = tel__text_sized(at, part->size);
         return tel__otlp_protobuf_cut(in, 0, lists == 4 ? 5 : 3, kept, out) ? TEL_OK
              : TEL_ERR_FORMAT;
     }
-#endif
-    (void)o;
     return tel__sink_otlp_cut(&at, 0, lists, kept, out) ? TEL_OK : TEL_ERR_FORMAT;
 }
 
@@ -30299,9 +30274,7 @@ TEL__COLD void tel__sink_listener_read(const tel__sink_listener* s,
     ask->style.prefix = s->where.prefix;
     ask->style.names = tel__sink_listener_names(request->query, ask->names, sizeof ask->names);
     ask->gzip = false;
-#if !TEL_NO_OPENMETRICS
-    tel__openmetrics_accept(&ask->style, request->accept);
-#endif
+    if (!TEL_NO_OPENMETRICS) { tel__openmetrics_accept(&ask->style, request->accept); }
 #if TEL__ZLIB
     ask->gzip = tel__sink_listener_accepts_gzip(request->accept_encoding);
 #endif
@@ -33137,8 +33110,6 @@ TEL__COLD int tel__sink_type_choice(const tel_settings* s, const char* key, cons
 
 /* ---- the built-in types ---- */
 
-#if !TEL_NO_SINK_TYPES
-
 /* The headers of a sink as "k=v,k2=v2": the list under "headers" wins over "headers_list". */
 TEL__COLD const char* tel__sink_type_headers(const tel_settings* s, char* out, size_t size) {
     static const char digits[] = "0123456789ABCDEF";
@@ -33201,8 +33172,10 @@ TEL__COLD void tel__sink_type_limits(const tel_settings* s, tel_otlp_desc* d) {
     }
 }
 
-/* exact: the endpoint is the whole URL of one signal, as in the specification's schema. */
-TEL__COLD tel_result tel__sink_type_otlp_as(tel_sink* out, const tel_settings* s, bool exact) {
+static char tel__sink_type_exact;       /* its address: the endpoint is the whole URL of one signal,
+                                           as in the specification's schema */
+
+TEL__COLD tel_result tel__sink_type_otlp(tel_sink* out, const tel_settings* s, void* exact) {
     static const char encodings[][16] = { "http/json", "http/protobuf" };
     char headers[4096];
     tel__net_url url;
@@ -33229,7 +33202,7 @@ TEL__COLD tel_result tel__sink_type_otlp_as(tel_sink* out, const tel_settings* s
     d.cert_file = tel_setting_text(s, "tls/cert_file", NULL).data;
     d.key_file = tel_setting_text(s, "tls/key_file", NULL).data;
     tel__sink_type_limits(s, &d);
-    d.exact_url = exact;
+    d.exact_url = exact != NULL;
     *out = tel_sink_otlp(&d);
     tel__sink_type_counts(out, s);
     return TEL_OK;
@@ -33311,23 +33284,12 @@ TEL__COLD tel_result tel__sink_type_trace(tel_sink* out, const tel_settings* s, 
     return TEL_OK;
 }
 
-TEL__COLD tel_result tel__sink_type_otlp(tel_sink* out, const tel_settings* s, void* user_data) {
-    (void)user_data;
-    return tel__sink_type_otlp_as(out, s, false);
-}
-TEL__COLD tel_result tel__sink_type_otlp_http(tel_sink* out, const tel_settings* s,
-                                              void* user_data) {
-    (void)user_data;
-    return tel__sink_type_otlp_as(out, s, true);
-}
-
-#endif
 
 /* The first one is that of a program that names none. */
 static const tel_sink_type tel__sink_types_own[] = {
 #if !TEL_NO_SINK_TYPES
     { "otlp", tel__sink_type_otlp, NULL },
-    { "otlp_http", tel__sink_type_otlp_http, NULL },
+    { "otlp_http", tel__sink_type_otlp, &tel__sink_type_exact },
     { "prometheus", tel__sink_type_prometheus, NULL },
     { "console", tel__sink_type_console, NULL }, { "jsonl", tel__sink_type_jsonl, NULL },
     { "otlp/stdout", tel__sink_type_jsonl, NULL },      /* its name in the specification */
@@ -33739,7 +33701,13 @@ TEL__COLD tel__instrument* tel__definition_handle(const char* name, tel_instrume
    Holds     what is made lives in the arena of the tree.
    Tests     tests/api/config_file.c   fuzz: none   bench: none
 */
-#if !TEL_NO_CONFIG_FILE
+/* An object that the schema requires; NULL: it is not there, which is reported. */
+TEL__COLD tel_settings* tel__config_part_required(const tel_settings* s, const char* key) {
+    tel_settings* k = tel__config_word(s, key);
+    if (k && k->kind != TEL__SETTINGS_NULL) { return k; }
+    tel_setting_fault(s, key, "is missing");
+    return NULL;
+}
 
 /* A list of strings as one text with commas between them; NULL: there is none. */
 TEL__COLD const char* tel__config_part_join(const tel_settings* s, const char* key) {
@@ -34062,7 +34030,6 @@ TEL__COLD bool tel__config_part_redaction(tel_settings* s, tel_redact_desc* out)
     out->with = tel_setting_text(s, "with", NULL).data;
     return true;
 }
-#endif
 
 /* ==== R86 >>config_file ======================================================================
    Reads a configuration file in JSON: what a desc cannot have as a number becomes members of a
@@ -34085,7 +34052,7 @@ typedef struct tel__config_level {
 
 typedef struct tel__config_file {
     tel__settings_tree  tree;
-    bool                open;               /* there is a document */
+    bool                open;               /* there is a document; see TEL__CONFIG_FILE_OPEN */
     const char*         path;               /* NULL: it came as text */
     tel_sink            sinks[TEL__PIPELINE_SINKS];
     bool                off[TEL__PIPELINE_SINKS];       /* it is open, and receives nothing */
@@ -34098,43 +34065,12 @@ typedef struct tel__config_file {
     size_t              level_count;
 } tel__config_file;
 
+#define TEL__CONFIG_FILE_OPEN(f) (!TEL_NO_CONFIG_FILE && (f)->open)
+
 TEL__COLD void tel__config_file_close(tel__config_file* f) {
-    if (f->open) { tel__settings_free(&f->tree); }
+    if (TEL__CONFIG_FILE_OPEN(f)) { tel__settings_free(&f->tree); }
     f->open = false;
 }
-
-#if TEL_NO_CONFIG_FILE
-/* There is no reader in this build. */
-TEL__COLD tel_result tel__config_file_load(tel__config_file* f, const tel_desc* desc,
-                                           tel__memory* m, tel__diag* diag) {
-    (void)m;
-    memset(f, 0, sizeof *f);
-    if (!desc->config_file && !desc->config_json) { return TEL_OK; }
-    tel__diag_report(diag, TEL__DIAG_CONFIG, "TEL_NO_CONFIG_FILE leaves out what reads it");
-    return TEL_ERR_ARGUMENT;
-}
-TEL__COLD tel_result tel__config_file_complete(tel__config_file* f, tel_desc* d) {
-    (void)f;
-    (void)d;
-    return TEL_OK;
-}
-TEL__COLD tel_result tel__config_file_check(tel__config_file* f) {
-    (void)f;
-    return TEL_OK;
-}
-TEL__COLD tel_result tel__config_file_apply(const tel__config_file* f, tel_instance* inst,
-                                            bool levels) {
-    (void)f;
-    (void)inst;
-    (void)levels;
-    return TEL_OK;
-}
-TEL__COLD tel_result tel__config_file_remember(tel__config_file* f, tel_instance* inst) {
-    (void)f;
-    (void)inst;
-    return TEL_OK;
-}
-#else
 
 /* ---- reading ---- */
 
@@ -34174,6 +34110,10 @@ TEL__COLD tel_result tel__config_file_load(tel__config_file* f, const tel_desc* 
     f->path = desc->config_json ? NULL : desc->config_file ? desc->config_file
         : tel__config_env(&s, "OTEL_CONFIG_FILE").data;
     if (!f->path && !desc->config_json) { return TEL_OK; }
+    if (TEL_NO_CONFIG_FILE) {
+        tel__diag_report(diag, TEL__DIAG_CONFIG, "TEL_NO_CONFIG_FILE leaves out what reads it");
+        return TEL_ERR_ARGUMENT;
+    }
     r = tel__settings_init(&f->tree, m, diag, f->path ? f->path : "tel_desc.config_json");
     if (r != TEL_OK) { return r; }
     f->open = true;
@@ -34733,7 +34673,7 @@ TEL__COLD tel_result tel__config_file_complete(tel__config_file* f, tel_desc* d)
     tel_settings* root = f->tree.root;
     const char* version;
     tel_result r;
-    if (!f->open) { return TEL_OK; }
+    if (!TEL__CONFIG_FILE_OPEN(f)) { return TEL_OK; }
     root->read = true;
     tel__config_file_format(root);
     version = tel_setting_text(root, "service_version", NULL).data;
@@ -34752,7 +34692,7 @@ TEL__COLD tel_result tel__config_file_complete(tel__config_file* f, tel_desc* d)
 
 /* After everything has been read: names what nobody knows. TEL_ERR_ARGUMENT: there was a fault. */
 TEL__COLD tel_result tel__config_file_check(tel__config_file* f) {
-    if (!f->open) { return TEL_OK; }
+    if (!TEL__CONFIG_FILE_OPEN(f)) { return TEL_OK; }
     tel__settings_unread(f->tree.root);
     return f->tree.faults ? TEL_ERR_ARGUMENT : TEL_OK;
 }
@@ -34762,7 +34702,8 @@ TEL__COLD tel_result tel__config_file_apply(const tel__config_file* f, tel_insta
                                             bool levels) {
     tel_result r = TEL_OK, s;
     size_t i;
-    for (i = 0; f->open && i < f->metric_count; i++) {
+    if (!TEL__CONFIG_FILE_OPEN(f)) { return TEL_OK; }
+    for (i = 0; i < f->metric_count; i++) {
         s = tel__definition_add(&f->metrics[i]);
         if (r == TEL_OK) { r = s; }
     }
@@ -34789,7 +34730,7 @@ TEL__COLD tel_result tel__config_file_remember(tel__config_file* f, tel_instance
         to->mark = f->marks[i];
     }
     inst->filed_count = n;
-    if (!f->open || !inst->config_path) { return TEL_OK; }
+    if (!TEL__CONFIG_FILE_OPEN(f) || !inst->config_path) { return TEL_OK; }
     kept = (tel__settings_tree*)tel__memory_alloc_raw(&inst->memory, sizeof *kept);
     if (!kept) { return TEL_ERR_MEMORY; }
     *kept = f->tree;
@@ -34803,7 +34744,6 @@ TEL__COLD tel_result tel__config_file_remember(tel__config_file* f, tel_instance
     f->open = false;
     return TEL_OK;
 }
-#endif
 
 /* ==== R87 >>lifecycle ========================================================================
    Starts and stops the one instance: tel_init makes it, tel_shutdown gives it up. Also handles the
@@ -35122,7 +35062,7 @@ TEL__COLD tel_result tel__lifecycle_setup(tel_instance* inst, const tel_desc* de
     if (r != TEL_OK) { return r; }
     inst->filed = s->filed = file.open;
     s->file = file.open ? file.tree.root : NULL;
-    if (file.open) {
+    if (TEL__CONFIG_FILE_OPEN(&file)) {
         tel__atomic_store_u32(&inst->diag.max_level, tel__config_log_level(s));
     }
     d.config_json = NULL;
@@ -35140,7 +35080,7 @@ TEL__COLD tel_result tel__lifecycle_setup(tel_instance* inst, const tel_desc* de
     if (r == TEL_OK && !inst->config.disabled) {
         r = tel__lifecycle_build(inst, &d);
         if (r == TEL_OK) { r = tel__config_file_apply(&file, inst, file.open); }
-        if (r == TEL_OK && file.open) {
+        if (r == TEL_OK && TEL__CONFIG_FILE_OPEN(&file)) {
             tel__slot_set(&inst->pipeline, file.sinks, file.off, file.sink_count);
             r = tel__config_file_remember(&file, inst);
         }
@@ -36738,13 +36678,6 @@ TEL_API tel_result tel_sink_use(const char* name) {
              from the document as it was read last is applied or named.
    Tests     tests/api/config_file.c   fuzz: none   bench: none
 */
-#if TEL_NO_CONFIG_FILE
-TEL__COLD tel_result tel__reload_file(tel_instance* inst) {
-    (void)inst;
-    return TEL_ERR_STATE;
-}
-#else
-
 TEL__COLD const tel__instance_filed* tel__reload_known(const tel_instance* inst, const char* name) {
     size_t i;
     for (i = 0; i < inst->filed_count; i++) {
@@ -36930,12 +36863,11 @@ TEL__COLD tel_result tel__reload_file(tel_instance* inst) {
     tel__config_file_close(&file);
     return r;
 }
-#endif
 
 TEL__COLD tel_result tel__reload(tel_instance* inst) {
     uint32_t idle = 0;
     tel_result r;
-    if (!inst->config_path) { return TEL_ERR_STATE; }
+    if (TEL_NO_CONFIG_FILE || !inst->config_path) { return TEL_ERR_STATE; }
     if (!tel__atomic_cas_u32(&inst->reloading, &idle, 1)) { return TEL_ERR_STATE; }
     r = tel__reload_file(inst);
     tel__atomic_store_release_u32(&inst->reloading, 0);
@@ -37613,7 +37545,7 @@ TEL_API tel_result tel_tracestate_get(const tel_context* c, const char* key, cha
              table is live; one that is not finished in time is ended, and counted in expired.
    Tests     tests/api/ingest.c   fuzz: tests/fuzz/settings.c   bench: none
 */
-#if !TEL_NO_INGEST
+#if !TEL_NO_HTTP
 
 #define TEL__INGEST_NAMES  256u
 #define TEL__INGEST_NAME   128u
@@ -37795,17 +37727,6 @@ TEL__COLD bool tel__ingest_record(tel__ingest_call* c) {
 
 /* ---- spans ---- */
 
-TEL__COLD bool tel__ingest_hex(const char* hex, uint8_t* out, size_t n) {
-    size_t i;
-    if (strlen(hex) != 2 * n) { return false; }
-    for (i = 0; i < n; i++) {
-        int high = tel__text_hex_value(hex[2 * i]), low = tel__text_hex_value(hex[2 * i + 1]);
-        if (high < 0 || low < 0) { return false; }
-        out[i] = (uint8_t)(high * 16 + low);
-    }
-    return true;
-}
-
 /* Ends the spans whose time is over. */
 TEL__COLD void tel__ingest_expire(tel__ingest* g) {
     uint64_t now = tel__clock_mono_ns();
@@ -37836,8 +37757,8 @@ TEL__COLD bool tel__ingest_parent(tel__ingest_call* c, tel_context* parent) {
             tel__ingest_refuse(c, 400, "traceparent is malformed");
     }
     if (!*trace && !*span) { return true; }
-    if (!tel__ingest_hex(trace, parent->trace_id, 16) ||
-        (*span && !tel__ingest_hex(span, parent->span_id, 8))) {
+    if (!tel__text_read_id(trace, parent->trace_id, 16) ||
+        (*span && !tel__text_read_id(span, parent->span_id, 8))) {
         return tel__ingest_refuse(c, 400, "the id of the parent is malformed");
     }
     parent->flags = parent->remote = 1;
@@ -37934,7 +37855,7 @@ TEL__COLD bool tel__ingest_span_call(tel__ingest_call* c, tel_text what) {
     if (first.size != 16 || !verb.data) { return tel__ingest_refuse(c, 404, "no such path"); }
     memcpy(hex, first.data, 16);
     hex[16] = 0;
-    for (i = 0; tel__ingest_hex(hex, id, 8) && i < g->span_count && !s; i++) {
+    for (i = 0; tel__text_read_id(hex, id, 8) && i < g->span_count && !s; i++) {
         if (memcmp(g->spans[i].span.context.span_id, id, 8) == 0) { s = &g->spans[i]; }
     }
     if (!s) { return tel__ingest_refuse(c, 404, "no such span is open"); }
@@ -38045,18 +37966,6 @@ typedef struct tel__service_query {
     uint64_t limit, since_ns, least_ms, severity;
 } tel__service_query;
 
-TEL__COLD bool tel__service_trace(tel__service_query* q, const char* hex) {
-    size_t i;
-    if (strlen(hex) != 32) { return false; }
-    for (i = 0; i < 16; i++) {
-        int high = tel__text_hex_value(hex[2 * i]), low = tel__text_hex_value(hex[2 * i + 1]);
-        if (high < 0 || low < 0) { return false; }
-        q->trace[i] = (uint8_t)(high * 16 + low);
-    }
-    q->has_trace = true;
-    return true;
-}
-
 /* One parameter; one that is not known names an attribute. */
 TEL__COLD bool tel__service_param(tel__service_query* q, const char* key, const char* value) {
     const struct { const char* key; uint64_t* to; uint64_t most; } numbers[] = {
@@ -38071,8 +37980,10 @@ TEL__COLD bool tel__service_param(tel__service_query* q, const char* key, const 
     if (strcmp(key, "name") == 0) { q->name = value; }
     else if (strcmp(key, "scope") == 0) { q->scope = value; }
     else if (strcmp(key, "failed") == 0) { q->failed = strcmp(value, "true") == 0; }
-    else if (strcmp(key, "trace_id") == 0) { return tel__service_trace(q, value); }
-    else if (q->attr_count == TEL__SERVICE_PARAMS || !*key) { return false; }
+    else if (strcmp(key, "trace_id") == 0) {
+        q->has_trace = tel__text_read_id(value, q->trace, sizeof q->trace);
+        return q->has_trace;
+    } else if (q->attr_count == TEL__SERVICE_PARAMS || !*key) { return false; }
     else { q->attrs[q->attr_count++] = tel_str(key, value); }
     return true;
 }
@@ -38296,12 +38207,8 @@ TEL__COLD void tel__service_counts(tel__text_out* o, const char* key, const uint
 }
 
 TEL__COLD void tel__service_ingest(const tel__sink_listener* s, tel__text_out* o) {
-#if TEL_NO_INGEST
-    (void)s;
-    (void)o;
-#else
     tel__ingest* g = (tel__ingest*)s->state;
-    if (!g) { return; }
+    if (TEL_NO_INGEST || !g) { return; }
     tel__ingest_expire(g);
     tel__service_number(o, ",\"ingest\":{\"accepted\":", g->accepted);
     tel__service_number(o, ",\"refused\":", g->refused);
@@ -38309,7 +38216,6 @@ TEL__COLD void tel__service_ingest(const tel__sink_listener* s, tel__text_out* o
     tel__service_number(o, ",\"open_spans\":", g->span_count);
     tel__service_number(o, ",\"expired_spans\":", g->expired);
     tel__text_put_char(o, '}');
-#endif
 }
 
 /* How the SDK and its sinks are doing, from the books. */
@@ -38395,18 +38301,14 @@ TEL__COLD bool tel__service_allowed(const tel_listener_desc* d, tel_text given) 
 
 TEL__COLD void tel__service_post(const tel__sink_listener* s, const tel__server_request* request,
                                  tel__server_reply* reply, tel_text what, tel__text_out* o) {
-#if TEL_NO_INGEST
-    (void)s;
-    (void)request;
-    (void)what;
-    (void)o;
-    tel__service_refuse(reply, 404, "{\"error\":\"not served here\"}\n");
-#else
     tel__ingest* g = (tel__ingest*)s->state;
+    if (TEL_NO_INGEST) {                /* not asked: there is no such route */
+        tel__service_refuse(reply, 404, "{\"error\":\"not served here\"}\n");
+        return;
+    }
     if (!g->memory) { tel__ingest_open(g, s->source.memory, s->services); }
     reply->status = tel__ingest_post(g, request, what, o);
     if (reply->status == 429) { reply->extra_headers = "Retry-After: 1\r\n"; }
-#endif
 }
 
 TEL__COLD void tel__service_answer(const tel__sink_listener* s, const tel__server_request* request,
@@ -38441,14 +38343,11 @@ TEL__COLD void tel__service_answer(const tel__sink_listener* s, const tel__serve
 TEL__COLD tel_result tel__service_open(tel_sink* self, tel_host* host) {
     const tel_listener_desc* d = (const tel_listener_desc*)self->config;
     size_t state = 0;
-#if TEL_NO_INGEST
-    if (d && d->ingest) {
+    if (TEL_NO_INGEST && d && d->ingest) {
         tel_host_report(host, 1, "built with TEL_NO_INGEST");
         return TEL_ERR_STATE;
     }
-#else
     if (d && d->ingest) { state = sizeof(tel__ingest); }
-#endif
     return tel__sink_listener_open_with(self, host, d, state, tel__service_answer);
 }
 
@@ -38474,7 +38373,6 @@ TEL_API tel_sink tel_sink_listener(const tel_listener_desc* desc) {
     return tel__maker_sink(s, desc, well ? tel__instance_keep(&d, sizeof d) : NULL);
 }
 
-#if !TEL_NO_CONFIG_FILE && !TEL_NO_SINK_TYPES
 /* The same from settings. */
 TEL__COLD tel_result tel__service_make(tel_sink* out, const tel_settings* s, void* user_data) {
     tel_listener_desc d;
@@ -38490,7 +38388,6 @@ TEL__COLD tel_result tel__service_make(tel_sink* out, const tel_settings* s, voi
     *out = tel_sink_listener(&d);
     return TEL_OK;
 }
-#endif
 
 /* ==== R99 >>api_defined ======================================================================
    Defines the public functions for metrics and types of sinks that are known by name, for the start
@@ -38592,10 +38489,9 @@ TEL_API void tel_record(const char* name, double value, tel_attrs attrs) {
 
 /* Adds the type whose sink calls rooms further up than that of the others. */
 TEL__COLD void tel__defined_types(void) {
-#if !TEL_NO_CONFIG_FILE && !TEL_NO_SINK_TYPES
     static const tel_sink_type listener = { "listener", tel__service_make, NULL };
-    if (!tel__sink_type_find(tel__text_of(listener.type))) { (void)tel__sink_type_add(&listener); }
-#endif
+    if (!TEL_NO_CONFIG_FILE && !TEL_NO_SINK_TYPES &&
+        !tel__sink_type_find(tel__text_of(listener.type))) { (void)tel__sink_type_add(&listener); }
 }
 
 TEL_API tel_result tel_sink_type_add(const tel_sink_type* type) {

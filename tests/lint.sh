@@ -82,7 +82,7 @@ json          json                330
 arrays        array               240
 writers       writer              160
 diag          diag                340
-settings      settings            320
+settings      settings            321
 settings_json settings_json       340
 callbacks     callback            290
 attrs         attr                440
@@ -113,7 +113,7 @@ spans         span                700
 span_starts   span_ids,span_own,span_decide,span_adapt,span_share,span_pool,span_put_name,span_open,span_carry,span_asks,span_ask,span_fill,span_make,span_pack,span_finish,span_unwind,span_repair,span_pop,span_restart,span_empty 380
 span_views    span_view           160
 propagation   propagation         420
-propagators   propagators         450
+propagators   propagators         425
 formats       format              400
 logs          log                 490
 batches       batch               225
@@ -126,9 +126,9 @@ sink_slots    slot                316
 rounds        round               822
 otlp_fields   otlp_field,otlp_fields,otlp_keys,otlp_emitter 180
 otlp_json     otlp_json           230
-otlp_protobuf otlp_protobuf       280
+otlp_protobuf otlp_protobuf       235
 otlp          otlp                730
-openmetrics   openmetrics         200
+openmetrics   openmetrics         186
 prometheus    prometheus         700
 page          page                930
 net           net                 670
@@ -154,22 +154,22 @@ self          self                380
 process       process             210
 instance      instance            500
 makers        maker               200
-sink_types    sink_type,sink_types 430
+sink_types    sink_type,sink_types 410
 definitions   definition,definitions 270
 config_parts  config_part,config_parts 345
-config_file   config_file,config_level 743
+config_file   config_file,config_level 720
 lifecycle     lifecycle           645
 fork          fork                220
 api           api                 480
 api_spans     api_tracer,api_carried,api_carry,api_no,api_mend,api_slot,api_set_shared,api_attach,api_log,api_logf,api_metrics 520
 api_metrics   api_metrics          70
 sink_control  control             260
-reload        reload              220
+reload        reload              210
 api_scoped    api_scoped          210
 queries       query               240
 api_context   api_context         310
-ingest        ingest              420
-services      service             540
+ingest        ingest              405
+services      service             470
 api_defined   defined             200
 END
 

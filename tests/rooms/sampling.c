@@ -46,7 +46,7 @@ static void test_decisions(void) {
         bool sampled;
         memset(&n, 0, sizeof n);
         memset(&s, 0, sizeof s);
-        CHECK(tel__propagators_hex(tel__text_of(decisions[i].trace), s.context.trace_id, 16));
+        CHECK(tel__text_read_hex(tel__text_of(decisions[i].trace), s.context.trace_id, 16));
         snprintf(padded, sizeof padded, "%s%.*s", decisions[i].th, (int)(14 - strlen(decisions[i].th)), "00000000000000");
         n.threshold = strtoull(padded, NULL, 16);
         if (decisions[i].rv) {
