@@ -2046,7 +2046,8 @@ typedef struct tel_http_desc {
     const char* (*headers_fn)(const void* body, size_t size, void* user_data);
     /* Writes the body for some items of one that the receiver refused with 413 (Content Too Large),
        which are sent again in halves, down to one. Called as judge_fn. NULL: such a body is
-       dropped. In any case those encoded later are at most half as large. */
+       dropped. Bodies that wait, and those encoded later, are then at most half as large. That
+       limit doubles after 64 accepted bodies; if that was too much, after 128, and so on. */
     tel_result  (*split_fn) (const tel_http_part* part, tel_writer out, void* user_data);
 } tel_http_desc;
 
@@ -25713,7 +25714,8 @@ typedef struct tel__delivery_sent {
     uint64_t   retry_after_ms;          /* UINT64_MAX: the receiver gave none */
     uint64_t   rejected;                /* with TEL_OK: items that the receiver refused */
     uint32_t   error;                   /* why it failed, or refused */
-    tel__delivery_payload* halves[2];   /* of a payload that was too large; NULL: none */
+    tel__delivery_payload* halves[2];   /* of a payload that was too large; NULL: none. With TEL_OK
+                                           the payload was not sent, because it would have been */
 } tel__delivery_sent;
 
 /* When a failed payload is tried again. Zero: the default of each. */
@@ -25999,11 +26001,12 @@ TEL__COLD void tel__delivery_halve(tel__delivery_lane* l, const tel__delivery_pa
 TEL__COLD void tel__delivery_land(tel__delivery_lane* l, tel__delivery_payload* payload,
                                   const tel__delivery_sent* sent, uint64_t now) {
     bool failed = sent->result == TEL_ERR_IO || sent->result == TEL_ERR_TIMEOUT;
+    bool unsent = sent->result == TEL_OK && sent->halves[0];
     TEL__ASSERT(l->flying > 0);
     l->flying--;
     if (failed) { l->error = sent->error; }
     if (failed && !l->closed && tel__delivery_again(l, payload, sent, now)) { return; }
-    if (!failed) {
+    if (!failed && !unsent) {
         l->failing = false;
         l->failures = 0;
         l->wait_until = 0;
@@ -26407,6 +26410,9 @@ typedef struct tel__sender_sink {        /* first in the struct of the sink */
     tel__delivery_sent (*judge_fn)(struct tel__sender_sink* sink, int signal,
                                    const tel__delivery_payload* payload,
                                    const tel__transport_reply* reply);
+    /* Whether a payload may be sent; false: its halves are in *sent. NULL: each may. */
+    bool               (*fits_fn)(struct tel__sender_sink* sink, int signal,
+                                  const tel__delivery_payload* payload, tel__delivery_sent* sent);
     void               (*free_fn)(struct tel__sender_sink* sink);   /* all but lanes and flights */
 } tel__sender_sink;
 
@@ -26468,6 +26474,17 @@ TEL__COLD void tel__sender_land(tel__sender_sink* k, int signal, tel__delivery_p
         tel__pipeline_roomy(s->pipeline);
     }
     s->refused = false;
+}
+
+/* Asks the sink whether a payload may be sent, which may call the user's code to split it. */
+TEL__COLD bool tel__sender_fits(tel__sender_sink* k, int signal,
+                                const tel__delivery_payload* payload, tel__delivery_sent* sent) {
+    tel__thread_loud saved = tel__thread_quiet_begin();
+    bool fits;
+    memset(sent, 0, sizeof *sent);
+    fits = !k->fits_fn || k->fits_fn(k, signal, payload, sent);
+    tel__thread_quiet_end(saved);
+    return fits;
 }
 
 /* Asks the sink for its verdict, which may call the user's code, and notes how the attempt went. */
@@ -26596,12 +26613,39 @@ TEL__COLD void tel__sender_drop_all(tel__sender* s, const tel__sender_sink* k) {
     }
 }
 
-/* The driver takes an exchange further. Returns true if it is over and its payload has landed. */
-TEL__COLD bool tel__sender_advance(tel__sender* s, uint32_t i) {
+/* The payload of a flight has landed, and the flight is idle. */
+TEL__COLD void tel__sender_rested(tel__sender* s, uint32_t i, const tel__delivery_sent* sent) {
+    tel__sender_flight* f = s->active[i];
+    tel__thread_mutex_lock(&s->mutex);
+    tel__sender_land(f->sink, f->signal, f->payload, sent);
+    f->payload = NULL;
+    s->active[i] = s->active[--s->active_count];
+    tel__thread_mutex_unlock(&s->mutex);
+}
+
+/* The driver begins an exchange, unless its payload is too large and becomes two. */
+TEL__COLD bool tel__sender_begin(tel__sender* s, uint32_t i) {
+    tel__sender_flight* f = s->active[i];
+    tel__delivery_sent sent;
+    bool fits;
+    if (f->flight.begun) { return true; }
+    tel__atomic_store_u32(&s->inside, 1);
+    fits = tel__sender_fits(f->sink, f->signal, f->payload, &sent);
+    tel__atomic_store_u32(&s->inside, 0);
+    if (fits) {
+        tel__transport_begin(&s->transport, &f->flight, &f->sink->targets[f->signal], f->payload);
+    } else {
+        tel__sender_rested(s, i, &sent);
+    }
+    return fits;
+}
+
+/* The driver takes an exchange further, and if it is over lets its payload land. */
+TEL__COLD void tel__sender_advance(tel__sender* s, uint32_t i) {
     tel__sender_flight* f = s->active[i];
     tel__delivery_sent sent;
     tel__transport_reply reply;
-    if (!tel__transport_step(&f->flight, &reply)) { return false; }
+    if (!tel__transport_step(&f->flight, &reply)) { return; }
     tel__atomic_store_u32(&s->inside, 1);
     sent = tel__sender_judge(f->sink, f->signal, f->payload, &reply);
     tel__atomic_store_u32(&s->inside, 0);
@@ -26609,12 +26653,7 @@ TEL__COLD bool tel__sender_advance(tel__sender* s, uint32_t i) {
     tel__transport_unpack(s->memory, &f->flight.body);
     f->warm = reply.result == TEL_OK;
     f->flight.begun = false;
-    tel__thread_mutex_lock(&s->mutex);
-    tel__sender_land(f->sink, f->signal, f->payload, &sent);
-    f->payload = NULL;
-    s->active[i] = s->active[--s->active_count];
-    tel__thread_mutex_unlock(&s->mutex);
-    return true;
+    tel__sender_rested(s, i, &sent);
 }
 
 /* One turn of the driver: starts what is due, waits until something can continue, and takes it
@@ -26622,21 +26661,20 @@ TEL__COLD bool tel__sender_advance(tel__sender* s, uint32_t i) {
    tells when something will. */
 TEL__COLD bool tel__sender_turn(tel__sender* s, uint64_t until, uint64_t* due) {
     tel__transport_flight* flights[TEL__TRANSPORT_FLIGHTS];
-    uint32_t i;
+    uint32_t i = 0, count;
     *due = tel__sender_take_off(s);
-    if (!s->active_count) { return false; }
+    count = s->active_count;
+    if (!count) { return false; }
     s->driving = true;
     tel__thread_mutex_unlock(&s->mutex);
-    for (i = 0; i < s->active_count; i++) {
-        tel__sender_flight* f = s->active[i];
-        flights[i] = &f->flight;
-        if (!f->flight.begun) {
-            tel__transport_begin(&s->transport, &f->flight, &f->sink->targets[f->signal],
-                                 f->payload);
-        }
+    while (i < s->active_count) {
+        flights[i] = &s->active[i]->flight;
+        if (tel__sender_begin(s, i)) { i++; }
     }
-    tel__transport_wait(&s->transport, flights, i, *due < until ? *due : until, &s->inside);
-    while (i-- > 0) { (void)tel__sender_advance(s, i); }
+    if (i == count) {                           /* otherwise there are halves to take off */
+        tel__transport_wait(&s->transport, flights, i, *due < until ? *due : until, &s->inside);
+    }
+    while (i-- > 0) { tel__sender_advance(s, i); }
     tel__thread_mutex_lock(&s->mutex);
     s->driving = false;
     tel__thread_cond_broadcast(&s->cond);
@@ -26709,6 +26747,12 @@ TEL__COLD void tel__sender_post(tel__sender_sink* k, int signal, tel__delivery_p
     call.stop = &s->stop;
     k->calling = true;
     tel__thread_mutex_unlock(&s->mutex);
+    if (!tel__sender_fits(k, signal, payload, &sent)) {
+        tel__thread_mutex_lock(&s->mutex);
+        k->calling = false;
+        tel__sender_land(k, signal, payload, &sent);
+        return;
+    }
     memset(&request, 0, sizeof request);
     request.url = k->targets[signal].url;
     tel__transport_pack(s->memory, &k->targets[signal], payload, &body);
@@ -29345,12 +29389,23 @@ TEL__COLD tel_sink tel__host_sink(const char* name, const void* config,
 #define TEL__SINK_HTTP_QUEUE ((size_t)8 << 20)
 /* so often a batch waits for memory, before it counts as too large for what there is */
 #define TEL__SINK_HTTP_REFUSALS 64u
+/* tel__sink_http_limit.wait, at first and at most */
+#define TEL__SINK_HTTP_WAIT      64u
+#define TEL__SINK_HTTP_WAIT_MOST 65536u
+
+/* What answers of 413 have taught about the bodies of a signal. most doubles once `wait` of them
+   have been accepted, and wait doubles if that was too much. */
+typedef struct tel__sink_http_limit {
+    tel__atomic_u32 most;               /* bytes */
+    uint32_t        wait, left;         /* left: of wait */
+    bool            grown;              /* since the last 413 */
+} tel__sink_http_limit;
 
 typedef struct tel__sink_http {
     tel__sender_sink   base;            /* first: most callbacks get this */
     tel__config_source source;
     tel_http_desc      desc;            /* of it the functions, the numbers and user_data */
-    tel__atomic_u32    most[3];         /* bytes per body, as a 413 has taught */
+    tel__sink_http_limit limits[3];
     uint64_t           round;           /* the last collection whose beginning was accepted */
     bool               took, refused;   /* something of the batch at hand; all of it */
     uint32_t           refusals;        /* so many in a row */
@@ -29396,19 +29451,34 @@ TEL__COLD tel_result tel__sink_http_encode(tel__sink_http* o, const tel_batch* b
     return r;
 }
 
-/* A body was too large: later ones are at most half of it, and what is in it becomes two. */
+/* A body was accepted, or, if refused is not 0, one of that size was too large. */
+TEL__COLD void tel__sink_http_learn(tel__sink_http* o, int signal, size_t refused) {
+    tel__sink_http_limit* l = &o->limits[signal];
+    uint32_t most = tel__atomic_load_u32(&l->most);
+    if (refused) {
+        if (l->grown && l->wait < TEL__SINK_HTTP_WAIT_MOST) { l->wait *= 2; }
+        l->grown = false;
+        if (refused / 2 < most) { most = (uint32_t)(refused / 2); }
+    } else if (most >= o->desc.transport.request_bytes || --l->left) {
+        return;
+    } else {
+        l->grown = true;
+        most = most < UINT32_MAX / 2 ? most * 2 : UINT32_MAX;
+    }
+    l->left = l->wait;
+    tel__atomic_store_u32(&l->most, most);
+}
+
+/* What is in a body becomes two. */
 TEL__COLD void tel__sink_http_halve(tel__sink_http* o, int signal,
                                     const tel__delivery_payload* whole, tel__delivery_sent* sent) {
-    const uint32_t most = (uint32_t)(whole->size / 2);
     bool well = o->desc.split_fn && whole->items > 1;
     tel_http_part part = { (tel_signal)(TEL_SIGNAL_METRICS << signal), whole->data, whole->size, 0,
                            0 };
     int i;
-    if (most < tel__atomic_load_u32(&o->most[signal])) {
-        tel__atomic_store_u32(&o->most[signal], most);
-    }
     for (i = 0; i < 2 && well; i++) {
-        tel__delivery_payload* half = tel__delivery_buffer(o->base.sender->memory, most);
+        tel__delivery_payload* half = tel__delivery_buffer(o->base.sender->memory,
+                                                           whole->size / 2);
         part.from = part.count;
         part.count = i ? whole->items - part.from : whole->items / 2;
         sent->halves[i] = half;
@@ -29419,6 +29489,18 @@ TEL__COLD void tel__sink_http_halve(tel__sink_http* o, int signal,
         if (sent->halves[i]) { tel__delivery_destroy(&o->base.lanes[signal], sent->halves[i]); }
         sent->halves[i] = NULL;
     }
+}
+
+/* A body of about the size of one that was refused, and so encoded before that, is halved unsent.
+   One that is a little over half of it is itself the half of one. */
+TEL__COLD bool tel__sink_http_fits(tel__sender_sink* k, int signal,
+                                   const tel__delivery_payload* payload,
+                                   tel__delivery_sent* sent) {
+    tel__sink_http* o = (tel__sink_http*)k;
+    if (payload->size / 3 > tel__atomic_load_u32(&o->limits[signal].most) / 2) {
+        tel__sink_http_halve(o, signal, payload, sent);
+    }
+    return !sent->halves[0];
 }
 
 /* ---- answers ---- */
@@ -29537,6 +29619,7 @@ TEL__COLD tel__delivery_sent tel__sink_http_judge(tel__sender_sink* k, int signa
         sent.result = tel__callback_judge(o->source.diag, o->desc.judge_fn, &a, &sent.rejected,
                                           o->desc.user_data);
         if (sent.result == TEL_ERR_TIMEOUT) { sent.result = TEL_ERR_FORMAT; }       /* final too */
+        if (sent.rejected > payload->items) { sent.rejected = payload->items; }
     }
     a.error[sizeof a.error - 1] = 0;
     if (a.retry_after_ms) { sent.retry_after_ms = a.retry_after_ms; }
@@ -29544,7 +29627,9 @@ TEL__COLD tel__delivery_sent tel__sink_http_judge(tel__sender_sink* k, int signa
     if (sent.result != TEL_OK && !a.error[0]) {
         tel__sink_http_quote(a.body, a.body_size, a.error, sizeof a.error);
     }
+    if (sent.result == TEL_OK) { tel__sink_http_learn(o, signal, 0); }
     if (a.status == 413 && sent.result != TEL_OK && sent.result != TEL_ERR_IO) {
+        tel__sink_http_learn(o, signal, payload->size);
         tel__sink_http_halve(o, signal, payload, &sent);
     }
     tel__sink_http_tell(o, signal, &a, &sent);
@@ -29653,7 +29738,7 @@ TEL__COLD bool tel__sink_http_push(const tel_batch* part, int signal, uint64_t i
     if (payload) { r = tel__sink_http_encode(o, part, NULL, payload); }
     large = r == TEL_ERR_MEMORY ||
             (payload && (payload->size > o->desc.transport.request_bytes ||
-                         payload->size > tel__atomic_load_u32(&o->most[signal])));
+                         payload->size > tel__atomic_load_u32(&o->limits[signal].most)));
     large = large && items > 1;
     if (r == TEL_OK && !large && payload->size) {
         payload->items = items;
@@ -29763,6 +29848,7 @@ TEL__COLD tel__sink_http* tel__sink_http_make(tel__sender* sender, const tel__co
     o->desc = *desc;
     if (!t->request_bytes) { o->desc.transport.request_bytes = TEL__SINK_HTTP_BODY; }
     o->base.judge_fn = tel__sink_http_judge;
+    o->base.fits_fn = tel__sink_http_fits;
     o->base.free_fn = tel__sink_http_free;
     o->base.post_fn = t->post_fn;
     o->base.post_user_data = t->user_data;
@@ -29779,7 +29865,8 @@ TEL__COLD tel__sink_http* tel__sink_http_make(tel__sender* sender, const tel__co
                            t->queue_bytes ? t->queue_bytes : TEL__SINK_HTTP_QUEUE, 10000,
                            i ? TEL__SENDER_FLIGHTS : 1);
         tel__delivery_set_rules(&o->base.lanes[i], &rules);
-        tel__atomic_store_u32(&o->most[i], UINT32_MAX);
+        tel__atomic_store_u32(&o->limits[i].most, UINT32_MAX);
+        o->limits[i].wait = TEL__SINK_HTTP_WAIT;
     }
     tel__sender_add(sender, &o->base);
     return o;

@@ -137,13 +137,13 @@ http_client   client              500
 http_curl     curl                260
 delivery      delivery            380
 transport     transport           320
-sender        sender              820
+sender        sender              854
 http_server   server              620
 resource      resource            300
 config        config              800
 endpoints     endpoint            410
 host          host                280
-sink_http     sink_http           520
+sink_http     sink_http           563
 sink_otlp     sink_otlp           200
 sink_listener sink_listener       550
 sink_text     sink_text           380

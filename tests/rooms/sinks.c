@@ -823,7 +823,7 @@ static void test_otlp_wire(void) {
 /* What post_fn was asked to send. */
 typedef struct outbox {
     int      calls, status[8];              /* of the first calls; the last one goes on */
-    int      statuses;
+    int      statuses, refused;
     uint64_t items, bodies_over;
     uint64_t most;
     size_t   limit, largest;                /* bytes of a body: above limit (0: none) it is refused */
@@ -840,6 +840,7 @@ static tel_result outbox_post(const tel_http_request* request, tel_http_answer* 
     char* copy = (char*)malloc(size + 1);
     uint64_t n;
     if (o->limit) { status = size > o->limit ? 413 : 200; }
+    o->refused += status == 413;
     if (o->closes) { tel__delivery_close(o->closes); }
     if (size > o->largest) { o->largest = size; }
     CHECK(tel_http_left_ms(request) <= request->timeout_ms);
@@ -1023,10 +1024,10 @@ static void test_otlp_413(void) {
     box.statuses = 3;
     box.status[0] = box.status[1] = 413;
     box.status[2] = 200;
-    CHECK_INT(otlp_export(&b, o), TEL_OK);              /* 100, then 50, then 25, 25 and 50 */
-    CHECK(box.calls == 5 && box.items == 100 && box.sound && otlp_stats(o).dropped_failed[2] == 0 && otlp_stats(o).queued[2] == 0);
-    most = tel__atomic_load_u32(&o->most[2]);
-    CHECK(most > 1000 && tel__atomic_load_u32(&o->most[1]) == UINT32_MAX);
+    CHECK_INT(otlp_export(&b, o), TEL_OK);              /* 100, then 50, then 25, 25, and of the other 50 the same */
+    CHECK(box.calls == 6 && box.items == 100 && box.sound && otlp_stats(o).dropped_failed[2] == 0 && otlp_stats(o).queued[2] == 0);
+    most = tel__atomic_load_u32(&o->limits[2].most);
+    CHECK(most > 1000 && tel__atomic_load_u32(&o->limits[1].most) == UINT32_MAX);
     box.calls = box.statuses = 0;
     box.items = box.most = 0;
     box.largest = 0;
@@ -1038,7 +1039,7 @@ static void test_otlp_413(void) {
     CHECK_INT(otlp_export(&b, o), TEL_OK);
     CHECK(box.items == 0 && otlp_stats(o).dropped_failed[2] == 100 && otlp_stats(o).queued[2] == 0);
     box.limit = 3000;                                   /* one record that is too large is lost alone */
-    tel__atomic_store_u32(&o->most[2], UINT32_MAX);
+    tel__atomic_store_u32(&o->limits[2].most, UINT32_MAX);
     logs[40].body.data = (const char*)memset(malloc(4000), 'y', 4000);
     logs[40].body.size = 4000;
     CHECK_INT(otlp_export(&b, o), TEL_OK);
@@ -1046,13 +1047,51 @@ static void test_otlp_413(void) {
     free((void*)(uintptr_t)logs[40].body.data);
     for (i = 0; i < 2; i++) {                           /* no memory for the halves: it is lost as a whole, and nothing leaks */
         b = many_logs(logs, 100, "x", 1);
-        tel__atomic_store_u32(&o->most[2], UINT32_MAX);
+        tel__atomic_store_u32(&o->limits[2].most, UINT32_MAX);
         CHECK_INT(tel__sink_http_export(&b, o), TEL_OK);
         memory.limit = tel__atomic_load_u64(&memory.used) + i * 6000;
         tel__sender_drive(&sender, UINT64_MAX);
         memory.limit = (uint64_t)1 << 30;
         CHECK(otlp_stats(o).dropped_failed[2] == 201 + 100 * i && otlp_stats(o).queued[2] == 0);
     }
+    otlp_end(o);
+}
+
+/* Bodies that wait are halved unsent once one has been refused; the limit grows again, at the cost of one refusal each time. */
+static void test_otlp_413_queued(void) {
+    static tel_log_view logs[100];
+    outbox box;
+    tel__sink_http* o = otlp_open(&box);
+    tel_batch b = many_logs(logs, 100, "x", 1);
+    tel__sink_http_limit* l = &o->limits[2];
+    size_t whole;
+    int i;
+    where = "otlp_413_queued";
+    CHECK_INT(otlp_export(&b, o), TEL_OK);
+    whole = box.largest;
+    box.items = 0;
+    box.limit = whole * 2 / 3;
+    for (i = 0; i < 5; i++) { CHECK_INT(tel__sink_http_export(&b, o), TEL_OK); }
+    tel__sender_drive(&sender, UINT64_MAX);
+    CHECK_INT(box.refused, 1);                          /* the first of five */
+    CHECK(box.calls == 12 /* with the one before */ && box.items == 500 && box.sound && otlp_stats(o).queued[2] == 0 && otlp_stats(o).dropped_failed[2] == 0);
+    CHECK(l->wait == TEL__SINK_HTTP_WAIT && l->left == l->wait - 10 && tel__atomic_load_u32(&l->most) == whole / 2);
+    box.limit = 0;
+    b = many_logs(logs, 10, "x", 1);
+    while (!l->grown) { CHECK_INT(otlp_export(&b, o), TEL_OK); }
+    CHECK(tel__atomic_load_u32(&l->most) == whole / 2 * 2 && l->left == l->wait);
+    box.limit = whole * 3 / 4;                          /* too much: once, and after twice as many again */
+    b = many_logs(logs, 95, "x", 1);
+    for (i = 0; i < 5; i++) { CHECK_INT(tel__sink_http_export(&b, o), TEL_OK); }
+    box.refused = 0;
+    tel__sender_drive(&sender, UINT64_MAX);
+    CHECK_INT(box.refused, 1);
+    CHECK(l->wait == 2 * TEL__SINK_HTTP_WAIT && !l->grown && otlp_stats(o).dropped_failed[2] == 0);
+    box.limit = 0;
+    while (tel__atomic_load_u32(&l->most) < TEL__SINK_HTTP_BODY) { CHECK_INT(otlp_export(&b, o), TEL_OK); }
+    i = box.calls;                                      /* as large as any body: it grows no more */
+    while (box.calls < i + 1000) { CHECK_INT(otlp_export(&b, o), TEL_OK); }
+    CHECK(tel__atomic_load_u32(&l->most) < 2 * TEL__SINK_HTTP_BODY && otlp_stats(o).dropped_failed[2] == 0);
     otlp_end(o);
 }
 
@@ -1070,7 +1109,7 @@ static void test_otlp_413_whole(void) {
     CHECK_INT(otlp_export(&b, o), TEL_OK);
     CHECK(box.calls > 2 && otlp_stats(o).dropped_failed[2] < 200 && otlp_stats(o).queued[2] == 0);
     o->desc.split_fn = tel__sink_otlp_split;
-    tel__atomic_store_u32(&o->most[2], UINT32_MAX);
+    tel__atomic_store_u32(&o->limits[2].most, UINT32_MAX);
     box.closes = &o->base.lanes[2];
     CHECK_INT(otlp_export(&b, o), TEL_OK);
     otlp_end(o);
@@ -1213,12 +1252,12 @@ static void test_otlp_413_points(void) {
     box.statuses = 4;
     box.status[0] = box.status[1] = box.status[2] = 413;
     box.status[3] = 200;
-    CHECK_INT(otlp_export(&b, o), TEL_OK);            /* 64, 32, 16: refused; then 8, 8, 16, 32, in this order */
-    CHECK(box.calls == 7 && box.items == 64 && box.sound && otlp_stats(o).dropped_failed[0] == 0);
+    CHECK_INT(otlp_export(&b, o), TEL_OK);            /* 64, 32, 16: refused; then eights */
+    CHECK(box.calls == 11 && box.items == 64 && box.sound && otlp_stats(o).dropped_failed[0] == 0);
     box.most = box.items = 0;
     CHECK_INT(otlp_export(&b, o), TEL_OK);
     CHECK(box.items == 64 && box.most <= 16 && box.sound);
-    tel__atomic_store_u32(&o->most[0], UINT32_MAX);
+    tel__atomic_store_u32(&o->limits[0].most, UINT32_MAX);
     box.calls = 0;
     box.items = 0;
     box.statuses = 0;
@@ -1283,15 +1322,15 @@ static void test_judge(void) {
         sent = verdict(o, items, TEL_OK, &a);
         CHECK(sent.result != TEL_OK && sent.result != TEL_ERR_IO && sent.result != TEL_ERR_TIMEOUT);
     }
-    CHECK_INT(tel__atomic_load_u32(&o->most[2]), 5000);     /* half of what was refused */
+    CHECK_INT(tel__atomic_load_u32(&o->limits[2].most), 5000);     /* half of what was refused */
     a.status = 413;
     sent = verdict(o, 400, TEL_OK, &a);              /* a larger one teaches nothing */
-    CHECK_INT(tel__atomic_load_u32(&o->most[2]), 5000);
+    CHECK_INT(tel__atomic_load_u32(&o->limits[2].most), 5000);
     for (want = 2500, items = 50; items; items /= 2, want = (uint32_t)items * 50) {
         sent = verdict(o, items, TEL_OK, &a);
-        CHECK_INT(tel__atomic_load_u32(&o->most[2]), want);
+        CHECK_INT(tel__atomic_load_u32(&o->limits[2].most), want);
     }
-    CHECK(tel__atomic_load_u32(&o->most[0]) == UINT32_MAX && tel__atomic_load_u32(&o->most[1]) == UINT32_MAX);
+    CHECK(tel__atomic_load_u32(&o->limits[0].most) == UINT32_MAX && tel__atomic_load_u32(&o->limits[1].most) == UINT32_MAX);
     items = 10;
     a.status = 200;
     tel__client_response_add(&a, partial, strlen(partial));
@@ -1431,6 +1470,7 @@ int main(void) {
     test_otlp_split();
     test_otlp_413();
     test_otlp_413_points();
+    test_otlp_413_queued();
     test_otlp_413_whole();
     test_otlp_parts();
     test_judge();
