@@ -2187,8 +2187,9 @@ TEL_API tel_sink tel_sink_http      (const tel_http_desc* desc);        /* NULL 
    over, and used again when a probe succeeds. What a member has accepted stays with it: it delivers
    that later, or counts it. While none is healthy, the first one with room gets it. Members want
    the same temporality, aggregation and max_series; none pulls. The books are those of all members
-   together; state is that of the healthiest; tel_query_member has those of each. The chain is
-   copied, with the names; what the sinks point at as for tel_init. */
+   together; state is that of the healthiest; tel_query_member has those of each. A member may be
+   such a sink, up to 8 in one another. The chain is copied, with the names; what the sinks point at
+   as for tel_init. */
 TEL_API tel_sink tel_sink_fallback  (const char* name, const tel_sink* chain, size_t count);
 TEL_API tel_sink tel_sink_prometheus(const tel_prometheus_desc* desc);  /* GET /metrics */
 TEL_API tel_sink tel_sink_listener  (const tel_listener_desc* desc);    /* and queries */
@@ -7097,6 +7098,12 @@ TEL__COLD bool tel__settings_json_fail(tel__settings_json* j, const char* wrong)
     return false;
 }
 
+/* The same between two values, where other dialects have comments. */
+TEL__COLD bool tel__settings_json_due(tel__settings_json* j, const char* wrong) {
+    char c = tel__settings_json_peek(j);
+    return tel__settings_json_fail(j, c == '/' || c == '#' ? "JSON has no comments" : wrong);
+}
+
 /* Four hex digits. UINT32_MAX: there are none. */
 TEL__COLD uint32_t tel__settings_json_hex(tel__settings_json* j) {
     uint8_t c[2];
@@ -7260,13 +7267,13 @@ TEL__COLD bool tel__settings_json_word(tel__settings_json* j, tel_settings* s) {
         return true;
     }
     j->at = from;
-    return tel__settings_json_fail(j, "a value is due here");
+    return tel__settings_json_due(j, "a value is due here");
 }
 
 /* The key of the next value in an object, with its colon. */
 TEL__COLD bool tel__settings_json_key(tel__settings_json* j, tel_settings* parent, tel_text* key) {
     if (!tel__settings_json_take(j, '"')) {
-        return tel__settings_json_fail(j, "a key in quotes is due here");
+        return tel__settings_json_due(j, "a key in quotes is due here");
     }
     *key = tel__settings_json_string(j);
     if (!key->data) { return false; }
@@ -7279,7 +7286,7 @@ TEL__COLD bool tel__settings_json_key(tel__settings_json* j, tel_settings* paren
     if (parent->count >= TEL__SETTINGS_KEYS) {
         return tel__settings_json_fail(j, "an object has more than 512 keys");
     }
-    return tel__settings_json_take(j, ':') || tel__settings_json_fail(j, "a colon is due here");
+    return tel__settings_json_take(j, ':') || tel__settings_json_due(j, "a colon is due here");
 }
 
 /* The next value, of a container only its beginning. */
@@ -7324,7 +7331,7 @@ TEL__COLD bool tel__settings_json_close(tel__settings_json* j, tel_settings** at
             j->depth--;
         } else {
             return tel__settings_json_take(j, ',') ||
-                   tel__settings_json_fail(j, "a comma or the closing bracket is due here");
+                   tel__settings_json_due(j, "a comma or the closing bracket is due here");
         }
     }
     return true;
@@ -7352,7 +7359,7 @@ TEL__COLD bool tel__settings_json_document(tel__settings_json* j) {
         return tel__settings_json_fail(j, "the document is no object");
     }
     return (!tel__settings_json_peek(j) && j->at == j->end) ||
-           tel__settings_json_fail(j, "something stands behind the end of the document");
+           tel__settings_json_due(j, "something stands behind the end of the document");
 }
 
 /* Reads a document. TEL_ERR_FORMAT: it cannot be used, which is reported. Free the tree in any
@@ -29292,6 +29299,7 @@ struct tel_host {
     tel__config_source settings;
     bool               no_thread;
     const char*        name;            /* of the sink, in reports; NULL: not yet known */
+    uint32_t           depth;           /* of chains in one another that are being opened */
     tel__atomic_u32    port;
 };
 
@@ -31631,6 +31639,7 @@ TEL_API void tel_memory_clear(tel_memory* memory) { tel__sink_memory_clear(memor
    Tests     tests/api/sinks_fallback.c   fuzz: none   bench: none
 */
 #define TEL__FALLBACK_MOST  16u
+#define TEL__FALLBACK_DEEP  8u                  /* chains in one another */
 #define TEL__FALLBACK_PAUSE ((uint64_t)1000000000u)     /* ns, after a failure; then it doubles */
 
 typedef struct tel__fallback_chain {            /* what the maker was given; stays for ever */
@@ -31922,6 +31931,11 @@ TEL__COLD tel_result tel__fallback_open(tel_sink* self, tel_host* host) {
     size_t i;
     if (!f) { return TEL_ERR_MEMORY; }
     f->host = host;
+    if (host->depth == TEL__FALLBACK_DEEP) {
+        chain = NULL;
+        wrong = "is in more than 8 chains in one another";
+    }
+    host->depth++;
     for (i = 0; chain && i < chain->count; i++) {
         tel_result r;
         f->members[i].sink = chain->sinks[i];
@@ -31934,6 +31948,7 @@ TEL__COLD tel_result tel__fallback_open(tel_sink* self, tel_host* host) {
             if (worst != TEL_ERR_IO) { worst = r; }
         }
     }
+    host->depth--;
     if (chain) { wrong = some ? tel__fallback_fit(f, self) : "none of its members opens"; }
     if (!wrong) {
         self->user_data = f;
@@ -33893,6 +33908,8 @@ TEL__COLD size_t tel__config_part_views(tel_settings* list, const tel_view** out
     for (i = 0; views && (item = tel_setting_item(list, NULL, i)) != NULL; i++) {
         tel_view* v = &views[i];
         memset(v, 0, sizeof *v);
+        (void)tel__config_part_required(item, "selector");
+        (void)tel__config_part_required(item, "stream");
         tel__config_part_selector(item, v);
         v->name = tel_setting_text(item, "stream/name", NULL).data;
         v->description = tel_setting_text(item, "stream/description", NULL).data;
@@ -34661,8 +34678,9 @@ TEL__COLD void tel__config_file_levels(tel__config_file* f) {
     if (!c) { return; }
     tel__config_file_level(f, tel__config_word(c, "default_config"), "*");
     for (i = 0; (item = tel_setting_item(c, "loggers", i)) != NULL; i++) {
-        tel__config_file_level(f, tel__config_word(item, "config"),
-                               tel_setting_text(item, "name", "*").data);
+        tel_text name = tel_setting_text(item, "name", NULL);
+        if (!name.size) { tel_setting_fault(item, "name", "is missing"); }
+        tel__config_file_level(f, tel__config_part_required(item, "config"), name.data);
     }
 }
 

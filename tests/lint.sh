@@ -149,7 +149,7 @@ sink_listener sink_listener       550
 sink_text     sink_text           380
 sink_trace    sink_trace          380
 sink_memory   sink_memory         325
-sink_fallback fallback            340
+sink_fallback fallback            345
 self          self                380
 process       process             210
 instance      instance            500

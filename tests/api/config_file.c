@@ -96,6 +96,18 @@ static void refused(const char* json, const char* place, int line) {
 
 /* ---- what a file sets ---- */
 
+#define T_BATCH(of, x) "{ \"" of "_provider\": { \"processors\": [ { \"batch\": { " x " \"exporter\": { \"probe\": null } } } ] } }"
+#define T_READER(x) "{ \"meter_provider\": { \"readers\": [ { \"periodic\": { " x " \"exporter\": { \"probe\": null } } } ] } }"
+#define T_VIEWS(x) "{ \"meter_provider\": { \"views\": [ { " x " } ] } }"
+#define T_SELECTOR(x) T_VIEWS("\"stream\": {}, \"selector\": " x)
+#define T_STREAM(x) T_VIEWS("\"selector\": {}, \"stream\": " x)
+#define T_SAMPLER(x) "{ \"tracer_provider\": { \"sampler\": { " x " } } }"
+#define T_OTLP(x) "{ \"providers\": [ { \"type\": \"otlp\", \"config\": { " x " } } ] }"
+#define T_PAGE(x) "{ \"providers\": [ { \"type\": \"prometheus\", \"config\": { " x " } } ] }"
+#define T_LISTENER(x) "{ \"providers\": [ { \"type\": \"listener\", \"config\": { " x " } } ] }"
+#define T_TRACE(x) "{ \"providers\": [ { \"type\": \"trace\", \"config\": { " x " } } ] }"
+#define T_FILE(x) "{ \"providers\": [ { \"type\": \"jsonl\", \"config\": { " x " } } ] }"
+
 static void test_whole(void) {
     tel_desc d;
     setenv("CONFIG_TEST_DELAY", "250", 1);
@@ -392,10 +404,12 @@ static void test_parts(void) {
     CHECK(strstr(page, "whole_bucket{le=\"+Inf\"} 1") && strstr(page, "viewed_bucket{le=\"+Inf\"} 1"));
     CHECK(!strstr(page, "whole_bucket{le=\"5\"}") && !strstr(page, "viewed_bucket{le=\"5\"}"));
     CHECK_INT(tel_shutdown(5000), TEL_OK);
-    REFUSED("{ \"meter_provider\": { \"views\": [ { \"stream\": { \"aggregation\": { \"median\": null } } } ] } }", "is not an object with one key, a known aggregation");
-    REFUSED("{ \"meter_provider\": { \"views\": [ { \"selector\": { \"instrument_type\": \"timer\" } } ] } }", "selector.instrument_type: is not known");
-    REFUSED("{ \"meter_provider\": { \"views\": [ { \"stream\": { \"aggregation\": { \"explicit_bucket_histogram\": { \"boundaries\": [2, 1] } } } } ] } }",
+    REFUSED("{ \"meter_provider\": { \"views\": [ { \"selector\": {}, \"stream\": { \"aggregation\": { \"median\": null } } } ] } }", "is not an object with one key, a known aggregation");
+    REFUSED("{ \"meter_provider\": { \"views\": [ { \"stream\": {}, \"selector\": { \"instrument_type\": \"timer\" } } ] } }", "selector.instrument_type: is not known");
+    REFUSED("{ \"meter_provider\": { \"views\": [ { \"selector\": {}, \"stream\": { \"aggregation\": { \"explicit_bucket_histogram\": { \"boundaries\": [2, 1] } } } } ] } }",
             "meter_provider.views[0]: its bounds do not ascend");
+    REFUSED(T_VIEWS("\"stream\": {}"), ":1:34: meter_provider.views[0].selector: is missing");
+    REFUSED(T_VIEWS("\"selector\": { \"unit\": \"s\" }"), ":1:34: meter_provider.views[0].stream: is missing");
     REFUSED("{ \"redaction\": \"all\" }", "redaction: is neither true nor false");
     REFUSED("{ \"providers\": [ { \"name\": \"fallback\", \"type\": \"probe\" }, { \"name\": \"a\", \"type\": \"probe\" } ], \"fallback\": [ \"a\" ] }",
             "fallback: there are two sinks of the name \"fallback\"");
@@ -638,6 +652,9 @@ static void test_levels(void) {
     tel_shutdown(5000);
     REFUSED("{ \"logger_provider\": { \"logger_configurator/development\": { \"default_config\": { \"minimum_severity\": \"loud\" } } } }",
             "minimum_severity: \"loud\" is no severity");
+    REFUSED("{ \"logger_provider\": { \"logger_configurator/development\": { \"loggers\": [ { \"config\": {} } ] } } }", "loggers[0].name: is missing");
+    REFUSED("{ \"logger_provider\": { \"logger_configurator/development\": { \"loggers\": [ { \"name\": \"a\" } ] } } }", "loggers[0].config: is missing");
+    REFUSED("{ \"logger_provider\": { \"logger_configurator/development\": { \"loggers\": [ { \"name\": \"a\", \"config\": null } ] } } }", "loggers[0].config: is missing");
 }
 
 /* ---- what is wrong with one ---- */
@@ -689,17 +706,35 @@ static void test_refused(void) {
     REFUSED("{ \"service_name\": \"${1X}\" }", "${NAME}");
 }
 
-/* ---- types ---- */
+/* Samplers are bounded in depth and number, and what nests deeper than a document may is not read at all. */
+static void test_nesting(void) {
+    static const char many[] = "{ \"parent_based\": { \"root\": %s, \"remote_parent_sampled\": %s, \"local_parent_sampled\": %s } }";
+    static const char* on = "{ \"always_on\": null }";
+    static char json[20000], one[1024], two[4096], three[16384];
+    tel__text_out o = tel__text_fixed(json, sizeof json - 1);
+    int i, deep;
+    for (deep = 12; deep <= 16; deep += 4) {
+        o.size = 0;
+        tel__text_put_cstr(&o, "{ \"providers\": [], \"tracer_provider\": { \"sampler\": ");
+        for (i = 0; i < deep; i++) { tel__text_put_cstr(&o, "{ \"parent_based\": { \"root\": "); }
+        tel__text_put_cstr(&o, on);
+        for (i = 0; i < 2 * deep + 2; i++) { tel__text_put_cstr(&o, " }"); }
+        json[o.size] = 0;
+        if (deep == 16) { REFUSED(json, "nested deeper than 32"); continue; }
+        CHECK_INT(start(json), TEL_OK);
+        tel_shutdown(1000);
+    }
+    snprintf(one, sizeof one, many, on, on, on);
+    snprintf(two, sizeof two, many, one, one, one);             /* 13 in all */
+    snprintf(json, sizeof json, "{ \"providers\": [], \"tracer_provider\": { \"sampler\": %s } }", two);
+    CHECK_INT(start(json), TEL_OK);
+    tel_shutdown(1000);
+    snprintf(three, sizeof three, many, two, two, on);          /* 28 */
+    snprintf(json, sizeof json, "{ \"providers\": [], \"tracer_provider\": { \"sampler\": %s } }", three);
+    REFUSED(json, "tracer_provider.sampler: sampler: too many in one another");
+}
 
-#define T_BATCH(of, x) "{ \"" of "_provider\": { \"processors\": [ { \"batch\": { " x " \"exporter\": { \"probe\": null } } } ] } }"
-#define T_READER(x) "{ \"meter_provider\": { \"readers\": [ { \"periodic\": { " x " \"exporter\": { \"probe\": null } } } ] } }"
-#define T_VIEW(x) "{ \"meter_provider\": { \"views\": [ { " x " } ] } }"
-#define T_SAMPLER(x) "{ \"tracer_provider\": { \"sampler\": { " x " } } }"
-#define T_OTLP(x) "{ \"providers\": [ { \"type\": \"otlp\", \"config\": { " x " } } ] }"
-#define T_PAGE(x) "{ \"providers\": [ { \"type\": \"prometheus\", \"config\": { " x " } } ] }"
-#define T_LISTENER(x) "{ \"providers\": [ { \"type\": \"listener\", \"config\": { " x " } } ] }"
-#define T_TRACE(x) "{ \"providers\": [ { \"type\": \"trace\", \"config\": { " x " } } ] }"
-#define T_FILE(x) "{ \"providers\": [ { \"type\": \"jsonl\", \"config\": { " x " } } ] }"
+/* ---- types ---- */
 
 /* Every key of a configuration and what belongs there: (t)ext, (w)ord or number in text, (b)ool, whole number (i), (r)eal, (l)ist,
    (o)bject, object or bool (B). %s stands for the value. null is the default of each, but for a list whose elements matter. */
@@ -778,19 +813,19 @@ static const struct { char kind; const char *json, *key; } types[] = {
     { 'o', T_SAMPLER("\"composite/development\": { \"parent_threshold\": %s }"), "parent_threshold" },
     { 'o', "{ \"tracer_provider\": { \"id_generator\": %s } }", "tracer_provider.id_generator" },
     { 'l', "{ \"meter_provider\": { \"views\": %s } }", "meter_provider.views" }, { 'o', "{ \"meter_provider\": { \"views\": [ %s ] } }", "meter_provider.views[0]" },
-    { 'o', T_VIEW("\"selector\": %s"), "selector" }, { 'o', T_VIEW("\"stream\": %s"), "stream" },
-    { 't', T_VIEW("\"selector\": { \"instrument_name\": %s }"), "instrument_name" }, { 't', T_VIEW("\"selector\": { \"unit\": %s }"), "unit" },
-    { 't', T_VIEW("\"selector\": { \"meter_name\": %s }"), "meter_name" }, { 't', T_VIEW("\"selector\": { \"instrument_type\": %s }"), "instrument_type" },
-    { 't', T_VIEW("\"selector\": { \"meter_version\": %s }"), "meter_version" }, { 't', T_VIEW("\"selector\": { \"meter_schema_url\": %s }"), "meter_schema_url" },
-    { 't', T_VIEW("\"selector\": { \"instrument_name\": \"n\" }, \"stream\": { \"name\": %s }"), "stream.name" }, { 't', T_VIEW("\"stream\": { \"description\": %s }"), "description" },
-    { 'i', T_VIEW("\"stream\": { \"aggregation_cardinality_limit\": %s }"), "aggregation_cardinality_limit" },
-    { 'o', T_VIEW("\"stream\": { \"attribute_keys\": %s }"), "attribute_keys" }, { 'l', T_VIEW("\"stream\": { \"attribute_keys\": { \"included\": %s } }"), "included" },
-    { 't', T_VIEW("\"stream\": { \"attribute_keys\": { \"excluded\": [ %s ] } }"), "excluded[0]" },
-    { 'o', T_VIEW("\"stream\": { \"aggregation\": %s }"), "stream.aggregation" }, { 'o', T_VIEW("\"stream\": { \"aggregation\": { \"sum\": %s } }"), "aggregation.sum" },
-    { 'l', T_VIEW("\"stream\": { \"aggregation\": { \"explicit_bucket_histogram\": { \"boundaries\": %s } } }"), "boundaries" },
-    { 'r', T_VIEW("\"stream\": { \"aggregation\": { \"explicit_bucket_histogram\": { \"boundaries\": [ %s ] } } }"), "boundaries[0]" },
-    { 'b', T_VIEW("\"stream\": { \"aggregation\": { \"explicit_bucket_histogram\": { \"record_min_max\": %s } } }"), "record_min_max" },
-    { 'i', T_VIEW("\"stream\": { \"aggregation\": { \"base2_exponential_bucket_histogram\": { \"max_size\": %s } } }"), "max_size" },
+    { 'o', T_SELECTOR("%s"), "views[0].selector" }, { 'o', T_STREAM("%s"), "views[0].stream" },
+    { 't', T_SELECTOR("{ \"instrument_name\": %s }"), "instrument_name" }, { 't', T_SELECTOR("{ \"unit\": %s }"), "unit" },
+    { 't', T_SELECTOR("{ \"meter_name\": %s }"), "meter_name" }, { 't', T_SELECTOR("{ \"instrument_type\": %s }"), "instrument_type" },
+    { 't', T_SELECTOR("{ \"meter_version\": %s }"), "meter_version" }, { 't', T_SELECTOR("{ \"meter_schema_url\": %s }"), "meter_schema_url" },
+    { 't', T_VIEWS("\"selector\": { \"instrument_name\": \"n\" }, \"stream\": { \"name\": %s }"), "stream.name" }, { 't', T_STREAM("{ \"description\": %s }"), "description" },
+    { 'i', T_STREAM("{ \"aggregation_cardinality_limit\": %s }"), "aggregation_cardinality_limit" },
+    { 'o', T_STREAM("{ \"attribute_keys\": %s }"), "attribute_keys" }, { 'l', T_STREAM("{ \"attribute_keys\": { \"included\": %s } }"), "included" },
+    { 't', T_STREAM("{ \"attribute_keys\": { \"excluded\": [ %s ] } }"), "excluded[0]" },
+    { 'o', T_STREAM("{ \"aggregation\": %s }"), "stream.aggregation" }, { 'o', T_STREAM("{ \"aggregation\": { \"sum\": %s } }"), "aggregation.sum" },
+    { 'l', T_STREAM("{ \"aggregation\": { \"explicit_bucket_histogram\": { \"boundaries\": %s } } }"), "boundaries" },
+    { 'r', T_STREAM("{ \"aggregation\": { \"explicit_bucket_histogram\": { \"boundaries\": [ %s ] } } }"), "boundaries[0]" },
+    { 'b', T_STREAM("{ \"aggregation\": { \"explicit_bucket_histogram\": { \"record_min_max\": %s } } }"), "record_min_max" },
+    { 'i', T_STREAM("{ \"aggregation\": { \"base2_exponential_bucket_histogram\": { \"max_size\": %s } } }"), "max_size" },
     { 'l', "{ \"providers\": %s }", "providers" }, { 'o', "{ \"providers\": [ %s ] }", "providers[0]" },
     { 't', "{ \"providers\": [ { \"type\": \"probe\", \"name\": %s } ] }", "providers[0].name" },
     { 't', "{ \"providers\": [ { \"type\": %s } ] }", "providers[0].type" }, { 'b', "{ \"providers\": [ { \"type\": \"probe\", \"enabled\": %s } ] }", "providers[0].enabled" },
@@ -836,7 +871,8 @@ static const struct { const char *text, *wrong; } values[] = {
 /* null: as if the key were absent, which only those that are required are reported for. */
 static void absent(const char* json, const char* key) {
     static const char* const required[] = { "exporter", "providers[0].type", "attributes[0].name", "headers[0].name", "counters[0].name", "metrics[0].kind",
-                                            "processors[0].batch", "readers[0].pull", "headers[0].value", "parent_threshold" };
+                                            "processors[0].batch", "readers[0].pull", "headers[0].value", "parent_threshold", "views[0].selector",
+                                            "views[0].stream", "loggers[0].name" };
     tel_result r = start(json);
     size_t i;
     for (i = 0; i < sizeof required / sizeof required[0]; i++) {
@@ -1159,6 +1195,7 @@ int main(void) {
     test_listener();
     test_levels();
     test_refused();
+    test_nesting();
     test_types();
     test_several();
     test_in_vain();

@@ -228,8 +228,54 @@ static void test_open(void) {
     (void)tel_shutdown(1000);
 }
 
+/* Chains in one another: the inner one first, while it has a healthy member. Deeper than 8 they are left out. */
+static void test_nested(void) {
+    static box first, second, third;
+    tel_sink chain[2], sink;
+    tel_desc d;
+    int i;
+    chain[0] = box_sink(&first, "first");
+    chain[1] = box_sink(&second, "second");
+    chain[0] = tel_sink_fallback("inner", chain, 2);
+    chain[1] = box_sink(&third, "third");
+    sink = tel_sink_fallback("outer", chain, 2);
+    start(&sink, true);
+    logs(10);
+    CHECK_INT(tel_flush(20000), TEL_OK);
+    CHECK(lines(&first) == 10 && lines(&second) == 0 && lines(&third) == 0);
+    tel__atomic_store_u32(&first.down, 1);
+    for (i = 0; i < 10000 && lines(&second) == 0; i++) {
+        logs(1);
+        (void)tel_flush(10);
+    }
+    CHECK(lines(&second) > 0 && lines(&third) == 0);
+    tel__atomic_store_u32(&second.down, 1);
+    for (i = 0; i < 10000 && lines(&third) == 0; i++) {
+        logs(1);
+        (void)tel_flush(10);
+    }
+    CHECK(lines(&third) > 0);
+    CHECK_BOOKS();
+    (void)tel_shutdown(50);
+    sink = box_sink(&first, "first");
+    for (i = 0; i < 8; i++) { sink = tel_sink_fallback("deep", &sink, 1); }
+    start(&sink, true);
+    logs(3);
+    CHECK_INT(tel_flush(20000), TEL_OK);
+    CHECK_INT(lines(&first), 3);
+    CHECK_INT(tel_shutdown(5000), TEL_OK);
+    chain[0] = tel_sink_fallback("deeper", &sink, 1);
+    chain[1] = box_sink(&second, "second");
+    sink = chain[0];
+    d = test_desc(&sink, 1);
+    CHECK_INT(tel_init(&d), TEL_ERR_IO);
+    CHECK(heard("is in more than 8 chains in one another"));
+    (void)tel_shutdown(1000);
+}
+
 int main(void) {
     capture_watchdog(200);
+    test_nested();
     test_breaks(true);
     test_breaks(false);
     test_all_down();

@@ -160,7 +160,9 @@ static void test_variables(void) {
 static void test_broken(void) {
     static const struct { const char *json, *place; } cases[] = {
         { "", ":1:1: a value is due here" }, { "[]", ":1:3: the document is no object" }, { "{", ":1:2: a key in quotes" },
-        { "{\"a\":1,}", ":1:8: a key in quotes" }, { "{\"a\" 1}", ":1:6: a colon" }, { "{\"a\":1 \"b\":2}", ":1:8: a comma" },
+        { "\xef\xbb\xbf{\"a\":1,}", ":1:8: a key in quotes" }, { "// x\n{}", ":1:1: JSON has no comments" }, { "{\n # x\n\"a\":1}", ":2:2: JSON has no comments" },
+        { "{\"a\":/* x */ 1}", ":1:6: JSON has no comments" }, { "{\"a\":1 // x\n}", ":1:8: JSON has no comments" }, { "{} /* x */", ":1:4: JSON has no comments" },
+        { "\xfe\xff\0{", ":1:1: a value is due" }, { "{\"a\":1,}", ":1:8: a key in quotes" }, { "{\"a\" 1}", ":1:6: a colon" }, { "{\"a\":1 \"b\":2}", ":1:8: a comma" },
         { "{\"a\":[1,]}", ":1:9: a value is due" }, { "{\"a\":01}", ":1:6: a value is due" }, { "{\"a\":+1}", ":1:6: a value" },
         { "{\"a\":nul}", ":1:6: a value is due" }, { "{\"a\":1}\n x", ":2:2: something stands behind" },
         { "{\n\"a\":1,\n \"a\":2}", ":3:5: a key stands twice" }, { "{\"a\":\"x", ":1:7: a string does not end" },
