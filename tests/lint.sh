@@ -76,7 +76,7 @@ threads       thread              460
 clock         clock               220
 ids           id                   90
 memory        memory              420
-text          text                440
+text          text                458
 numbers       number              360
 json          json                330
 arrays        array               240
