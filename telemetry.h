@@ -5043,7 +5043,7 @@ typedef struct tel__memory_list {
     uint32_t        capacity;
 } tel__memory_list;
 
-TEL__FN void* tel__memory_list_at(const tel__memory_list* l, uint32_t i) {
+TEL__INLINE void* tel__memory_list_at(const tel__memory_list* l, uint32_t i) {
     tel__atomic_ptr* data = (tel__atomic_ptr*)tel__atomic_load_acquire_ptr(&l->data);
     return tel__atomic_load_acquire_ptr(&data[i]);
 }
@@ -5980,7 +5980,7 @@ TEL__INLINE size_t tel__json_copy_plain(char* p, const char* data, size_t size) 
     size_t i = 0;
     uint64_t x = 0x2020202020202020u;
     if (size >= 8) {
-        for (; i <= last; i += 8) {
+        for (; i < last; i += 8) {
             memcpy(&x, data + i, 8);
             if (tel__text_special(x, true)) { return i; }
             memcpy(p + i, &x, 8);
@@ -5996,15 +5996,12 @@ TEL__INLINE size_t tel__json_copy_plain(char* p, const char* data, size_t size) 
         memcpy(p, &half[0], 4);
         memcpy(p + last, &half[1], 4);
     } else if (size > 0) {
-        char few[8] = { ' ', ' ', ' ', ' ', ' ', ' ', ' ', ' ' };
-        few[0] = data[0];
-        few[1] = data[size / 2];
-        few[2] = data[size - 1];
-        memcpy(&x, few, 8);
-        if (tel__text_special(x, true)) { return 0; }
-        p[0] = few[0];
-        p[size / 2] = few[1];
-        p[size - 1] = few[2];
+        uint64_t few = (uint64_t)(unsigned char)data[0] << 16 |
+            (uint64_t)(unsigned char)data[size / 2] << 8 | (unsigned char)data[size - 1];
+        if (tel__text_special(x << 24 | few, true)) { return 0; }
+        p[0] = (char)(few >> 16);
+        p[size / 2] = (char)(few >> 8);
+        p[size - 1] = (char)few;
     }
     return size;
 }
@@ -11061,7 +11058,7 @@ TEL__COLD bool tel__view_keeps(const tel_view* view, const char* key) {
            (!view->drop_keys || !tel__view_lists(view->drop_keys, key));
 }
 
-/* Copies the attributes that the view keeps. Returns how many. */
+/* Copies the attributes that the view keeps, also in place. Returns how many. */
 TEL__COLD size_t tel__view_filter(const tel_view* view, tel_attrs attrs, tel_attr* out) {
     size_t i, n = 0;
     for (i = 0; i < attrs.count; i++) {
@@ -11144,12 +11141,14 @@ TEL__COLD bool tel__view_keep(tel__memory_arena* arena, tel_view* view) {
 }
 
 /* ==== R28 >>keys =============================================================================
-   Keeps each key of an attribute once, for all series that have it.
+   Keeps each key of an attribute once, for all series that have it, and the keys and types of a
+   list once, for all series that have these.
 
    Uses      memory, attrs.                        Used by   streams.
    Threads   under the mutex of the series.
    Holds     A key never moves and lasts as long as the instance, so it may outlive the series that
-             brought it: a program has few keys, and all count against the limit.
+             brought it: a program has few keys, and all count against the limit. A set lasts as
+             long as one of its users.
    Tests     tests/rooms/metrics.c   fuzz: none   bench: none
 */
 typedef struct tel__key {
@@ -11216,21 +11215,76 @@ TEL__COLD size_t tel__key_text_size(tel_attrs attrs) {
     return n;
 }
 
-/* Copies a canonical list: its items to `to`, its strings to `text`, its keys to where they are
-   kept. Returns false without memory. */
-TEL__COLD bool tel__key_copy_list(tel__keys* k, tel__memory* memory, tel_attrs attrs, tel_attr* to,
-                                  char* text) {
+/* ---- sets ---- */
+
+/* What the lists of many series have in common. Those of one owner are a list. */
+typedef struct tel__key_part {
+    const char* key;
+    tel_type    type;
+    uint32_t    size;
+} tel__key_part;
+
+typedef struct tel__key_set {
+    struct tel__key_set *next, **at;    /* at: where the pointer to this one is */
+    uint32_t      count, users;
+    tel__key_part parts[1];
+} tel__key_set;
+
+#define TEL__KEY_TRIES 8u               /* sets that a new series is compared with */
+
+TEL__COLD size_t tel__key_set_size(size_t count) {
+    return sizeof(tel__key_set) + (count ? count - 1 : 0) * sizeof(tel__key_part);
+}
+
+TEL__COLD bool tel__key_set_has(const tel__key_set* set, tel_attrs attrs) {
     size_t i;
+    if (set->count != attrs.count) { return false; }
+    for (i = 0; i < attrs.count; i++) {
+        const tel_attr* a = &attrs.items[i];
+        const tel__key_part* p = &set->parts[i];
+        if (p->type != tel__array_type(a) || p->size != tel__attr_key_size(a) ||
+            memcmp(p->key, a->key, p->size) != 0) { return false; }
+    }
+    return true;
+}
+
+TEL__COLD void tel__key_set_leave(tel__memory* memory, tel__key_set* set) {
+    if (!set || --set->users) { return; }
+    *set->at = set->next;
+    if (set->next) { set->next->at = set->at; }
+    tel__memory_free(memory, set, tel__key_set_size(set->count));
+}
+
+/* The set of a canonical list, from until the user leaves it. Returns NULL without memory. */
+TEL__COLD tel__key_set* tel__key_set_join(tel__keys* k, tel__memory* memory, tel__key_set** list,
+                                          tel_attrs attrs) {
+    tel__key_set* set = *list;
+    uint32_t i;
+    for (i = 0; set && i < TEL__KEY_TRIES; i++, set = set->next) {
+        if (!tel__key_set_has(set, attrs)) { continue; }
+        set->users++;
+        return set;
+    }
+    set = (tel__key_set*)tel__memory_alloc(memory, tel__key_set_size(attrs.count));
+    if (!set) { return NULL; }
+    set->count = (uint32_t)attrs.count;
     for (i = 0; i < attrs.count; i++) {
         const tel_attr* a = &attrs.items[i];
         size_t n = tel__attr_key_size(a);
-        to[i] = *a;
-        to[i].tel__key_size = (uint32_t)n;
-        to[i].key = tel__key_of(k, memory, a->key, n);
-        if (!to[i].key) { return false; }
-        text = tel__attr_keep_value(&to[i], text);
+        set->parts[i].key = tel__key_of(k, memory, a->key, n);
+        set->parts[i].type = tel__array_type(a);
+        set->parts[i].size = (uint32_t)n;
+        if (!set->parts[i].key) {
+            tel__memory_free(memory, set, tel__key_set_size(attrs.count));
+            return NULL;
+        }
     }
-    return true;
+    set->users = 1;
+    set->next = *list;
+    set->at = list;
+    if (set->next) { set->next->at = &set->next; }
+    *list = set;
+    return set;
 }
 
 TEL__COLD void tel__keys_free(tel__keys* k, tel__memory* memory) {
@@ -11398,6 +11452,8 @@ typedef struct tel__metric {
     size_t              size;           /* of this allocation */
     struct tel__series *first, *last;   /* behind `last` stands the overflow series */
     struct tel__series* overflow;
+    tel__key_set*       keys;           /* of its series */
+    uint32_t            attrs_most;     /* of one series, ever */
     tel__atomic_u32     full;           /* the limit is reached: what is not in the table goes
                                            to overflow */
     tel__atomic_u32     integers, doubles;      /* gauges and observed: the types ever set;
@@ -11408,9 +11464,9 @@ typedef struct tel__metric {
 typedef struct tel__series {
     struct tel__series* next;
     tel__metric*       metric;
+    tel__key_set*      keys;            /* of its attributes, whose values follow this struct */
     tel__atomic_u32    hash;            /* of a hidden one: with TEL__SERIES_HIDDEN flipped */
-    uint32_t           id, attr_count;
-    uint32_t           size;            /* of this allocation */
+    uint32_t           id;
     tel__atomic_ptr    exemplars;       /* tel__exemplars, or NULL: none was offered yet */
     uint64_t           start_unix;
     tel__atomic_u64    shared;          /* added without a cell, see the room aggregation; gauges,
@@ -11427,8 +11483,15 @@ typedef struct tel__series {
     struct tel__series_removal* removal;       /* of one that has been removed, under m->mutex */
     tel__atomic_u32    round;           /* 0: not shown yet. Gauges, observed: twice the collection
                                            that saw it (gauges: 2), plus 1 if it is an integer */
-    uint32_t           taken;           /* its last bytes: what readers have received */
+    uint16_t           words;           /* of this allocation, each of eight bytes ... */
+    uint16_t           taken;           /* ... the last of which are what readers have received */
 } tel__series;
+
+/* The value of an attribute as a series keeps it. */
+typedef union tel__series_value {
+    struct { uint32_t at, size; } text; /* of a string, or of what is packed: from the series on */
+    uint64_t word;                      /* of a number: as tel__attr_word has it */
+} tel__series_value;
 
 /* A raw series whose values are part of a stream's series. */
 typedef struct tel__series_link {
@@ -11462,6 +11525,8 @@ TEL__COLD void tel__series_set_free(tel__memory* memory, tel__series_set* set) {
     if (set) { tel__memory_free(memory, set, set->size); }
 }
 
+/* Behind the places there is a byte for each, a part of the hash: it spares a search the series of
+   others. It is written before its place, and never again. */
 typedef struct tel__series_table {
     struct tel__series_table* before;
     uint32_t        mask, used;
@@ -11586,12 +11651,18 @@ TEL__COLD uint32_t tel__stream_series(const tel__streams* m) {
 /* ---- the series table: open addressing, readers without a lock ---- */
 
 TEL__COLD size_t tel__series_table_size(uint32_t mask) {
-    return sizeof(tel__series_table) + (size_t)mask * sizeof(tel__atomic_ptr);
+    return sizeof(tel__series_table) + (size_t)mask * (sizeof(tel__atomic_ptr) + 1) + 1;
 }
 
+TEL__INLINE uint8_t* tel__series_table_tags(const tel__series_table* t) {
+    return (uint8_t*)(uintptr_t)(t->at + t->mask + 1);
+}
+TEL__INLINE uint8_t tel__series_table_tag(uint32_t hash) { return (uint8_t)(hash >> 23); }
+
 TEL__FN void tel__series_table_put(tel__series_table* t, tel__series* s) {
-    uint32_t i = tel__atomic_load_u32(&s->hash) & t->mask;
+    uint32_t hash = tel__atomic_load_u32(&s->hash), i = hash & t->mask;
     while (tel__atomic_load_ptr(&t->at[i])) { i = (i + 1) & t->mask; }
+    tel__series_table_tags(t)[i] = tel__series_table_tag(hash);
     tel__atomic_store_release_ptr(&t->at[i], s);
     t->used++;
     TEL__ASSERT(t->used <= t->mask);
@@ -11602,12 +11673,12 @@ TEL__FN tel__series* tel__series_nobody(const tel__streams* m) {
     return (tel__series*)tel__memory_list_at(&m->by_id, 0);
 }
 
-/* Makes room for one more at a load of at most two thirds. Under m->mutex. */
+/* Makes room for one more at a load of at most four fifths. Under m->mutex. */
 TEL__COLD bool tel__series_table_room(tel__streams* m) {
     tel__series_table* t = (tel__series_table*)tel__atomic_load_ptr(&m->table);
     tel__series_table* more;
     uint32_t mask = 63, i;
-    if (t && (t->used + 1) * 3 <= (t->mask + 1) * 2) { return true; }
+    if (t && ((uint64_t)t->used + 1) * 5 <= ((uint64_t)t->mask + 1) * 4) { return true; }
     if (t) { mask = tel__stream_series(m) * 3 > t->mask ? t->mask * 2 + 1 : t->mask; }
     more = (tel__series_table*)tel__memory_alloc(m->memory, tel__series_table_size(mask));
     if (!more) { return false; }
@@ -11625,25 +11696,68 @@ TEL__INLINE const tel__series_link* tel__series_sources(const tel__series* s) {
     return s->metric->raw ? s->of.sources : NULL;
 }
 
-TEL__INLINE const tel_attr* tel__series_attrs(const tel__series* s) {
-    return (const tel_attr*)(const void*)(s + 1);
+TEL__INLINE tel__series_value* tel__series_values(const tel__series* s) {
+    return (tel__series_value*)((uintptr_t)s + sizeof *s);
+}
+
+/* An attribute of a series, whose texts are those of the series. */
+TEL__INLINE void tel__series_attr(const tel__series* s, size_t i, tel_attr* a) {
+    const tel__key_part* part = &s->keys->parts[i];
+    const tel__series_value* v = &tel__series_values(s)[i];
+    a->key = part->key;
+    a->type = part->type;
+    a->tel__key_size = part->size;
+    if (TEL__LIKELY(part->type >= TEL_TYPE_STRING)) {
+        a->as.s.data = (const char*)s + v->text.at;
+        a->as.s.size = v->text.size;
+    } else {
+        a->as.i = (int64_t)v->word;
+        if (part->type == TEL_TYPE_DOUBLE) { a->as.d = tel__atomic_double(v->word); }
+        if (part->type == TEL_TYPE_BOOL) { a->as.b = v->word != 0; }
+    }
+}
+
+/* All of them, for which `to` has the room. */
+TEL__INLINE tel_attrs tel__series_attrs(const tel__series* s, tel_attr* to) {
+    uint32_t i, n = s->keys->count;
+    for (i = 0; i < n; i++) { tel__series_attr(s, i, &to[i]); }
+    return tel__attrs(to, n);
+}
+
+/* Whether a value is the one that the series has there. */
+TEL__NOINLINE bool tel__series_same_array(const tel__series* s, size_t i, const tel_attr* a) {
+    tel_attr own;
+    tel__series_attr(s, i, &own);
+    return tel__attr_same_value(a, &own);
+}
+TEL__INLINE bool tel__series_same_value(const tel__series* s, size_t i, const tel_attr* a) {
+    const tel__series_value* v = &tel__series_values(s)[i];
+    tel_text t;
+    if (TEL__UNLIKELY(a->type != s->keys->parts[i].type || a->type > TEL_TYPE_STRING)) {
+        return tel__series_same_array(s, i, a);
+    }
+    if (a->type != TEL_TYPE_STRING) { return tel__attr_word(a) == v->word; }
+    t = tel__attr_string(a);
+    return t.size == v->text.size &&
+        tel__attr_same_bytes(t.data, (const char*)s + v->text.at, t.size);
 }
 
 /* Whether the series has exactly these attributes, in any order. Fills in order for the call-site
    cache. */
 TEL__INLINE bool tel__series_same_set(const tel__series* s, tel_attrs attrs,
                                       uint8_t order[TEL__ATTR_MAX]) {
-    const tel_attr* own = tel__series_attrs(s);
+    const tel__key_part* parts = s->keys->parts;
     uint64_t taken = 0;
     size_t i, j;
-    if (s->attr_count != attrs.count) { return false; }
+    if (s->keys->count != attrs.count) { return false; }
     for (i = 0; i < attrs.count; i++) {
         const tel_attr* a = &attrs.items[i];
-        for (j = i; !tel__attr_same_key(a, &own[j]); ) {
+        size_t n = tel__attr_key_size(a);
+        for (j = i; n != parts[j].size || !tel__attr_same_bytes(a->key, parts[j].key, n); ) {
             j = j + 1 == attrs.count ? 0 : j + 1;
             if (j == i) { return false; }
         }
-        if ((taken >> j & 1) || !tel__attr_same_value(a, &own[j])) { return false; }
+        if ((taken >> j & 1) || !tel__series_same_value(s, j, a)) { return false; }
         taken |= (uint64_t)1 << j;
         order[i] = (uint8_t)j;
     }
@@ -11654,12 +11768,15 @@ TEL__FN tel__series* tel__series_lookup(const tel__streams* m, const tel__metric
                                         tel_attrs attrs, uint32_t hash,
                                         uint8_t order[TEL__ATTR_MAX]) {
     const tel__series_table* t = (const tel__series_table*)tel__atomic_load_acquire_ptr(&m->table);
+    const uint8_t* tags;
     uint32_t i;
     if (!t) { return NULL; }
+    tags = tel__series_table_tags(t);
     for (i = hash & t->mask;; i = (i + 1) & t->mask) {
         tel__series* s = (tel__series*)tel__atomic_load_acquire_ptr(&t->at[i]);
         if (!s) { return NULL; }
-        if (tel__atomic_load_u32(&s->hash) == hash && s->metric == metric &&
+        if (tags[i] == tel__series_table_tag(hash) &&
+            tel__atomic_load_u32(&s->hash) == hash && s->metric == metric &&
             tel__series_same_set(s, attrs, order)) {
             return s;
         }
@@ -11697,6 +11814,13 @@ TEL__COLD bool tel__series_number(tel__streams* m, tel__series* s) {
     return true;
 }
 
+TEL__COLD size_t tel__series_size(const tel__series* s) { return (size_t)s->words * 8; }
+
+/* What readers have received, see tel__series_taken. */
+TEL__COLD void* tel__series_received(const tel__series* s) {
+    return (void*)((uintptr_t)s + ((size_t)s->words - s->taken) * 8);
+}
+
 TEL__COLD void tel__series_free(tel__streams* m, tel__series* s) {
     const tel__aggregation* a = &s->metric->aggregation;
     tel__aggregation_free(a, m->memory, tel__atomic_load_u64(&s->shared));
@@ -11706,7 +11830,8 @@ TEL__COLD void tel__series_free(tel__streams* m, tel__series* s) {
     if (s->removal) {
         tel__memory_free(m->memory, s->removal, sizeof *s->removal + 2 * s->removal->part);
     }
-    tel__memory_free(m->memory, s, s->size);
+    tel__key_set_leave(m->memory, s->keys);
+    tel__memory_free(m->memory, s, tel__series_size(s));
 }
 
 /* Frees a table, those before it, and the series that are in none any more. */
@@ -11746,30 +11871,44 @@ typedef struct tel__series_late {
     size_t   at[1];                     /* where the part of each begins; then come the parts */
 } tel__series_late;
 
+/* Copies the values of a canonical list behind a series. */
+TEL__COLD void tel__series_keep(tel__series* s, tel_attrs attrs) {
+    tel__series_value* to = tel__series_values(s);
+    char* text = (char*)(to + attrs.count);
+    size_t i;
+    for (i = 0; i < attrs.count; i++) {
+        tel_attr a = attrs.items[i];
+        to[i].text.at = (uint32_t)(text - (char*)s);
+        text = tel__attr_keep_value(&a, text);
+        if (a.type >= TEL_TYPE_STRING) { to[i].text.size = (uint32_t)a.as.s.size; }
+        else { to[i].word = tel__attr_word(&a); }
+    }
+}
+
 /* Makes a series with canonical attributes, complete but not yet in the table. The overflow series,
    which every thread uses, has the words for records without a cell from the start. */
 TEL__NOINLINE tel__series* tel__series_make(tel__streams* m, tel__metric* metric, tel_attrs attrs,
                                             bool for_all) {
-    size_t own = sizeof(tel__series) + attrs.count * sizeof(tel_attr) + tel__key_text_size(attrs);
+    size_t own = sizeof(tel__series) + attrs.count * sizeof(tel__series_value) +
+        tel__key_text_size(attrs);
     size_t taken = m->readers * tel__series_taken_size(metric) + (m->expiry_ns ? 16 : 0);
     size_t size = TEL__ROUND(own, 8) + taken;
     tel__series* s = m->sealed ? NULL : (tel__series*)tel__memory_alloc(m->memory, size);
-    tel_attr* to;
-    bool well;
     if (!s) { return NULL; }
+    TEL__ASSERT(size / 8 <= UINT16_MAX);
     s->metric = metric;
-    s->size = (uint32_t)size;
-    s->taken = (uint32_t)taken;
-    s->attr_count = (uint32_t)attrs.count;
-    to = (tel_attr*)(void*)(s + 1);
-    well = tel__key_copy_list(&m->keys, m->memory, attrs, to, (char*)(to + attrs.count));
-    tel__atomic_store_u32(&s->hash, well ? tel__series_hash(metric, to, attrs.count) : 0);
+    s->words = (uint16_t)(size / 8);
+    s->taken = (uint16_t)(taken / 8);
+    s->keys = tel__key_set_join(&m->keys, m->memory, &metric->keys, attrs);
+    tel__series_keep(s, attrs);
+    tel__atomic_store_u32(&s->hash, tel__series_hash(metric, attrs.items, attrs.count));
+    if (attrs.count > metric->attrs_most) { metric->attrs_most = (uint32_t)attrs.count; }
     s->start_unix = tel__clock_now_unix(m->clock);
     if (metric->observed) {             /* a total of the time since it was not there yet (Metrics
                                            SDK, "Start timestamps") */
         s->start_unix = m->collections > metric->made_unix ? m->collections : metric->made_unix;
     }
-    if (!well || !tel__series_table_room(m) ||
+    if (!s->keys || !tel__series_table_room(m) ||
         (for_all && !tel__aggregation_share(&metric->aggregation, m->memory, &s->shared,
                                             &s->word.base)) ||
         !tel__series_number(m, s)) {
@@ -12230,7 +12369,7 @@ TEL__COLD void tel__stream_restart(tel__streams* m) {
         tel__series* s = (tel__series*)tel__memory_list_at(&m->by_id, i);
         tel__aggregation_restart(&s->metric->aggregation, &s->shared, &s->word.base);
         tel__atomic_store_u32(&s->round, 0);
-        memset((char*)s + s->size - s->taken, 0, s->taken);
+        memset(tel__series_received(s), 0, (size_t)s->taken * 8);
         if (s->removal) {
             memset(s->removal + 1, 0, 2 * s->removal->part);
             s->removal->state = 0;
@@ -12565,7 +12704,7 @@ TEL__COLD tel__series* tel__derived_target(tel__streams* m, tel__metric* stream,
                                            const tel__series* from) {
     tel_attr items[TEL__ATTR_MAX];
     uint8_t order[TEL__ATTR_MAX];
-    tel_attrs attrs = tel__attrs(tel__series_attrs(from), from->attr_count);
+    tel_attrs attrs = tel__series_attrs(from, items);
     tel__series* s = stream->overflow;
     uint32_t hash;
     if (from == from->metric->overflow) { return s; }
@@ -12698,14 +12837,16 @@ TEL__INLINE bool tel__site_part_same(const tel__site_part* p, const tel_attr* a)
 
 /* Whether a site has these attributes, by whatever has to be compared. */
 TEL__CALL bool tel__site_same(const tel__site* site, tel_attrs attrs) {
-    const tel_attr* own = tel__series_attrs(tel__site_series(site));
+    const tel__series* s = tel__site_series(site);
     size_t i;
     if (site->count != attrs.count) { return false; }
-    for (i = 0; i < attrs.count; i++) {
-        if (site->keys ? !tel__site_part_same(&site->parts[i], &attrs.items[i])
-                       : !tel__attr_same(&attrs.items[i], &own[site->order[i]])) {
-            return false;
-        }
+    for (i = 0; i < attrs.count && site->keys; i++) {
+        if (!tel__site_part_same(&site->parts[i], &attrs.items[i])) { return false; }
+    }
+    for (; i < attrs.count; i++) {
+        tel_attr own;
+        tel__series_attr(s, site->order[i], &own);
+        if (!tel__attr_same(&attrs.items[i], &own)) { return false; }
     }
     return true;
 }
@@ -12714,13 +12855,12 @@ TEL__FN void tel__site_part_keep(tel__site_part* p, const tel_attr* a, const tel
     p->head = tel__site_head(a);
     p->key = a->key;
     p->value = tel__site_raw(a);
-    p->copy = own->as.s;
+    p->copy = own->type >= TEL_TYPE_STRING ? own->as.s : tel__text_sized(NULL, 0);
 }
 
 /* Keeps a series that a search has found twice in a row here. */
 TEL__FN void tel__site_keep(tel__site* site, tel__series* s, tel_attrs attrs,
                             const uint8_t* order) {
-    const tel_attr* own = tel__series_attrs(s);
     size_t i;
     tel__atomic_store_ptr(&site->series, s);
     tel__atomic_store_release_u32(&site->metric, s->metric->id);
@@ -12729,13 +12869,15 @@ TEL__FN void tel__site_keep(tel__site* site, tel__series* s, tel_attrs attrs,
     memcpy(site->order, order, sizeof site->order);
     for (i = 0; i < attrs.count && site->keys; i++) {
         const tel_attr* a = &attrs.items[i];
+        tel_attr own;
         if (!(a->tel__key_size & TEL__KEY_LITERAL) || a->type > TEL_TYPE_STRING) {
             site->keys = site->literal = 0;
         }
         if (a->type == TEL_TYPE_STRING && !(a->tel__key_size & TEL__VALUE_LITERAL)) {
             site->literal = 0;
         }
-        tel__site_part_keep(&site->parts[i], a, &own[order[i]]);
+        tel__series_attr(s, order[i], &own);
+        tel__site_part_keep(&site->parts[i], a, &own);
     }
 }
 
@@ -12813,7 +12955,11 @@ TEL__COLD void tel__cardinality_look(tel__streams* m, tel__cardinality_count* ou
     if (!t) { return; }
     for (s = out->metric->first; s != out->metric->overflow; s = s->next, out->series++) {
         if (t->used > TEL__CARDINALITY_PLACES / 2) { break; }
-        for (i = 0; i < s->attr_count; i++) { tel__cardinality_add(t, &tel__series_attrs(s)[i]); }
+        for (i = 0; i < s->keys->count; i++) {
+            tel_attr a;
+            tel__series_attr(s, i, &a);
+            tel__cardinality_add(t, &a);
+        }
     }
     for (i = 1; i < TEL__CARDINALITY_KEYS; i++) {
         if (t->values[i] > t->values[most]) { most = i; }
@@ -13723,9 +13869,9 @@ TEL__FN tel__series_taken* tel__taken_late(const tel__series* s, uint32_t reader
 
 TEL__FN tel__series_taken* tel__taken_of(const tel__series* s, uint32_t reader) {
     tel__series_taken* late = tel__taken_late(s, reader);
-    size_t at = s->size - (reader + 1) * tel__series_taken_size(s->metric);
+    size_t at = tel__series_size(s) - (reader + 1) * tel__series_taken_size(s->metric);
     if (late) { return late; }
-    TEL__ASSERT((reader + 1) * tel__series_taken_size(s->metric) <= s->taken);
+    TEL__ASSERT((reader + 1) * tel__series_taken_size(s->metric) <= (size_t)s->taken * 8);
     return (tel__series_taken*)((uintptr_t)s + at);
 }
 
@@ -14012,7 +14158,7 @@ typedef struct tel__removal_seen { uint64_t mark, when; } tel__removal_seen;
 /* Asks for the removal of a series that has not been touched for so long. Sets of a gauge are known
    by its round, which the next set puts back. */
 TEL__COLD void tel__removal_expire(tel__streams* m, tel__series* s, const tel_point* p) {
-    tel__removal_seen* seen = (tel__removal_seen*)((uintptr_t)s + s->size - s->taken);
+    tel__removal_seen* seen = (tel__removal_seen*)tel__series_received(s);
     uint64_t mark = (uint64_t)p->i * 31 + p->count * 17 + tel__atomic_bits(p->d) + 1;
     bool gauge = s->metric->kind == TEL__METRIC_GAUGE && !s->metric->observed;
     if (s == s->metric->overflow || s->metric->observed) { return; }
@@ -14141,7 +14287,7 @@ TEL__COLD bool tel__reuse_look(tel__streams* m, tel__series* s) {
     tel__series_reuse* r = &m->reuse;
     uint32_t i;
     for (i = 0; i < m->readers && !tel__taken_late(s, i); i++) { }
-    if (s->removal->state != TEL__REMOVAL_GONE || !r->works || s->of.bound || !s->attr_count ||
+    if (s->removal->state != TEL__REMOVAL_GONE || !r->works || s->of.bound || !s->keys->count ||
         s->metric->raw || s->metric->selected || s == s->metric->overflow || i < m->readers) {
         tel__series_hide(s, false);
         return false;
@@ -14196,13 +14342,13 @@ TEL__COLD void tel__reuse_out(tel__streams* m, tel__series* s) {
              under it, a bounded number of them at a time.
    Holds     Every point of a collection has the time at which the collection began. Its views are
              made in a buffer that was set aside when the instance was made, with the views at its
-             beginning, the points behind them and the buckets at its end, so that a collection
-             never asks for memory. Metrics are put in order by whoever collects, because only then
-             the order matters.
+             beginning, the points behind them and their attributes and buckets at its end, so that
+             a collection never asks for memory. Metrics are put in order by whoever collects,
+             because only then the order matters.
    Tests     tests/rooms/metrics.c   fuzz: none   bench: none
 */
 #define TEL__COLLECT_CHUNK  4096u           /* points per batch, unless the desc wants fewer */
-#define TEL__COLLECT_BUFFER ((size_t)640 << 10)
+#define TEL__COLLECT_BUFFER ((size_t)1 << 20)
 #define TEL__COLLECT_LEAST  ((size_t)32 << 10)      /* holds a point with most bounds */
 #define TEL__COLLECT_HOLD   4096u           /* cells that are read in one hold of the mutex */
 #define TEL__COLLECT_AHEAD  8u              /* series */
@@ -14363,11 +14509,11 @@ TEL__COLD void tel__collect_folded(const tel__streams* m, const tel__series* s,
    the exemplars that the point has so far. */
 TEL__COLD tel_attrs tel__collect_filtered(const tel__series* from, tel__collect_visit* visit,
                                           tel_point* p) {
-    const tel_attr* own = tel__series_attrs(from);
-    tel_attrs kept = p->attrs;
+    tel_attr own[TEL__ATTR_MAX];
+    tel_attrs kept = p->attrs, all = tel__series_attrs(from, own);
     size_t size = p->exemplar_count * sizeof *p->exemplars, n = 0, i, k;
     tel_attr* list;
-    for (i = 0; i < from->attr_count; i++) {
+    for (i = 0; i < all.count; i++) {
         for (k = 0; k < kept.count && !tel__attr_same_unmeasured(&own[i], &kept.items[k]); k++) { }
         n += k == kept.count;
     }
@@ -14377,7 +14523,7 @@ TEL__COLD tel_attrs tel__collect_filtered(const tel__series* from, tel__collect_
     memmove(visit->high - n * sizeof *list, visit->high, size);
     visit->high -= n * sizeof *list;
     list = (tel_attr*)(void*)(visit->high + size);
-    for (i = n = 0; i < from->attr_count; i++) {
+    for (i = n = 0; i < all.count; i++) {
         for (k = 0; k < kept.count && !tel__attr_same_unmeasured(&own[i], &kept.items[k]); k++) { }
         if (k == kept.count) { list[n++] = own[i]; }
     }
@@ -14400,7 +14546,7 @@ TEL__COLD void tel__collect_add_exemplars(const tel__streams* m, const tel__seri
         if (e.unix_ns + TEL__COLLECT_BLUR < p->start_unix_ns) { continue; }
         if (e.unix_ns < p->start_unix_ns) { e.unix_ns = p->start_unix_ns; }
         if ((size_t)(visit->high - visit->low) < 2 * sizeof *p + sizeof e) { break; }
-        if (!filtered && from->attr_count != p->attrs.count) {
+        if (!filtered && from->keys->count != p->attrs.count) {
             attrs = tel__collect_filtered(from, visit, p);
         }
         filtered = true;
@@ -14430,7 +14576,8 @@ TEL__HOT void tel__collect_read(tel__streams* m, tel__series* s, tel__collect_vi
     memset(p, 0, offsetof(tel_point, count));
     memset(&p->count, 0, offsetof(tel_point, scale) - offsetof(tel_point, count));
     memset(&p->scale, 0, sizeof *p - offsetof(tel_point, scale));
-    p->attrs = tel__attrs(tel__series_attrs(s), s->attr_count);
+    visit->high -= s->keys->count * sizeof(tel_attr);
+    p->attrs = tel__series_attrs(s, (tel_attr*)(void*)visit->high);
     p->start_unix_ns = s->start_unix < visit->now ? s->start_unix : visit->now;
     p->unix_ns = visit->now;
     p->tel__of = s;
@@ -14515,7 +14662,8 @@ TEL__HOT bool tel__collect_fill(tel__streams* m, tel__collect_visit* visit, tel_
             tel__collect_pass(m, visit);
             continue;
         }
-        if (visit->points == m->batch_points || (size_t)(visit->high - visit->low) < need) {
+        if (visit->points == m->batch_points || (size_t)(visit->high - visit->low) <
+            need + visit->series->keys->count * sizeof(tel_attr)) {
             return false;
         }
         high = visit->high;
@@ -14573,7 +14721,8 @@ TEL__FN void tel__collect_advance(tel__streams* m, tel__collect_visit* visit) {
 /* Whether a metric that begins now has room for all of its points, but for what exemplars take. */
 TEL__FN bool tel__collect_fits(const tel__streams* m, const tel__collect_visit* visit) {
     size_t words = tel__aggregation_words(&visit->metric->aggregation);
-    size_t one = sizeof(tel_point) + words / 2 * sizeof(uint64_t);
+    size_t one = sizeof(tel_point) + words / 2 * sizeof(uint64_t) +
+        visit->metric->attrs_most * sizeof(tel_attr);
     uint64_t count = (uint64_t)visit->metric->series_count + 1;
     return visit->points + count <= m->batch_points &&
            count * one + words * sizeof(uint64_t) <= (size_t)(visit->high - visit->low);
@@ -22499,7 +22648,8 @@ enum {
     TEL__PROMETHEUS_SHAPES    = 8,          /* of one view, that are remembered at a time */
     TEL__PROMETHEUS_PARTS     = 16,         /* attributes that a shape may have */
     TEL__PROMETHEUS_TEXTS     = 1024,       /* bytes of its texts */
-    TEL__PROMETHEUS_WIDE      = 32          /* bytes that are copied where a text has fewer */
+    TEL__PROMETHEUS_WIDE      = 32,         /* bytes that are copied where a text has fewer */
+    TEL__PROMETHEUS_NUMBER    = 24          /* bytes of a value that is no string */
 };
 
 typedef enum tel__prometheus_type {
@@ -22535,14 +22685,15 @@ typedef struct tel__prometheus_labels {
 typedef struct tel__prometheus_part {
     const char* key;                        /* by its address: an instance keeps each key once */
     uint8_t     type;
-    bool        empty;                      /* a string that is empty, and so no label */
     uint16_t    at;                         /* its place among the attributes */
     uint16_t    from, size;                 /* of the text before it */
 } tel__prometheus_part;
 
 typedef struct tel__prometheus_shape {
-    tel__prometheus_part parts[TEL__PROMETHEUS_PARTS + 1];  /* labels, the end, empty strings */
+    tel__prometheus_part parts[TEL__PROMETHEUS_PARTS];      /* labels, then empty strings */
+    tel__prometheus_part end;               /* the text behind the last label */
     uint32_t attr_count, shown;             /* shown: how many labels */
+    size_t   room;                          /* for all but the strings */
     char     texts[TEL__PROMETHEUS_TEXTS + TEL__PROMETHEUS_WIDE];
 } tel__prometheus_shape;
 
@@ -22611,13 +22762,8 @@ TEL__FN void tel__prometheus_begin(tel__prometheus_render* r, tel__series_shown*
     r->keys = r->labels = r->le = tel__text_heap(memory);
 }
 
-TEL__INLINE tel_text tel__prometheus_text(const char* data, size_t size) {
-    tel_text t = { data, size };
-    return t;
-}
-
 TEL__INLINE tel_text tel__prometheus_open_name(const tel__prometheus_render* r) {
-    return tel__prometheus_text(r->name + r->name_at, r->name_size);
+    return tel__text_sized(r->name + r->name_at, r->name_size);
 }
 
 TEL__INLINE bool tel__prometheus_openmetrics(const tel__prometheus_render* r) {
@@ -22715,7 +22861,7 @@ TEL__FN void tel__prometheus_unit(tel_text unit, tel__text_out* whole, tel__text
         if (!inside) { tel__text_put_char(&plain, unit.data[i]); }
         inside = inside && unit.data[i] != '}';
     }
-    rest = tel__prometheus_text(data, plain.size);
+    rest = tel__text_sized(data, plain.size);
     tel__text_split(&rest, '/', &side);
     tel__prometheus_unit_word(whole, side, tel__prometheus_units);
     whole->lost += plain.lost;
@@ -22733,8 +22879,8 @@ TEL__FN tel_text tel__prometheus_unit_text(const tel_metric_view* m, tel__text_o
         return tel__text_of("ratio");
     }
     tel__prometheus_unit(m->unit, out, &per);
-    tel__prometheus_append(out, tel__prometheus_text(data, per.size));
-    return tel__prometheus_text(out->data, out->size);
+    tel__prometheus_append(out, tel__text_sized(data, per.size));
+    return tel__text_sized(out->data, out->size);
 }
 
 /* Appends unit, per-unit and type in this order; no suffix is repeated: "foo_total" in By becomes
@@ -22750,8 +22896,8 @@ TEL__FN bool tel__prometheus_suffixes(const tel_metric_view* m, tel__prometheus_
         kind = tel__text_of("ratio");
     }
     tel__prometheus_unit(m->unit, &whole, &per);
-    unit = tel__prometheus_text(whole_data, whole.size);
-    rate = tel__prometheus_text(per_data, per.size);
+    unit = tel__text_sized(whole_data, whole.size);
+    rate = tel__text_sized(per_data, per.size);
     out->size -= tel__prometheus_ends(out, kind);
     out->size -= tel__prometheus_ends(out, rate);
     if (!tel__prometheus_ends(out, unit)) { tel__prometheus_append(out, unit); }
@@ -22792,7 +22938,7 @@ TEL__FN bool tel__prometheus_spell(const tel__openmetrics_style* s, tel_text nam
         tel__text_put_char(&whole, '_');
     }
     tel__text_put(&whole, name.data, name.size);
-    tel__openmetrics_escape(out, tel__prometheus_text(data, whole.size), s->escaping, true);
+    tel__openmetrics_escape(out, tel__text_sized(data, whole.size), s->escaping, true);
     return whole.lost == 0 && out->lost == 0;
 }
 
@@ -22861,7 +23007,7 @@ TEL__FN void tel__prometheus_key_spell(tel__prometheus_render* r, tel__prometheu
     size_t size = keys->size - l->key;
     tel_text key;
     if (!tel__text_reserve(keys, 8 * size + 8)) { return; }     /* so that it does not move */
-    key = tel__prometheus_text(keys->data + l->key, size);
+    key = tel__text_sized(keys->data + l->key, size);
     l->key = keys->size;
     if (r->style.escaping != TEL__OPENMETRICS_UTF8 || tel__openmetrics_is_legal(key, false)) {
         tel__openmetrics_escape(keys, key, r->style.escaping, false);
@@ -22873,7 +23019,7 @@ TEL__FN void tel__prometheus_key_spell(tel__prometheus_render* r, tel__prometheu
    buckets, so such a key becomes exported_le. A label __name__ would make the page unreadable. */
 TEL__FN bool tel__prometheus_key(tel__prometheus_render* r, tel__prometheus_label* l,
                                  const char* prefix, bool histogram) {
-    tel_text original = tel__prometheus_text(l->attr.key, tel__attr_key_size(&l->attr));
+    tel_text original = tel__text_sized(l->attr.key, tel__attr_key_size(&l->attr));
     tel__text_out* keys = &r->keys;
     bool any;
     tel__text_put_char(keys, ' ');          /* a leading '_' must not merge with the key before */
@@ -22914,7 +23060,7 @@ TEL__FN void tel__prometheus_label_add(tel__prometheus_render* r, tel__prometheu
     }
     if (full || !attr->key || !tel__prometheus_key(r, l, prefix, set->histogram)) {
         tel__prometheus_say(r, TEL__DIAG_PROMETHEUS,
-                            tel__prometheus_text(attr->key, tel__attr_key_size(attr)),
+                            tel__text_sized(attr->key, tel__attr_key_size(attr)),
                             "cannot be a label of", tel__prometheus_open_name(r));
         return;
     }
@@ -23080,8 +23226,9 @@ TEL__FN void tel__prometheus_shape_texts(tel__prometheus_render* r, tel__prometh
         from = value;
     }
     if (!histogram) { tel__prometheus_label_close(o, r->quoted); }
-    s->parts[s->shown].from = (uint16_t)from;
-    s->parts[s->shown].size = (uint16_t)(o->size - from);
+    s->end.from = (uint16_t)from;
+    s->end.size = (uint16_t)(o->size - from);
+    s->room = o->size + s->shown * TEL__PROMETHEUS_NUMBER + TEL__PROMETHEUS_WIDE;
 }
 
 /* Makes the shape of these attributes; its text is in r->labels as well. Returns false without
@@ -23089,22 +23236,21 @@ TEL__FN void tel__prometheus_shape_texts(tel__prometheus_render* r, tel__prometh
 TEL__FN bool tel__prometheus_shape_make(tel__prometheus_render* r, const tel_scope_view* scope,
                                         tel_attrs attrs, bool histogram,
                                         tel__prometheus_shape* s) {
-    size_t i, rest;
+    size_t i, n;
     s->attr_count = UINT32_MAX;             /* fits nothing */
     tel__prometheus_labels_make(r, scope, attrs, histogram);
     if (!tel__prometheus_shapely(r, attrs)) { return false; }
     tel__prometheus_shape_texts(r, s, histogram);
     if (r->labels.lost || r->labels.size > TEL__PROMETHEUS_TEXTS) { return false; }
     memcpy(s->texts, r->labels.data, r->labels.size);
-    for (i = 0, rest = s->shown + 1; i < attrs.count; i++) {
-        if (tel__prometheus_empty(&attrs.items[i])) { s->parts[rest++].at = (uint16_t)i; }
+    for (i = 0, n = s->shown; i < attrs.count; i++) {
+        if (tel__prometheus_empty(&attrs.items[i])) { s->parts[n++].at = (uint16_t)i; }
     }
-    for (i = 0; i < rest; i++) {
+    TEL__ASSERT(n == attrs.count);
+    for (i = 0; i < n; i++) {
         tel__prometheus_part* part = &s->parts[i];
-        if (i == s->shown) { continue; }
         part->key = attrs.items[part->at].key;
         part->type = (uint8_t)attrs.items[part->at].type;
-        part->empty = i > s->shown;
     }
     s->attr_count = (uint32_t)attrs.count;
     return true;
@@ -23124,10 +23270,6 @@ typedef enum tel__prometheus_fit {
     TEL__PROMETHEUS_PUT
 } tel__prometheus_fit;
 
-TEL__INLINE bool tel__prometheus_part_fits(const tel__prometheus_part* part, const tel_attr* a) {
-    return a->key == part->key && a->type == part->type && tel__prometheus_empty(a) == part->empty;
-}
-
 /* Copies a text before a value, with bytes behind it if it is short: most are. */
 TEL__INLINE char* tel__prometheus_part_copy(char* p, const char* texts,
                                             const tel__prometheus_part* part) {
@@ -23138,6 +23280,19 @@ TEL__INLINE char* tel__prometheus_part_copy(char* p, const char* texts,
     return p + part->size;
 }
 
+/* Appends a string that cannot be copied as it is, or for which p may lack the room. Returns where
+   to go on, with so much room, or NULL. */
+TEL__NOINLINE char* tel__prometheus_put_slowly(tel__text_out* o, char* p, tel_text t, size_t room) {
+    o->size = (size_t)(p - o->data);
+    return tel__prometheus_put_escaped(o, t) ? tel__text_reserve(o, room) : NULL;
+}
+
+TEL__INLINE char* tel__prometheus_put_number(char* p, const tel_attr* a) {
+    if (a->type == TEL_TYPE_INT) { return tel__number_write_i64(p, a->as.i); }
+    memcpy(p, a->as.b ? "true " : "false", 5);
+    return p + (a->as.b ? 4 : 5);
+}
+
 /* Appends the labels for these attributes, if they are of this shape. What it has appended before
    it fails has to be taken back. */
 TEL__HOT tel__prometheus_fit tel__prometheus_shape_put(const tel__prometheus_shape* s,
@@ -23146,29 +23301,31 @@ TEL__HOT tel__prometheus_fit tel__prometheus_shape_put(const tel__prometheus_sha
     const tel__prometheus_part* end = part + s->shown;
     char* p;
     if (attrs.count != s->attr_count) { return TEL__PROMETHEUS_OTHER; }
-    for (; part < end; part++) {
+    p = tel__text_reserve(o, s->room);
+    for (; p && part < end; part++) {
         const tel_attr* a = &attrs.items[part->at];
-        tel_text t = tel__text_sized("true", 4);
-        if (!tel__prometheus_part_fits(part, a)) { return TEL__PROMETHEUS_OTHER; }
-        if (a->type == TEL_TYPE_STRING) { t = tel__attr_string(a); }
-        else if (a->type == TEL_TYPE_BOOL && !a->as.b) { t = tel__text_sized("false", 5); }
-        p = tel__text_reserve(o, part->size + TEL__PROMETHEUS_WIDE + t.size);
-        if (!p) { return TEL__PROMETHEUS_BAD; }
+        tel_text t;
+        if (a->key != part->key || a->type != part->type) { return TEL__PROMETHEUS_OTHER; }
         p = tel__prometheus_part_copy(p, s->texts, part);
-        o->size += part->size;
-        if (a->type == TEL_TYPE_INT) {
-            o->size = (size_t)(tel__number_write_i64(p, a->as.i) - o->data);
-        } else if (tel__json_copy_plain(p, t.data, t.size) == t.size) { o->size += t.size; }
-        else if (!tel__prometheus_put_escaped(o, t)) { return TEL__PROMETHEUS_BAD; }
+        if (a->type != TEL_TYPE_STRING) {
+            p = tel__prometheus_put_number(p, a);
+            continue;
+        }
+        t = tel__attr_string(a);
+        if (TEL__UNLIKELY(!t.size)) { return TEL__PROMETHEUS_OTHER; }
+        if (TEL__UNLIKELY((size_t)(o->data + o->capacity - p) < s->room + t.size) ||
+            tel__json_copy_plain(p, t.data, t.size) != t.size) {
+            p = tel__prometheus_put_slowly(o, p, t, s->room);
+        } else { p += t.size; }
     }
-    for (part++; part <= s->parts + attrs.count; part++) {
-        if (!tel__prometheus_part_fits(part, &attrs.items[part->at])) {
+    for (end = s->parts + attrs.count; part < end; part++) {
+        const tel_attr* a = &attrs.items[part->at];
+        if (a->key != part->key || !tel__prometheus_empty(a)) {
             return TEL__PROMETHEUS_OTHER;
         }
     }
-    p = tel__text_reserve(o, end->size + TEL__PROMETHEUS_WIDE);
     if (!p) { return TEL__PROMETHEUS_BAD; }
-    o->size = (size_t)(tel__prometheus_part_copy(p, s->texts, end) - o->data);
+    o->size = (size_t)(tel__prometheus_part_copy(p, s->texts, &s->end) - o->data);
     return TEL__PROMETHEUS_PUT;
 }
 
@@ -23313,7 +23470,7 @@ TEL__NOINLINE bool tel__page_point_labels(tel__prometheus_render* r, const tel_m
     if (!histogram) { tel__prometheus_label_close(&r->labels, r->quoted); }
     if (r->labels.lost) { return false; }
     return r->into ||
-        tel__page_unique(r, tel__prometheus_text(r->labels.data, r->labels.size));
+        tel__page_unique(r, tel__text_sized(r->labels.data, r->labels.size));
 }
 
 /* ---- shapes ---- */
@@ -23341,39 +23498,39 @@ TEL__NOINLINE tel__prometheus_shape* tel__page_shape(tel__prometheus_render* r,
     if (!tel__prometheus_shape_make(r, m->scope, attrs, r->type == TEL__PROMETHEUS_HISTOGRAM, s)) {
         return NULL;
     }
-    text = tel__page_sample_key(r, tel__prometheus_text(r->labels.data, r->labels.size));
+    text = tel__page_sample_key(r, tel__text_sized(r->labels.data, r->labels.size));
     return tel__page_claim_take(&r->samples, r->memory, text, self) == self ? s : NULL;
 }
 
-/* Appends the labels of a series by a shape that is not the one used last. */
-TEL__NOINLINE tel__prometheus_fit tel__page_reshape(tel__prometheus_render* r,
-                                                    const tel_metric_view* m, tel_attrs attrs,
-                                                    tel__text_out* o) {
+/* Appends the labels of a series by a shape that is not the one used last. Without one the family
+   is mixed. */
+TEL__NOINLINE bool tel__page_reshape(tel__prometheus_render* r, const tel_metric_view* m,
+                                     tel_attrs attrs, tel__text_out* o, tel__prometheus_fit fit) {
     uint32_t i, n = r->shape_count;
-    tel__prometheus_fit fit = TEL__PROMETHEUS_OTHER;
     size_t begin = o->size;
     for (i = 0; i < n && i < TEL__PROMETHEUS_SHAPES && fit == TEL__PROMETHEUS_OTHER; i++) {
         r->shape = &r->shapes[i];
         o->size = begin;
         fit = tel__prometheus_shape_put(r->shape, attrs, o);
     }
-    if (fit != TEL__PROMETHEUS_OTHER) { return fit; }
-    r->shape = tel__page_shape(r, m, attrs);
-    o->size = begin;                        /* it may be the scratch of the shape's text */
-    return r->shape ? tel__prometheus_shape_put(r->shape, attrs, o) : TEL__PROMETHEUS_BAD;
+    if (fit == TEL__PROMETHEUS_OTHER) {
+        r->shape = tel__page_shape(r, m, attrs);
+        o->size = begin;                    /* it may be the scratch of the shape's text */
+        if (r->shape) { fit = tel__prometheus_shape_put(r->shape, attrs, o); }
+    }
+    if (fit != TEL__PROMETHEUS_PUT) { tel__page_mix(r); }
+    return fit == TEL__PROMETHEUS_PUT;
 }
 
-/* Appends the labels of a series by its shape. Without one the family is mixed. */
-TEL__FN bool tel__page_shaped(tel__prometheus_render* r, const tel_metric_view* m, tel_attrs attrs,
-                              tel__text_out* o) {
+/* Appends the labels of a series by its shape. */
+TEL__INLINE bool tel__page_shaped(tel__prometheus_render* r, const tel_metric_view* m,
+                                  tel_attrs attrs, tel__text_out* o) {
     size_t begin = o->size;
     tel__prometheus_fit fit = r->shape ? tel__prometheus_shape_put(r->shape, attrs, o)
                                        : TEL__PROMETHEUS_OTHER;
     if (TEL__LIKELY(fit == TEL__PROMETHEUS_PUT)) { return true; }
     o->size = begin;
-    if (fit == TEL__PROMETHEUS_OTHER) { fit = tel__page_reshape(r, m, attrs, o); }
-    if (fit != TEL__PROMETHEUS_PUT) { tel__page_mix(r); }
-    return fit == TEL__PROMETHEUS_PUT;
+    return tel__page_reshape(r, m, attrs, o, fit);
 }
 
 /* NONE: the text cannot express it, as a sum of deltas is not a counter there. Exponential buckets
@@ -23469,7 +23626,7 @@ TEL__FN tel_text tel__page_keep(char** at, tel_text t) {
     char* data = *at;
     if (t.size) { memcpy(data, t.data, t.size); }
     *at += t.size;
-    return tel__prometheus_text(data, t.size);
+    return tel__text_sized(data, t.size);
 }
 
 /* The gathered family of this name, which is made here the first time. */
@@ -23552,11 +23709,11 @@ TEL__FN bool tel__page_head(tel__prometheus_render* r, const tel_metric_view* m,
     *wanted = true;
     if (head->type == TEL__PROMETHEUS_NONE ||
         !tel__prometheus_name(&r->style, m, head->type, &plain)) { return false; }
-    r->seed = tel__page_hash(0, tel__prometheus_text(data, plain.size));
-    if (!tel__prometheus_spell(&r->style, tel__prometheus_text(data, plain.size), name)) {
+    r->seed = tel__page_hash(0, tel__text_sized(data, plain.size));
+    if (!tel__prometheus_spell(&r->style, tel__text_sized(data, plain.size), name)) {
         return false;
     }
-    head->name = tel__prometheus_text(name->data, name->size);
+    head->name = tel__text_sized(name->data, name->size);
     head->help = m->description;
     head->unit = tel__text_of("");
     *wanted = tel__page_wanted(r, head->name, head->type);
@@ -23704,7 +23861,7 @@ TEL__FN tel_text tel__page_part(tel__prometheus_render* r, const char* suffix, s
     char* end = r->name + r->name_at + r->name_size;
     memcpy(end, suffix, size);
     if (r->name_at) { end[size++] = '"'; }
-    return tel__prometheus_text(r->name, r->name_at + r->name_size + size);
+    return tel__text_sized(r->name, r->name_at + r->name_size + size);
 }
 
 enum {
@@ -23744,8 +23901,8 @@ TEL__COLD char* tel__page_exemplar_attrs(const tel_exemplar* x, const char* begi
     for (i = 0; i < x->attrs.count && n < TEL__PAGE_EXEMPLAR_ATTRS; i++) {
         char text[TEL__PAGE_EXEMPLAR + 4];
         tel__text_out o = tel__text_fixed(text, sizeof text);
-        tel_text key = tel__prometheus_text(x->attrs.items[i].key,
-                                            tel__attr_key_size(&x->attrs.items[i]));
+        tel_text key = tel__text_sized(x->attrs.items[i].key,
+                                       tel__attr_key_size(&x->attrs.items[i]));
         if (key.size && *key.data >= '0' && *key.data <= '9') { TEL__TEXT_LIT(&o, "key_"); }
         if (!tel__prometheus_clean(&o, key, false)) { continue; }
         TEL__TEXT_LIT(&o, "=\"");
@@ -23753,7 +23910,7 @@ TEL__COLD char* tel__page_exemplar_attrs(const tel_exemplar* x, const char* begi
         tel__prometheus_value(&o, &x->attrs.items[i]);
         TEL__TEXT_LIT(&o, "\"");
         if (o.lost || o.size - 3 > left ||
-            tel__page_has_label(begin, at, tel__prometheus_text(text, name))) { continue; }
+            tel__page_has_label(begin, at, tel__text_sized(text, name))) { continue; }
         left -= o.size - 3;
         n++;
         if (at != begin) { *at++ = ','; }
@@ -23816,7 +23973,7 @@ TEL__FN void tel__page_histogram(tel__prometheus_render* r, const tel_point* p, 
     char* end;
     size_t i, size;
     for (i = 0; i < p->bound_count && p->buckets; i++) {
-        tail = tel__prometheus_text(le + 1, (unsigned char)*le);
+        tail = tel__text_sized(le + 1, (unsigned char)*le);
         le = tail.data + tail.size;
         total += p->buckets[i];
         if (!tail.size) { continue; }
@@ -23864,7 +24021,7 @@ TEL__FN bool tel__page_put(tel__prometheus_render* r, const tel_point* p, tel_te
     if (TEL__UNLIKELY(total && p->exemplar_count)) {
         end = tel__page_exemplar(r, p, -DBL_MAX, DBL_MAX, integer, end);
     }
-    part = TEL__LIKELY(!total && !r->name_at) ? tel__prometheus_text(r->name, r->name_size)
+    part = TEL__LIKELY(!total && !r->name_at) ? tel__text_sized(r->name, r->name_size)
          : tel__page_part(r, "_total", total ? 6 : 0);
     tel__page_line(r->out, part, labels, none, value, (size_t)(end - value));
     if (total && tel__page_shows_created(r, p)) { tel__page_created(r, p, labels, none); }
@@ -23912,7 +24069,7 @@ TEL__FN tel__prometheus_sample* tel__page_sample_make(tel__prometheus_render* r,
     memcpy(data + bounds + buckets, labels.data, labels.size);
     s->point.bounds = (double*)(void*)data;
     s->point.buckets = buckets ? (uint64_t*)(void*)(data + bounds) : NULL;
-    s->labels = tel__prometheus_text(data + bounds + buckets, labels.size);
+    s->labels = tel__text_sized(data + bounds + buckets, labels.size);
     return s;
 }
 
@@ -23990,10 +24147,7 @@ TEL__HOT void tel__page_points(tel__prometheus_render* r, const tel_metric_view*
         tel_text labels;
         bool well;
         if (i + 8 < m->point_count) {       /* what a scrape has not touched for long */
-            uintptr_t later = (uintptr_t)p[8].attrs.items;
-            TEL__PREFETCH((const void*)(later + 64));
-            TEL__PREFETCH((const void*)(later + 128));
-            TEL__PREFETCH((const void*)(later + 192));
+            TEL__PREFETCH((const void*)((uintptr_t)p[8].tel__of + 128));
         }
         if (simple && p->tel__of) {
             if (TEL__LIKELY(tel__page_simple_put(r, m, p))) { r->written++; }
@@ -24003,7 +24157,7 @@ TEL__HOT void tel__page_points(tel__prometheus_render* r, const tel_metric_view*
         r->labels.size = r->labels.lost = 0;
         well = shaped && p->tel__of ? tel__page_shaped(r, m, p->attrs, &r->labels)
                                     : tel__page_point_labels(r, m, p);
-        labels = tel__prometheus_text(r->labels.data, r->labels.size);
+        labels = tel__text_sized(r->labels.data, r->labels.size);
         if (m->kind == TEL_METRIC_EXPONENTIAL) {
             classic = *p;
             p = &classic;
@@ -24029,7 +24183,7 @@ TEL__FN void tel__page_target(tel__prometheus_render* r, tel_attrs resource) {
     bool info = tel__prometheus_openmetrics(r);
     tel__openmetrics_escape(&name, tel__text_of("target_info"), r->style.escaping, true);
     memset(&head, 0, sizeof head);
-    head.name = tel__prometheus_text(data, name.size);
+    head.name = tel__text_sized(data, name.size);
     head.help = tel__text_of("Target metadata");
     head.type = TEL__PROMETHEUS_INFO;
     r->set.attrs = NULL;
@@ -24042,7 +24196,7 @@ TEL__FN void tel__page_target(tel__prometheus_render* r, tel_attrs resource) {
     if (info) { head.name = tel__page_base(head.name, head.type); }
     if (r->labels.lost || !tel__page_open(r, &head)) { return; }
     tel__page_line(r->out, tel__page_part(r, "_info", info ? 5 : 0),
-                         tel__prometheus_text(r->labels.data, r->labels.size), tel__text_of(""),
+                         tel__text_sized(r->labels.data, r->labels.size), tel__text_of(""),
                              "1", 1);
     r->name_size = 0;
 }

@@ -320,7 +320,7 @@ static void passed_over(void) {
     t = (tel__series_table*)tel__atomic_load_ptr(&m->table);
     for (i = 0; i <= t->mask; i++) {
         tel__series* at = (tel__series*)tel__atomic_load_ptr(&t->at[i]);
-        if (at && at->attr_count) { s = at; }
+        if (at && at->keys->count) { s = at; }
     }
     CHECK(s && s->removal && s->removal->hidden);
     tel__instrument_enter(tel__thread_me.cells);
