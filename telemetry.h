@@ -3969,16 +3969,22 @@ TEL__INLINE double tel__atomic_double(uint64_t u) {
     return d;
 }
 
-/* A double in a word with one writer: gcc takes atomic words through integer registers. */
+/* A word with one writer, who reads it: as a double, and added to. Both release. gcc takes atomic
+   words through integer registers. */
 #if TEL__GNU && !defined(__clang__) && defined(__x86_64__) && !TEL_FORCE_LOCKED_ATOMICS && \
     !defined(__SANITIZE_THREAD__)
 typedef double tel__atomic_real __attribute__((may_alias));
 TEL__INLINE double tel__atomic_load_double(const tel__atomic_u64* a) {
-    return *(const volatile tel__atomic_real*)&a->v;
+    return *(const tel__atomic_real*)&a->v;
 }
 TEL__INLINE void tel__atomic_store_release_double(tel__atomic_u64* a, double d) {
     __atomic_signal_fence(__ATOMIC_RELEASE);        /* the processor keeps stores in order */
     *(volatile tel__atomic_real*)&a->v = d;
+}
+TEL__INLINE void tel__atomic_grow_u64(tel__atomic_u64* a, uint64_t n) {
+    __atomic_signal_fence(__ATOMIC_ACQ_REL);
+    a->v += n;                          /* one instruction */
+    __atomic_signal_fence(__ATOMIC_ACQ_REL);
 }
 #else
 TEL__INLINE double tel__atomic_load_double(const tel__atomic_u64* a) {
@@ -3986,6 +3992,9 @@ TEL__INLINE double tel__atomic_load_double(const tel__atomic_u64* a) {
 }
 TEL__INLINE void tel__atomic_store_release_double(tel__atomic_u64* a, double d) {
     tel__atomic_store_release_u64(a, tel__atomic_bits(d));
+}
+TEL__INLINE void tel__atomic_grow_u64(tel__atomic_u64* a, uint64_t n) {
+    tel__atomic_store_release_u64(a, tel__atomic_load_u64(a) + n);
 }
 #endif
 
@@ -10202,13 +10211,14 @@ static const uint8_t tel__exponential_starts[] = {
     57, 57, 58, 58, 58, 59, 59, 59, 60, 60, 61, 61, 61, 62, 62, 62, 63, 63
 };
 
-/* The index at the table's scale. u is the representation of a value, minus 1, which puts an upper
-   bound into the bucket that it belongs to. */
-TEL__INLINE int32_t tel__exponential_coarse(uint64_t u) {
+#define TEL__EXPONENTIAL_ONE (1023 << TEL__EXPONENTIAL_TABLE)
+/* The index at the table's scale, plus TEL__EXPONENTIAL_ONE. u is the representation of a value,
+   minus 1, which puts an upper bound into the bucket that it belongs to. */
+TEL__INLINE uint32_t tel__exponential_coarse(uint64_t u) {
     uint64_t fraction = u & TEL__EXPONENTIAL_FRACTION;
-    uint32_t k = tel__exponential_starts[fraction >> 45];
-    k += fraction >= tel__exponential_steps[k + 1];
-    return ((int32_t)(u >> 52) - 1023) * (1 << TEL__EXPONENTIAL_TABLE) + (int32_t)k;
+    size_t k = tel__exponential_starts[fraction >> 45];
+    k = k - (fraction < tel__exponential_steps[k + 1]) + 1;
+    return (uint32_t)(u >> 52 << TEL__EXPONENTIAL_TABLE) + (uint32_t)k;
 }
 
 /* Where in its bucket of the table's scale a value lies, in steps of the finest scale. */
@@ -10234,7 +10244,8 @@ TEL__NOINLINE int32_t tel__exponential_index(double v, int32_t scale) {
     for (; bits <= TEL__EXPONENTIAL_FRACTION; bits <<= 1) { down++; }
     if (down) { bits = (bits & TEL__EXPONENTIAL_FRACTION) | ((uint64_t)1 << 52); }
     bits--;
-    i = tel__exponential_coarse(bits) - down * (1 << TEL__EXPONENTIAL_TABLE);
+    i = (int32_t)tel__exponential_coarse(bits) - TEL__EXPONENTIAL_ONE -
+        down * (1 << TEL__EXPONENTIAL_TABLE);
     if (scale <= TEL__EXPONENTIAL_TABLE) { return i >> (TEL__EXPONENTIAL_TABLE - scale); }
     i = i * (1 << (TEL__EXPONENTIAL_FINEST - TEL__EXPONENTIAL_TABLE)) +
         tel__exponential_refine(bits, (uint32_t)i & ((1u << TEL__EXPONENTIAL_TABLE) - 1));
@@ -10533,7 +10544,7 @@ TEL__COLD void tel__histogram_take_aim(tel__histogram* b) {
     if (b->search != TEL__HISTOGRAM_EXPONENTIAL || by < 0) { return; }
     b->aim.low = (zero > least ? zero : least) + 1;
     b->aim.shift = (uint32_t)by;
-    b->aim.last = (uint32_t)(b->window[0].low * (1 << by));
+    b->aim.last = (uint32_t)(b->window[0].low * (1 << by) + TEL__EXPONENTIAL_ONE);
 }
 
 TEL__COLD tel__histogram* tel__histogram_make(tel__memory* memory, const tel__aggregation* a) {
@@ -10565,18 +10576,17 @@ TEL__FN uint32_t tel__histogram_bucket(const double* bounds, uint32_t count, dou
 }
 
 /* Counts v, which belongs to bucket k, as the record after n. */
-TEL__INLINE void tel__histogram_count(tel__atomic_u64* half, uint64_t n, uint32_t k, double v) {
-    tel__atomic_u64* bucket = half + TEL__HALF_BUCKETS + k;
+TEL__INLINE void tel__histogram_count(tel__atomic_u64* half, uint64_t n, size_t k, double v) {
     tel__atomic_u64* sums = half + TEL__HALF_SUM;
     double sum = tel__atomic_load_double(&sums[n & 1]) + v;
     tel__atomic_store_release_u64(&half[TEL__HALF_MARK], k);
     tel__atomic_store_release_double(&sums[~n & 1], sum);
-    tel__atomic_store_release_u64(bucket, tel__atomic_load_u64(bucket) + 1);
-    tel__atomic_store_release_u64(&half[TEL__HALF_N], n + 1);
+    tel__atomic_grow_u64(&half[TEL__HALF_BUCKETS + k], 1);
+    tel__atomic_grow_u64(&half[TEL__HALF_N], 1);
 }
 
 /* The same for a new extreme: v is smaller or larger than all before it. */
-TEL__NOINLINE void tel__histogram_extreme(tel__atomic_u64* half, uint32_t k, double v) {
+TEL__NOINLINE void tel__histogram_extreme(tel__atomic_u64* half, size_t k, double v) {
     uint64_t n = tel__atomic_load_u64(&half[TEL__HALF_N]);
     double min = tel__atomic_load_double(&half[TEL__HALF_MIN]);
     double max = tel__atomic_load_double(&half[TEL__HALF_MAX]);
@@ -10589,8 +10599,8 @@ TEL__NOINLINE void tel__histogram_extreme(tel__atomic_u64* half, uint32_t k, dou
 }
 
 /* Counts v, which belongs to bucket k, in the active half. */
-TEL__INLINE void tel__histogram_put(tel__atomic_u64* half, uint32_t k, double v) {
-    if (TEL__UNLIKELY(v < tel__atomic_load_double(&half[TEL__HALF_MIN]) ||
+TEL__INLINE void tel__histogram_put(tel__atomic_u64* half, size_t k, double v) {
+    if (TEL__UNLIKELY(!(v >= tel__atomic_load_double(&half[TEL__HALF_MIN])) ||
                       v > tel__atomic_load_double(&half[TEL__HALF_MAX]))) {
         tel__histogram_extreme(half, k, v);
         return;
@@ -10616,7 +10626,6 @@ TEL__INLINE uint32_t tel__histogram_slot(const tel__histogram* b, uint32_t half,
 }
 
 /* The same for bounds with an index, no NaN. */
-TEL__INLINE bool tel__histogram_near(const tel__histogram* b) { return !b->search; }
 TEL__INLINE uint32_t tel__histogram_indexed(const tel__histogram* b, double v) {
     uint64_t bits = tel__atomic_bits(v), at = bits - b->aim.low;
     uint32_t k;
@@ -10626,21 +10635,15 @@ TEL__INLINE uint32_t tel__histogram_indexed(const tel__histogram* b, double v) {
     k = ((const uint8_t*)b->bounds - TEL__HISTOGRAM_CELLS)[at];
     return k + (b->bounds[k] < v);
 }
-TEL__INLINE void tel__histogram_record_near(tel__histogram* b, double v) {
-    tel__histogram_put(b->words + tel__atomic_load_u32(&b->active),
-                       tel__histogram_indexed(b, v), v);
-}
 
-/* For exponential blocks of a thread that are no chain, and values in a window whose scale is that
-   of the table or coarser. v is plain: neither negative nor infinite. */
-TEL__INLINE bool tel__histogram_record_aimed(tel__histogram* b, double v) {
+/* The same for exponential blocks of a thread that are no chain. Returns false if v does not lie in
+   a window whose scale is that of the table or coarser. v is plain: neither negative nor infinite.
+   */
+TEL__INLINE bool tel__histogram_aimed(const tel__histogram* b, double v, uint32_t* k) {
     uint64_t bits = tel__atomic_bits(v);
-    uint32_t k;
     if (TEL__UNLIKELY((int64_t)bits < (int64_t)b->aim.low)) { return false; }
-    k = ((uint32_t)tel__exponential_coarse(bits - 1) - b->aim.last) >> b->aim.shift;
-    if (TEL__UNLIKELY(k >= b->window[0].size)) { return false; }
-    tel__histogram_put(b->words + tel__atomic_load_u32(&b->active), k + 1, v);
-    return true;
+    *k = (tel__exponential_coarse(bits - 1) - b->aim.last) >> b->aim.shift;
+    return TEL__LIKELY((*k)++ < b->window[0].size);
 }
 
 /* For all blocks, and chains. Nothing is recorded before all blocks of a chain have a bucket. */
@@ -10652,13 +10655,18 @@ TEL__NOINLINE bool tel__histogram_record_far(tel__histogram* b, double v) {
     return true;
 }
 
+/* Returns false, and has recorded nothing, if it takes a search or a wider window. */
+TEL__INLINE bool tel__histogram_record_near(tel__histogram* b, double v) {
+    uint32_t k;
+    if (TEL__LIKELY(!b->search)) { k = tel__histogram_indexed(b, v); }
+    else if (TEL__UNLIKELY(!tel__histogram_aimed(b, v, &k))) { return false; }
+    tel__histogram_put(b->words + tel__atomic_load_u32(&b->active), k, v);
+    return true;
+}
+
 /* Returns false, and has recorded nothing, if the windows have to be widened first. */
 TEL__INLINE bool tel__histogram_record(tel__histogram* b, double v) {
-    if (TEL__LIKELY(tel__histogram_near(b))) {
-        tel__histogram_record_near(b, v);
-        return true;
-    }
-    return tel__histogram_record_aimed(b, v) || tel__histogram_record_far(b, v);
+    return tel__histogram_record_near(b, v) || tel__histogram_record_far(b, v);
 }
 
 /* Makes v fit into the windows of a thread's block, which are the same in both halves. By the
@@ -36058,15 +36066,11 @@ TEL__NOINLINE void tel__api_record_far(tel_histogram* h, tel__histogram* b, doub
     if (!tel__instance_idle()) { tel__api_record(h, v); }
 }
 
-TEL__CALL void tel__api_record_aimed(tel_histogram* h, tel__histogram* b, double v) {
-    if (TEL__UNLIKELY(!tel__histogram_record_aimed(b, v))) { tel__api_record_far(h, b, v); }
-}
-
 TEL_API void (tel_histogram_record)(tel_histogram* h, double v) {
     tel__histogram* b = tel__api_block(h);
-    if (TEL__UNLIKELY(!b || !tel__instrument_plain(v))) { tel__api_record_far(h, b, v); }
-    else if (TEL__LIKELY(tel__histogram_near(b))) { tel__histogram_record_near(b, v); }
-    else { tel__api_record_aimed(h, b, v); }
+    if (TEL__UNLIKELY(!b || !tel__instrument_plain(v) || !tel__histogram_record_near(b, v))) {
+        tel__api_record_far(h, b, v);
+    }
 }
 
 /* The series of an instrument with attributes; NULL if nothing is initialised or without memory. */

@@ -465,7 +465,7 @@ static void index_against_counting(const double* bounds, size_t count, bool inde
     tel_histogram_record(&h, 1);
     m = tel__instrument_metric(&tel_get_instance()->metrics, TEL__API_INSTRUMENT(&h));
     b = tel__histogram_make(m->m->memory, &m->aggregation);
-    CHECK_INT(tel__histogram_near(b), indexed);
+    CHECK_INT(!b->search, indexed);
     for (i = 0; indexed && i < 3 * (count + 1000); i++) {
         uint64_t bits = i < 3 * count ? tel__atomic_bits(bounds[i / 3])
                                       : m->aggregation.aim.low + ((uint64_t)((i - 3 * count) / 3) << m->aggregation.aim.shift);
