@@ -15389,18 +15389,18 @@ typedef struct tel__span_sampler {
     uint64_t threshold;                 /* not below it: the low 56 bits of sampled ids */
 } tel__span_sampler;
 
-/* Why starts take the long way: bits of `unusual`, so that those of a program that has none of
-   this test one word. */
+/* Why starts take the long way: bits of `unusual`, which stay as tel_init has set them, so that
+   those of a program that has none of this test one word. */
 #define TEL__SPAN_ASKS      1u          /* the sampler is not the usual one: `sampling` is asked */
 #define TEL__SPAN_OWN_IDS   2u          /* the program makes the ids */
 #define TEL__SPAN_LIMITED   4u          /* most.attrs or most.length is not the usual one, so no
                                            attribute takes the short way */
 #define TEL__SPAN_PROCESSED 8u          /* start_fn is called */
 #define TEL__SPAN_SHARED    16u         /* all spans are shared */
-#define TEL__SPAN_UNWANTED  32u         /* nobody takes spans: they have a context and no record */
 
 typedef struct tel__spans {
-    tel__atomic_u32   unusual;
+    uint32_t          unusual;
+    tel__atomic_u32   unwanted;         /* nobody takes spans: they have a context and no record */
     tel__span_sampler sampler;
     tel__span_block*  blocks;           /* not written before they are used */
     uint32_t          base;             /* of slots in handles: the epoch's 12 bits, then index 0 */
@@ -15445,12 +15445,8 @@ TEL__COLD void tel__span_renew(tel__spans* p, uint32_t epoch) {
 }
 
 /* Clears or sets bits of `unusual`; one thread at a time. */
-TEL__COLD void tel__span_usual(tel__spans* p, uint32_t bits, bool usual) {
-    uint32_t others = tel__atomic_load_u32(&p->unusual) & ~bits;
-    tel__atomic_store_u32(&p->unusual, usual ? others : others | bits);
-}
 TEL__INLINE bool tel__span_unusual(const tel__spans* p, uint32_t bits) {
-    return (tel__atomic_load_u32(&p->unusual) & bits) != 0;
+    return (p->unusual & bits) != 0;
 }
 
 /* NULL: the usual limits. */
@@ -15460,8 +15456,10 @@ TEL__COLD void tel__span_limit(tel__spans* p, const tel__span_limits* most) {
         TEL__SPAN_MOST, UINT32_MAX
     };
     p->most = most ? *most : usual;
-    tel__span_usual(p, TEL__SPAN_LIMITED,
-                    p->most.attrs == TEL__SPAN_MOST && p->most.length == UINT32_MAX);
+    p->unusual &= ~TEL__SPAN_LIMITED;
+    if (p->most.attrs != TEL__SPAN_MOST || p->most.length != UINT32_MAX) {
+        p->unusual |= TEL__SPAN_LIMITED;
+    }
 }
 
 TEL__COLD tel_result tel__span_init(tel__spans* p, tel__memory* memory, tel__diag* diag,
@@ -15488,7 +15486,7 @@ TEL__COLD tel_result tel__span_init(tel__spans* p, tel__memory* memory, tel__dia
 
 TEL__COLD void tel__span_generator(tel__spans* p, const tel_id_generator* ids) {
     p->ids = *ids;
-    tel__span_usual(p, TEL__SPAN_OWN_IDS, false);
+    p->unusual |= TEL__SPAN_OWN_IDS;
 }
 
 TEL__COLD void tel__span_free(tel__spans* p) {
@@ -16086,13 +16084,15 @@ TEL__INLINE void tel__span_put_name(tel__span_tracer* t, tel__span_slot* slot, t
 }
 
 /* Takes a slot for a sampled span and begins its record; the name is its first item. Returns the
-   handle, or 0 if the pool is empty. */
+   handle, or 0 if the pool is empty or nobody takes spans. */
 TEL__CALL uint64_t tel__span_open(tel__span_tracer* t, const tel_context* parent, tel_text name,
                                   uint64_t trace0, uint64_t trace1, uint64_t span) {
     tel__spans* p = t->shared;
-    uint32_t i = tel__span_block_take(t);
     tel__span_slot* slot;
     tel__span_record* r;
+    uint32_t i;
+    if (TEL__UNLIKELY(tel__atomic_load_u32(&p->unwanted))) { return 0; }
+    i = tel__span_block_take(t);
     if (TEL__UNLIKELY(i == TEL__MEMORY_NO_SLOT)) {
         tel__span_pool_empty(t);
         return 0;
@@ -16220,7 +16220,7 @@ TEL__FN tel__context_words tel__span_make_desc(tel__span_tracer* t, const tel_sp
         w.tail |= tel__context_tail_of(0, 1u);
         decision = TEL_RECORD_AND_SAMPLE;
     }
-    if (decision == TEL_DROP_SPAN || tel__span_unusual(t->shared, TEL__SPAN_UNWANTED)) { return w; }
+    if (decision == TEL_DROP_SPAN) { return w; }
     w.handle = tel__span_open(t, parent, tel__text_either(d->name, d->name_text), w.trace[0],
                               w.trace[1], w.span);
     if (!w.handle) { return w; }
@@ -16257,7 +16257,7 @@ TEL__INLINE tel__context_words tel__span_make(tel__span_tracer* t, const tel_con
                                               const char* name, size_t size) {
     uint64_t why = tel__context_extra(&t->contexts.top->span.context);
     tel__context_words w;
-    why |= tel__atomic_load_u32(&t->shared->unusual);
+    why |= t->shared->unusual;
     if (TEL__UNLIKELY(why != 0)) { return tel__span_make_long(t, name); }
     w = tel__span_ids(t, parent);
     if (tel__span_decide(&t->shared->sampler, parent, w.trace[1])) {
@@ -35189,13 +35189,13 @@ TEL__COLD tel_result tel__lifecycle_processors(tel_instance* inst, const tel_des
     if (tel__processors_start(p)) {
         inst->spans.start_fn = tel__processors_on_start;
         inst->spans.start_list = p;
-        tel__span_usual(&inst->spans, TEL__SPAN_PROCESSED, false);
+        inst->spans.unusual |= TEL__SPAN_PROCESSED;
     }
     if (tel__processors_asks(p)) {
         inst->spans.logs_asked_fn = tel__processors_ask;
         inst->spans.logs_asked = p;
     }
-    if (desc->shared_spans) { tel__span_usual(&inst->spans, TEL__SPAN_SHARED, false); }
+    if (desc->shared_spans) { inst->spans.unusual |= TEL__SPAN_SHARED; }
     return r;
 }
 
@@ -35214,7 +35214,7 @@ TEL__COLD bool tel__lifecycle_sampler(tel_instance* inst, const tel_desc* desc) 
         return false;
     }
     if (!tel__sampling_usual(&p->sampling, &p->sampler.parent_based, &p->sampler.threshold)) {
-        tel__span_usual(p, TEL__SPAN_ASKS, false);
+        p->unusual |= TEL__SPAN_ASKS;
     }
     return true;
 }
@@ -35298,8 +35298,8 @@ TEL__COLD tel_result tel__lifecycle_build(tel_instance* inst, const tel_desc* de
         if (desc->process_metrics) { tel__process_start(&inst->metrics); }
         if (desc->min_severity || desc->log_sampled_only) { r = tel__lifecycle_level(inst, desc); }
         tel__scope_wanted(&inst->scopes, tel__pipeline_wanted(&inst->pipeline, 2));
-        tel__span_usual(&inst->spans, TEL__SPAN_UNWANTED, inst->pipeline.processors.count ||
-                        tel__pipeline_wanted(&inst->pipeline, 1));
+        tel__atomic_store_u32(&inst->spans.unwanted, !inst->pipeline.processors.count &&
+                              !tel__pipeline_wanted(&inst->pipeline, 1));
         tel__lifecycle_remember(inst, desc);
     }
     if (g != TEL_OK) { return g; }
@@ -36771,7 +36771,7 @@ TEL__COLD tel_result tel__control_open(tel_instance* inst, uint32_t i) {
     tel__thread_mutex_unlock(&p->stage);
     tel__thread_mutex_unlock(&p->stats);
     tel__round_opened(k, &inst->hosts[i], r);
-    if (tel__pipeline_wants(k, 1)) { tel__span_usual(&inst->spans, TEL__SPAN_UNWANTED, true); }
+    if (tel__pipeline_wants(k, 1)) { tel__atomic_store_u32(&inst->spans.unwanted, 0); }
     if (tel__pipeline_wants(k, 2)) { tel__scope_wanted(&inst->scopes, true); }
     return r;
 }
