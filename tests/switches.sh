@@ -88,6 +88,27 @@ END
     nm named_sinks | grep -qE " $others\$" || { echo "with the names there is none of $others either"; return 1; }
     ! nm one_sink | grep -E " $others\$" && limit 60 ./one_sink
 }
+# A linked program that uses none of the rooms which three switches leave out has nothing of them, nor of those that only they call.
+three_rooms() {
+    cat >three_rooms.c <<'END'
+#define TELEMETRY_IMPLEMENTATION
+#include "telemetry.h"
+#include <string.h>
+int main(void) {
+    tel_desc d;
+    memset(&d, 0, sizeof d);
+    d.service_name = "switches";
+    TEL_SPAN(span, "work") { tel_span_set(span, tel_int("items", 3)); }
+    return tel_init(&d) != TEL_OK || tel_shutdown(100) != TEL_OK;
+}
+END
+    lean="-std=gnu99 -O2 -ffunction-sections -fdata-sections -Wl,--gc-sections -I$include three_rooms.c -pthread"
+    "$CC" $lean -o all_rooms && "$CC" -DTEL_NO_CONFIG_FILE -DTEL_NO_INGEST -DTEL_NO_PROTOBUF $lean -o three_rooms || return 1
+    for room in config_file config_part ingest service settings_json otlp_protobuf definition query; do
+        nm all_rooms | grep -q " tel__${room}_" || { echo "without switches there is nothing of $room either"; return 1; }
+        ! nm three_rooms | grep " tel__${room}_" || return 1
+    done
+}
 exports_nothing() {
     printf '#define TELEMETRY_IMPLEMENTATION\n#include "telemetry.h"\nint use(void);\nint use(void) { return (int)tel_flush(0); }\n' >static.c
     "$CC" -std=gnu99 -O1 $warn_c -I"$include" -DTELEMETRY_STATIC -c static.c -o static.o || return 1
@@ -108,6 +129,7 @@ if have nm; then
         'tel__config_file_(sinks|metrics|resource|exporters)' config_file
     job "switches: without the configuration file and ingest nothing reads JSON into settings" \
         without "-DTEL_NO_CONFIG_FILE -DTEL_NO_INGEST" 'tel__settings_json_[a-z0-9_]+' settings_json
+    job "switches: without the configuration file, ingest and protobuf a program has nothing of their rooms" three_rooms
     job "switches: with TEL_NO_SINK_TYPES a program holds only the sinks it uses" one_sink
     for pair in 'TEL_NO_THREADS:pthread_create' 'TEL_NO_STDIO:fopen|fputs|fwrite|fprintf|vfprintf|printf|puts'; do
         switch=${pair%%:*}
