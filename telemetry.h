@@ -3493,6 +3493,14 @@ TEL__INLINE uint64_t tel__platform_big64(uint64_t v) {
 #endif
 }
 
+/* Stores a number with its low byte first. */
+TEL__INLINE void tel__platform_store_low(char* p, uint64_t v) {
+#if TEL__BIG_ENDIAN
+    v = __builtin_bswap64(v);
+#endif
+    memcpy(p, &v, 8);
+}
+
 /* The time stamp counter of this machine; 0 where there is none that a program may read. It takes
    about 8 ns on x86-64, where clock_gettime takes 22. The read is not ordered with the instructions
    around it. */
@@ -5008,6 +5016,11 @@ TEL__FN void* tel__memory_take(tel__memory_arena* a, size_t size) {
     return (char*)c + (a->used - want);
 }
 
+/* Bytes of what was taken, and of what it left at the ends of chunks. */
+TEL__INLINE size_t tel__memory_taken(const tel__memory_arena* a) {
+    return a->chunks ? a->bytes - (a->chunks->capacity - a->used) : 0;
+}
+
 /* Frees all chunks but the largest, which the next use starts with. */
 TEL__COLD void tel__memory_rewind(tel__memory_arena* a) {
     tel__memory_chunk* keep = a->chunks;
@@ -5369,37 +5382,22 @@ TEL__CALL void tel__text_put_char(tel__text_out* o, char c) { tel__text_put(o, &
 /* ---- hex ---- */
 
 /* Writes lowercase hex; needs 2 n bytes at p. Computes the digits of four bytes at once, each in
-   eight bits of v; compilers make one load and one store of the two groups of shifts. */
+   eight bits of v; compilers make one load of the group of shifts. */
 TEL__CALL char* tel__text_write_hex(char* p, const uint8_t* bytes, size_t n) {
-    for (; n > 0; bytes += 4, p += 8) {
-        uint64_t v = (uint64_t)bytes[0] | (n > 1 ? (uint64_t)bytes[1] << 8 : 0);
-        if (TEL__LIKELY(n >= 4)) {
-            v = (uint32_t)bytes[0] | (uint32_t)bytes[1] << 8 | (uint32_t)bytes[2] << 16 |
-                (uint32_t)bytes[3] << 24;
-        } else if (n == 3) {
-            v |= (uint64_t)bytes[2] << 16;
-        }
+    static const char digits[] = "0123456789abcdef";
+    for (; n >= 4; n -= 4, bytes += 4, p += 8) {
+        uint64_t v = (uint32_t)bytes[0] | (uint32_t)bytes[1] << 8 | (uint32_t)bytes[2] << 16 |
+            (uint32_t)bytes[3] << 24;
         v = (v | v << 16) & 0x0000ffff0000ffffu;
         v = (v | v << 8) & 0x00ff00ff00ff00ffu;
         v = (v >> 4 & 0x000f000f000f000fu) | (v & 0x000f000f000f000fu) << 8;
         v += 0x3030303030303030u + ((v + 0x0606060606060606u) >> 4 & 0x0101010101010101u) *
             ('a' - '0' - 10);
-        if (TEL__UNLIKELY(n < 4)) {
-            for (; n > 0; n--, v >>= 16) {
-                *p++ = (char)(v & 255);
-                *p++ = (char)(v >> 8 & 255);
-            }
-            return p;
-        }
-        p[0] = (char)v;
-        p[1] = (char)(v >> 8);
-        p[2] = (char)(v >> 16);
-        p[3] = (char)(v >> 24);
-        p[4] = (char)(v >> 32);
-        p[5] = (char)(v >> 40);
-        p[6] = (char)(v >> 48);
-        p[7] = (char)(v >> 56);
-        n -= 4;
+        tel__platform_store_low(p, v);
+    }
+    for (; n > 0; n--, bytes++) {
+        *p++ = digits[*bytes >> 4];
+        *p++ = digits[*bytes & 15];
     }
     return p;
 }
@@ -5982,57 +5980,58 @@ TEL__FN void tel__json_put_double(tel__text_out* o, double v) {
     else { TEL__TEXT_LIT(o, "\"Infinity\""); }
 }
 
-/* Copies the leading ASCII that needs no escape, eight bytes at a time. Returns how many bytes that
-   was. p has room for size. The last bytes are taken as one word that overlaps the one before. */
-TEL__INLINE size_t tel__json_copy_plain(char* p, const char* data, size_t size) {
+/* Copies ASCII that needs no escape, eight bytes at a time. Returns false if it is anything else. p
+   has room for size. The last bytes are taken as one word that overlaps the one before. */
+TEL__INLINE bool tel__json_copy_plain(char* p, const char* data, size_t size) {
     const size_t last = size >= 8 ? size - 8 : size >= 4 ? size - 4 : 0;
     size_t i = 0;
     uint64_t x = 0x2020202020202020u;
     if (size >= 8) {
         for (; i < last; i += 8) {
             memcpy(&x, data + i, 8);
-            if (tel__text_special(x, true)) { return i; }
+            if (tel__text_special(x, true)) { return false; }
             memcpy(p + i, &x, 8);
         }
         memcpy(&x, data + last, 8);
-        if (tel__text_special(x, true)) { return i; }
+        if (tel__text_special(x, true)) { return false; }
         memcpy(p + last, &x, 8);
     } else if (size >= 4) {
         uint32_t half[2];
         memcpy(&half[0], data, 4);
         memcpy(&half[1], data + last, 4);
-        if (tel__text_special((uint64_t)half[0] << 32 | half[1], true)) { return 0; }
+        if (tel__text_special((uint64_t)half[0] << 32 | half[1], true)) { return false; }
         memcpy(p, &half[0], 4);
         memcpy(p + last, &half[1], 4);
     } else if (size > 0) {
         uint64_t few = (uint64_t)(unsigned char)data[0] << 16 |
             (uint64_t)(unsigned char)data[size / 2] << 8 | (unsigned char)data[size - 1];
-        if (tel__text_special(x << 24 | few, true)) { return 0; }
+        if (tel__text_special(x << 24 | few, true)) { return false; }
         p[0] = (char)(few >> 16);
         p[size / 2] = (char)(few >> 8);
         p[size - 1] = (char)few;
     }
-    return size;
+    return true;
+}
+
+/* Writes a string with its quotes at p, where there is room for size + 2 bytes. Returns the end, or
+   NULL if it is not plain. */
+TEL__FN char* tel__json_write_plain(char* p, const char* data, size_t size) {
+    if (!tel__json_copy_plain(p + 1, data, size)) { return NULL; }
+    p[0] = p[size + 1] = '"';
+    return p + size + 2;
 }
 
 /* Puts a string with its quotes; " \ and U+0000 to U+001F are escaped (RFC 8259, section 7), and
    UTF-8 is repaired. */
 TEL__FN void tel__json_put_string(tel__text_out* o, const char* data, size_t size) {
-    size_t n = 0;
-    if (tel__text_fits(o, size + 2)) {          /* the output is never shorter than the input */
-        char* p = o->data + o->size;
-        *p = '"';
-        n = tel__json_copy_plain(p + 1, data, size);
-        o->size += n + 1;
-        if (n == size) {
-            p[n + 1] = '"';
-            o->size++;
-            return;
-        }
-    } else {
-        tel__text_put_char(o, '"');
+    char* end = tel__text_fits(o, size + 2)
+        ? tel__json_write_plain(o->data + o->size, data, size) : NULL;
+    if (end) {
+        o->size = (size_t)(end - o->data);
+        return;
     }
-    if (n < size) { tel__text_put_repaired(o, data + n, size - n, true); }
+    tel__text_put_char(o, '"');
+    tel__text_put_repaired(o, data, size, true);
     tel__text_put_char(o, '"');
 }
 
@@ -8024,26 +8023,34 @@ TEL__COLD void tel__attr_write_array(char* p, tel__attr_what what, const tel_att
 typedef struct tel__attr_reader { const char* at; const char* end; } tel__attr_reader;
 typedef struct tel__attr_got {
     tel__attr_what what;
-    tel_attr attr;
+    tel_attr* attr;                     /* set by the caller: where key and value are written */
     uint64_t number;
     tel_text string;
 } tel__attr_got;
 
-/* Reads the next item. Returns false at the end, or where the bytes are not a whole item; it reads
-   no byte beyond end. */
-TEL__FN bool tel__attr_next(tel__attr_reader* r, tel__attr_got* got) {
-    tel__attr_item head;
+/* Passes the next item. Returns where it begins, or NULL at the end, or where the bytes are not a
+   whole item; it reads no byte beyond end. */
+TEL__INLINE const char* tel__attr_pass(tel__attr_reader* r, tel__attr_item* head) {
     const char* p = r->at;
-    size_t size;
-    if ((size_t)(r->end - p) < sizeof head) { return false; }
-    memcpy(&head, p, sizeof head);
-    if (head.type > TEL_TYPE_MAP || (head.type < TEL_TYPE_STRING && head.value_size != 7)) {
-        return false;
+    size_t left = (size_t)(r->end - p), size;
+    if (left < sizeof *head) { return NULL; }
+    memcpy(head, p, sizeof *head);
+    if (head->type > TEL_TYPE_MAP || (head->type < TEL_TYPE_STRING && head->value_size != 7)) {
+        return NULL;
     }
-    /* tested before a sum that could wrap */
-    if (head.value_size > (size_t)(r->end - p)) { return false; }
-    size = tel__attr_item_size(head.key_size, head.value_size);
-    if (size > (size_t)(r->end - p)) { return false; }
+    if (head->value_size > left) { return NULL; }       /* tested before a sum that could wrap */
+    size = tel__attr_item_size(head->key_size, head->value_size);
+    if (size > left) { return NULL; }
+    r->at += size;
+    return p;
+}
+
+/* Reads the next item. Returns false where there is none. */
+TEL__INLINE bool tel__attr_next(tel__attr_reader* r, tel__attr_got* got) {
+    tel__attr_item head;
+    tel_attr* a = got->attr;
+    const char* p = tel__attr_pass(r, &head);
+    if (!p) { return false; }
     p += sizeof head;
     got->what = (tel__attr_what)head.what;
     got->number = 0;
@@ -8051,16 +8058,17 @@ TEL__FN bool tel__attr_next(tel__attr_reader* r, tel__attr_got* got) {
         got->number = tel__attr_read8(p);
         p += 8;
     }
-    got->attr.key = p;
-    got->attr.tel__key_size = head.key_size;
-    got->attr.type = (tel_type)head.type;
-    got->string.data = p + head.key_size + 1;
-    got->string.size = head.type >= TEL_TYPE_STRING ? head.value_size : 0;
-    if (head.type >= TEL_TYPE_STRING) { got->attr.as.s = got->string; }
-    else if (head.type == TEL_TYPE_DOUBLE) { got->attr.as.d = tel__atomic_double(got->number); }
-    else if (head.type == TEL_TYPE_BOOL) { got->attr.as.b = got->number != 0; }
-    else { got->attr.as.i = (int64_t)got->number; }
-    r->at += size;
+    a->key = p;
+    a->tel__key_size = head.key_size;
+    a->type = (tel_type)head.type;
+    got->string = tel__text_sized(p + head.key_size + 1,
+                                  head.type >= TEL_TYPE_STRING ? head.value_size : 0);
+    if (head.type >= TEL_TYPE_STRING) {
+        a->as.s = tel__text_sized(p + head.key_size + 1, head.value_size);
+    }
+    else if (head.type == TEL_TYPE_DOUBLE) { a->as.d = tel__atomic_double(got->number); }
+    else if (head.type == TEL_TYPE_BOOL) { a->as.b = got->number != 0; }
+    else { a->as.i = (int64_t)got->number; }
     return true;
 }
 
@@ -16401,16 +16409,17 @@ TEL__COLD void tel__span_empty(tel__spans* p) {
 
 /* ---- reading a record back ---- */
 
-/* Adds an attribute to a list in which no key may come twice: the last value that is valid stays,
-   in the first place. */
-TEL__FN void tel__span_view_attr(tel_attr* items, size_t* count, const tel_attr* a, bool valid) {
+/* Takes the attribute behind a list into it, unless its key is there: then the last value that is
+   valid stays, in the first place. */
+TEL__FN void tel__span_view_attr(tel_attr* items, size_t* count, bool valid) {
+    const tel_attr* a = &items[*count];
     bool ascii = tel__text_ascii(a->key, a->tel__key_size);
     size_t i = 0;
     if (!a->tel__key_size) { return; }
     while (i < *count &&
            !(ascii ? tel__attr_same_key(&items[i], a) : tel__attr_alike(&items[i], a))) { i++; }
-    if (valid || i == *count) { items[i] = *a; }
     if (i == *count) { (*count)++; }
+    else if (valid) { items[i] = *a; }
 }
 
 /* Counts the contents of a record, for the sizes of its view. */
@@ -16418,12 +16427,12 @@ typedef struct tel__span_view_census { size_t attrs, events, links; } tel__span_
 
 TEL__FN tel__span_view_census tel__span_view_count_items(tel__attr_reader r) {
     tel__span_view_census n = { 0, 0, 0 };
-    tel__attr_got got;
-    while (tel__attr_next(&r, &got)) {
-        n.attrs += got.what == TEL__ITEM_ATTR || got.what == TEL__ITEM_PART ||
-            got.what == TEL__ITEM_GONE;
-        n.events += got.what == TEL__ITEM_EVENT || got.what == TEL__ITEM_EVENT_AT;
-        n.links += got.what == TEL__ITEM_LINK && got.string.size == sizeof(tel_context);
+    tel__attr_item item;
+    while (tel__attr_pass(&r, &item)) {
+        n.attrs += item.what == TEL__ITEM_ATTR || item.what == TEL__ITEM_PART ||
+            item.what == TEL__ITEM_GONE;
+        n.events += item.what == TEL__ITEM_EVENT || item.what == TEL__ITEM_EVENT_AT;
+        n.links += item.what == TEL__ITEM_LINK;
     }
     return n;
 }
@@ -16441,7 +16450,7 @@ typedef struct tel__span_view_reading {
 TEL__FN void tel__span_view_read_event(tel__span_view_reading* g, const tel__attr_got* got) {
     tel_event_view* e = &g->events[g->view->event_count++];
     memset(e, 0, sizeof *e);
-    e->name = tel__text_sized(got->attr.key, got->attr.tel__key_size);
+    e->name = tel__text_sized(got->attr->key, got->attr->tel__key_size);
     e->unix_ns = got->what == TEL__ITEM_EVENT_AT ? got->number
         : tel__clock_unix_at(g->clock, got->number);
     e->attrs = tel__attrs(g->attrs, 0);
@@ -16451,7 +16460,7 @@ TEL__FN void tel__span_view_read_event(tel__span_view_reading* g, const tel__att
 
 TEL__FN void tel__span_view_read_link(tel__span_view_reading* g, const tel__attr_got* got) {
     tel_link_view* l = &g->links[g->view->link_count];
-    if (got->attr.type != TEL_TYPE_STRING || got->string.size != sizeof l->context) { return; }
+    if (got->attr->type != TEL_TYPE_STRING || got->string.size != sizeof l->context) { return; }
     g->view->link_count++;
     memset(l, 0, sizeof *l);
     memcpy(&l->context, got->string.data, sizeof l->context);
@@ -16469,16 +16478,16 @@ TEL__FN void tel__span_view_read_item(tel__span_view_reading* g, const tel__attr
     /* the place of an attribute whose value comes later, or came before; texts have no key */
     case TEL__ITEM_GONE:
     case TEL__ITEM_ATTR:
-        tel__span_view_attr(own, &v->attrs.count, &got->attr, got->what == TEL__ITEM_ATTR);
+        tel__span_view_attr(own, &v->attrs.count, got->what == TEL__ITEM_ATTR);
         break;
     case TEL__ITEM_PART:
-        if (got->attr.tel__key_size == 0) {
+        if (got->attr->tel__key_size == 0) {
             if (g->owner_lost) { *g->owner_lost = (uint32_t)got->number; }
         } else if (g->owner) {
             tel_attr* list = g->attrs - g->owner->count;
-            size_t before = g->owner->count;
-            tel__span_view_attr(list, &g->owner->count, &got->attr, true);
-            g->attrs += g->owner->count - before;
+            *g->attrs = *got->attr;
+            tel__span_view_attr(list, &g->owner->count, true);
+            g->attrs = list + g->owner->count;
         }
         break;
     case TEL__ITEM_EVENT:
@@ -16539,7 +16548,9 @@ TEL__FN bool tel__span_view_read(const tel__span_record* r, const tel__clock* cl
     v->attrs.items = own;
     v->events = g.events;
     v->links = g.links;
-    while (tel__attr_next(&items, &got)) { tel__span_view_read_item(&g, &got, own); }
+    for (got.attr = own; tel__attr_next(&items, &got); got.attr = own + v->attrs.count) {
+        tel__span_view_read_item(&g, &got, own);
+    }
     return true;
 }
 
@@ -17948,14 +17959,14 @@ TEL__FN bool tel__log_read_format(const tel__attr_got* got, tel__memory_arena* a
     tel__text_out o = tel__text_fixed(text, sizeof text);
     char* to;
     size_t size;
-    if (got->attr.key[got->attr.tel__key_size]) { return true; }
-    tel__format_print(&o, got->attr.key, got->string);
+    if (got->attr->key[got->attr->tel__key_size]) { return true; }
+    tel__format_print(&o, got->attr->key, got->string);
     size = o.size + o.lost;
     to = (char*)tel__memory_take(arena, size + 1);
     if (!to) { return false; }
     if (o.lost) {
         o = tel__text_fixed(to, size);
-        tel__format_print(&o, got->attr.key, got->string);
+        tel__format_print(&o, got->attr->key, got->string);
     } else {
         memcpy(to, text, size);
     }
@@ -17969,7 +17980,7 @@ TEL__COLD bool tel__log_read_value(const tel__attr_got* got, tel__memory_arena* 
                                    tel_log_view* v) {
     tel__text_out o = tel__text_fixed(NULL, 0);
     char* to;
-    v->body_value = got->attr;
+    v->body_value = *got->attr;
     v->body_value.key = "";
     tel__writer_put_value(&o, &v->body_value);
     to = (char*)tel__memory_take(arena, o.lost + 1);
@@ -18003,10 +18014,10 @@ TEL__FN bool tel__log_read(const tel__log_record* r, const tel__clock* clock,
     v->context.flags = (uint8_t)r->trace_flags;
     v->dropped_attrs = r->dropped_attrs;
     v->attrs.items = own;
-    while (tel__attr_next(&items, &got)) {
+    for (got.attr = own; tel__attr_next(&items, &got); got.attr = own + v->attrs.count) {
         if (got.what == TEL__ITEM_NAME) {
-            if (got.attr.type == TEL_TYPE_STRING) { v->body = got.string; }
-            else if (got.attr.type && !v->body.data && !tel__log_read_value(&got, arena, v)) {
+            if (got.attr->type == TEL_TYPE_STRING) { v->body = got.string; }
+            else if (got.attr->type && !v->body.data && !tel__log_read_value(&got, arena, v)) {
                 return false;
             }
         }
@@ -18017,7 +18028,7 @@ TEL__FN bool tel__log_read(const tel__log_record* r, const tel__clock* clock,
         else if (got.what == TEL__ITEM_OBSERVED) { v->observed_unix_ns = got.number; }
         else if (got.what == TEL__ITEM_MESSAGE) { v->event_name = got.string; }
         else if (got.what == TEL__ITEM_ATTR) {
-            tel__span_view_attr(own, &v->attrs.count, &got.attr, true);
+            tel__span_view_attr(own, &v->attrs.count, true);
         }
     }
     return true;
@@ -18032,15 +18043,18 @@ TEL__FN bool tel__log_read(const tel__log_record* r, const tel__clock* clock,
              drop: any.
    Holds     Whoever has a reference may read the batch; the last one frees it. A time is converted
              when its record is added, so no later step of the wall clock moves it, and no record
-             has two times. Nothing in a batch points into a ring or into the collection.
+             has two times. Nothing in a batch points into a ring or into the collection. The last
+             one to drop a batch may leave it, empty, in *spare, where the next one begins with it.
    Tests     tests/rooms/pipeline.c   fuzz: none   bench: none
 */
 typedef struct tel__batch {
     tel__atomic_u32   refs;
+    tel__atomic_ptr*  spare;            /* NULL: it is freed in the end */
     struct tel__batch* next;            /* that a sink has not taken */
     tel__memory_arena arena;
     int               signal;           /* index of tel_stats */
     uint32_t          count, room;      /* spans, log records, or points; views there is room for */
+    uint32_t          usual;            /* how many its memory held before */
     uint64_t          thread_id;        /* of the record before, and its name's copy */
     tel_text          thread_name;
     uint64_t          since_mono;       /* when its oldest record was made */
@@ -18052,14 +18066,43 @@ typedef struct tel__batch {
 
 #define TEL__BATCH_AGE_MOST 1000000000u  /* ns that a record spends in its ring, as far as counts */
 
-TEL__COLD tel__batch* tel__batch_make(tel__memory* memory, int signal) {
-    tel__batch* b = (tel__batch*)tel__memory_alloc(memory, sizeof *b);
+/* spare: where a batch may lie, and where this one may be left; NULL: nowhere. */
+TEL__COLD tel__batch* tel__batch_make(tel__memory* memory, int signal, tel__atomic_ptr* spare) {
+    tel__batch* b = spare ? (tel__batch*)tel__atomic_swap_ptr(spare, NULL) : NULL;
+    tel__memory_arena arena;
+    uint32_t usual;
+    if (!b) { b = (tel__batch*)tel__memory_alloc(memory, sizeof *b); }
     if (!b) { return NULL; }
+    arena = b->arena;
+    usual = b->count;
+    memset(b, 0, sizeof *b);
     tel__atomic_store_u32(&b->refs, 1);
+    b->spare = spare;
+    b->arena = arena;
     b->arena.memory = memory;
+    b->usual = usual;
     b->signal = signal;
     b->since_mono = tel__clock_mono_ns();
     return b;
+}
+
+TEL__COLD void tel__batch_free(tel__batch* b) {
+    if (!b) { return; }
+    tel__memory_release(&b->arena);
+    tel__memory_free(b->arena.memory, b, sizeof *b);
+}
+
+/* Leaves the memory of a batch for the next one, in one piece. false: it has to be freed. */
+TEL__COLD bool tel__batch_leave(tel__batch* b) {
+    size_t bytes = b->arena.bytes;
+    if (!b->spare || !bytes || tel__memory_tight(b->arena.memory)) { return false; }
+    if (b->arena.chunks->next) {
+        tel__memory_release(&b->arena);
+        if (!tel__memory_take(&b->arena, bytes)) { return false; }
+    }
+    tel__memory_rewind(&b->arena);
+    tel__batch_free((tel__batch*)tel__atomic_swap_ptr(b->spare, b));
+    return true;
 }
 
 TEL__FN tel__batch* tel__batch_share(tel__batch* b) {
@@ -18068,19 +18111,17 @@ TEL__FN tel__batch* tel__batch_share(tel__batch* b) {
 }
 
 TEL__FN void tel__batch_drop(tel__batch* b) {
-    tel__memory* memory = b->arena.memory;
     uint32_t refs = tel__atomic_add_u32(&b->refs, (uint32_t)-1);
     TEL__ASSERT(refs > 0);
     if (refs > 1) { return; }
     if (b->lent) { tel__atomic_add_u32(b->lent, (uint32_t)-1); }
-    tel__memory_release(&b->arena);
-    tel__memory_free(memory, b, sizeof *b);
+    if (!tel__batch_leave(b)) { tel__batch_free(b); }
 }
 
 /* Room for one more view; the old array stays in the arena. false: no memory. */
 TEL__FN bool tel__batch_room(tel__batch* b) {
     size_t each = b->signal == 1 ? sizeof(tel_span_view) : sizeof(tel_log_view);
-    uint32_t room = b->room ? 2 * b->room : 4;
+    uint32_t room = b->room ? 2 * b->room : b->usual ? b->usual : 4;
     void* p;
     if (b->count < b->room) { return true; }
     p = tel__memory_take(&b->arena, room * each);
@@ -18221,7 +18262,7 @@ TEL__COLD bool tel__batch_copy_metric(tel__memory_arena* a, tel_metric_view* v,
 /* A copy of one batch of a collection; NULL: no memory. Names, units, bounds and scopes are those
    of the instance, which outlives it. */
 TEL__COLD tel__batch* tel__batch_copy(tel__memory* memory, const tel_batch* from, uint32_t points) {
-    tel__batch* b = tel__batch_make(memory, 0);
+    tel__batch* b = tel__batch_make(memory, 0, NULL);
     size_t size = from->metric_count * sizeof *from->metrics, i, at = 0;
     tel_metric_view* views;
     bool ok;
@@ -19251,6 +19292,7 @@ typedef struct tel__pipeline {
     /* a thread that was left alone ends now */
     void             (*left_fn)(struct tel__pipeline* p);
     tel__batch*        open[2];         /* spans, log records */
+    tel__atomic_ptr    spare;           /* see tel__batch_make */
     tel__recent        recent;          /* what was drained last */
     tel__atomic_u32    blocked;         /* a batch waits for room: whoever makes some rings */
     tel__atomic_u32    rooms;           /* how often there was some again */
@@ -19264,7 +19306,8 @@ typedef struct tel__pipeline {
     uint32_t           carried;         /* bits of the signals that the rings have carried */
     bool               passing;         /* a pass over the rings has begun and is not done */
     uint64_t           pass_flush;      /* flushes that had asked when it began */
-    uint32_t           sealed;          /* batches in this turn */
+    uint32_t           sealed;          /* batches in this pass */
+    bool               halts;           /* the pass, until the sinks have seen the last batch */
     bool               no_memory;       /* was found for a record in this turn */
     uint32_t           served;          /* the sinks up to this one had their turn */
     tel__atomic_u32    starved;         /* the last drain found no memory for what is in the rings,
@@ -19376,6 +19419,7 @@ TEL__COLD bool tel__pipeline_may_seal(tel__pipeline* p, const tel__batch* b) {
 TEL__CALL bool tel__pipeline_seal(tel__pipeline* p, int signal) {
     tel__batch* b = p->open[signal - 1];
     uint32_t i;
+    bool halts = true;
     if (!b || !b->count) { return true; }
     if (!tel__pipeline_may_seal(p, b)) {
         tel__atomic_store_u32(&p->blocked, 1);
@@ -19388,8 +19432,10 @@ TEL__CALL bool tel__pipeline_seal(tel__pipeline* p, int signal) {
         if (tel__atomic_load_u32(&k->off)) { tel__atomic_add_u64(&k->skipped[signal], b->count); }
         else if (!tel__pipeline_ready(k)) {
             tel__atomic_add_u64(&k->dropped_failed[signal], b->count);
-        } else if (tel__pipeline_room(p, k, b)) { tel__pipeline_push(k, b); }
-        else {
+        } else if (tel__pipeline_room(p, k, b)) {
+            tel__pipeline_push(k, b);
+            halts = halts && !tel__pipeline_apart(k);
+        } else {
             tel__atomic_add_u64(&k->dropped_full[signal], b->count);
             tel__diag_note(p->diag, TEL__DIAG_QUEUE_FULL, k->sink.name);
         }
@@ -19397,6 +19443,7 @@ TEL__CALL bool tel__pipeline_seal(tel__pipeline* p, int signal) {
     p->open[signal - 1] = NULL;
     p->shown[signal] += b->count;
     p->sealed++;
+    p->halts = halts;
     tel__atomic_store_u64(&p->staged[signal - 1], 0);
     tel__batch_drop(b);
     return true;
@@ -19404,7 +19451,7 @@ TEL__CALL bool tel__pipeline_seal(tel__pipeline* p, int signal) {
 
 TEL__FN bool tel__pipeline_full(const tel__pipeline* p, const tel__batch* b) {
     return b->count >= p->limits[b->signal - 1].batch ||
-           b->arena.bytes >= p->memory->limit / TEL__PIPELINE_PART;
+        tel__memory_taken(&b->arena) >= p->memory->limit / TEL__PIPELINE_PART;
 }
 
 /* Whether the sinks are to see the newest record of a batch: not a span that is recorded only, nor
@@ -19423,7 +19470,7 @@ TEL__FN bool tel__pipeline_keep(tel__pipeline* p, const tel__ring_head* h,
     tel__batch** open = &p->open[signal - 1];
     p->carried |= 1u << signal;
     if (*open && tel__pipeline_full(p, *open) && !tel__pipeline_seal(p, signal)) { return false; }
-    if (!*open) { *open = tel__batch_make(p->memory, signal); }
+    if (!*open) { *open = tel__batch_make(p->memory, signal, &p->spare); }
     if (!*open || !tel__batch_add(*open, h, p->clock, p->scopes, thread)) {
         p->no_memory = true;
         tel__atomic_store_u32(&p->blocked, 1);
@@ -19926,7 +19973,9 @@ TEL__COLD uint64_t tel__pipeline_lost(tel__pipeline* p) {
    Uses      atomics, threads, ring, registry, batches to pipeline.    Used by   rounds, queries.
    Threads   everything under p->stage.
    Holds     a record that finds no room stays in its ring, and a span that the tail sampler has let
-             go stays with it. What the tail sampler holds is not taken yet in the books.
+             go stays with it. What the tail sampler holds is not taken yet in the books. A pass
+             halts at a batch that the working thread serves to all sinks, so that its bytes are
+             still in the cache then, and its memory is free for the next one.
    Tests     tests/rooms/pipeline.c, tests/api/tail.c   fuzz: none   bench: none
 */
 
@@ -19964,7 +20013,7 @@ TEL__HOT bool tel__drain_ring(tel__pipeline* p, tel__ring* r, tel__registry_ring
     uint64_t taken[2] = { 0, 0 };
     const tel__ring_thread* thread = tel__registry_thread_of(owner);
     const tel__ring_head* h;
-    while ((h = tel__ring_next(r)) != NULL) {
+    while ((h = tel__ring_next(r)) != NULL && !p->halts) {
         if (h->kind == TEL__RING_THREAD) {
             memcpy(&owner->thread, h, sizeof owner->thread);
             thread = tel__registry_thread_of(owner);
@@ -19994,12 +20043,15 @@ TEL__FN bool tel__drain_decide(tel__pipeline* p, bool all) {
     return tel__drain_tail(p);
 }
 
-/* Goes on with the pass, or begins one. Threads may come and go: the registry's mutex keeps the
-   list still. all: the tail sampler decides about every trace. */
+/* Goes on with the pass, or begins one. false: it halts, or something has to stay. Threads may come
+   and go: the registry's mutex keeps the list still. all: the tail sampler decides about every
+   trace. */
 TEL__FN bool tel__drain_run(tel__pipeline* p, bool fresh, bool all) {
     tel__registry* g = p->registry;
     tel__registry_ring* r;
     bool done = true;
+    p->halts = false;
+    if (fresh) { p->sealed = 0; }
     if (p->tail.count && fresh) { tel__tail_begin_pass(&p->tail); }
     tel__thread_mutex_lock(&g->mutex);
     for (r = g->rings; r && fresh; r = r->next) { tel__ring_aim(&r->ring); }
@@ -20702,13 +20754,12 @@ TEL__CALL bool tel__round_turn(tel__pipeline* p, uint64_t until) {
     if (forks != tel__thread_me.forks || !tel__round_begin(p, &fresh, &flush)) { return false; }
     tel__thread_mutex_lock(&p->stage);
     tel__clock_sync(p->clock);
-    p->sealed = 0;
     p->no_memory = false;
     done = tel__drain_run(p, fresh, flush != 0);
     /* without memory: gives it back */
     done = tel__pipeline_seal_due(p, (flush && done) || p->no_memory) && done;
     held = flush && done && tel__drain_held(p);         /* a flush waits for what lies behind */
-    more = p->sealed != 0;
+    more = p->halts || (done && p->sealed);
     tel__atomic_store_u32(&p->starved, p->no_memory && !busy && !more);
     tel__thread_mutex_unlock(&p->stage);
     more = tel__round_serve_all(p, until) || more;
@@ -21090,6 +21141,7 @@ TEL__CALL void tel__round_discard(tel__pipeline* p) {
 TEL__COLD void tel__round_free(tel__pipeline* p) {
     uint32_t i;
     tel__round_discard(p);
+    tel__batch_free((tel__batch*)tel__atomic_swap_ptr(&p->spare, NULL));
     tel__recent_free(&p->recent);
     tel__tail_free(&p->tail);
     tel__processors_free(&p->processors);
@@ -21258,19 +21310,14 @@ typedef struct tel__otlp_emitter {
     tel__text_out* out;
     char* at;
     char* end;
-    uintptr_t before;                   /* in protobuf the address of its marks: one word for both,
-                                           because an emitter travels by value */
-    struct tel__otlp_json_lead* leads;  /* TEL__OTLP_JSON_LEADS of them; NULL in protobuf */
+    char  before;
+    struct tel__otlp_json_lead* leads;  /* TEL__OTLP_JSON_LEADS of them */
+    uint32_t* marks;                    /* NULL: JSON. The first one counts the messages that are
+                                           open, and the others are where these begin */
 } tel__otlp_emitter;
 
 /* How many messages are open at most, with some to spare: each value within a value opens three. */
 enum { TEL__OTLP_DEPTH = 16 + 3 * TEL__ARRAY_DEPTH };
-
-/* marks[0] counts the messages that are open, marks[1] and so on are where these begin. */
-TEL__INLINE bool tel__otlp_emitter_binary(const tel__otlp_emitter* e) { return e->before > 255; }
-TEL__INLINE uint32_t* tel__otlp_emitter_marks(const tel__otlp_emitter* e) {
-    return (uint32_t*)e->before;
-}
 
 TEL__INLINE void tel__otlp_emitter_load(tel__otlp_emitter* e) {
     e->at = e->out->data + e->out->size;
@@ -21281,20 +21328,16 @@ TEL__INLINE void tel__otlp_emitter_save(tel__otlp_emitter* e) {
     e->out->size = (size_t)(e->at - e->out->data);
 }
 
-TEL__NOINLINE tel__otlp_emitter tel__otlp_emitter_grow(tel__otlp_emitter e, size_t size) {
-    tel__otlp_emitter_save(&e);
-    if (!tel__text_reserve(e.out, size)) {
-        e.end = e.at;
-        return e;
-    }
-    tel__otlp_emitter_load(&e);
-    return e;
+TEL__NOINLINE void tel__otlp_emitter_grow(tel__otlp_emitter* e, size_t size) {
+    tel__otlp_emitter_save(e);
+    if (tel__text_reserve(e->out, size)) { tel__otlp_emitter_load(e); }
+    else { e->end = e->at; }
 }
 
 /* Whether size bytes may be written at the cursor; if not, they are counted as lost. */
 TEL__INLINE bool tel__otlp_emitter_room(tel__otlp_emitter* e, size_t size) {
     if (TEL__LIKELY((size_t)(e->end - e->at) >= size)) { return true; }
-    *e = tel__otlp_emitter_grow(*e, size);
+    tel__otlp_emitter_grow(e, size);
     return (size_t)(e->end - e->at) >= size;
 }
 
@@ -21312,7 +21355,7 @@ TEL__INLINE bool tel__otlp_emitter_room(tel__otlp_emitter* e, size_t size) {
    exact one would be a call. */
 TEL__INLINE bool tel__otlp_json_name(tel__otlp_emitter* e, const tel__otlp_field* f, size_t size) {
     if (!tel__otlp_emitter_room(e, 1u + sizeof tel__otlp_keys.end + size)) { return false; }
-    *e->at = (char)e->before;
+    *e->at = e->before;
     memcpy(e->at + 1, (const char*)&tel__otlp_keys + f->key, sizeof tel__otlp_keys.end);
     e->at += 1 + f->key_size;
     e->before = ',';
@@ -21330,13 +21373,13 @@ TEL__INLINE void tel__otlp_json_begin_list(tel__otlp_emitter* e, const tel__otlp
 TEL__INLINE void tel__otlp_json_begin_item(tel__otlp_emitter* e, const tel__otlp_field* f) {
     (void)f;
     if (!tel__otlp_emitter_room(e, 1)) { return; }
-    *e->at++ = (char)e->before;
+    *e->at++ = e->before;
     e->before = '{';
 }
 
 TEL__INLINE void tel__otlp_json_close(tel__otlp_emitter* e, char open, char close) {
     if (!tel__otlp_emitter_room(e, 2)) { return; }
-    if ((char)e->before == open) { *e->at++ = open; }
+    if (e->before == open) { *e->at++ = open; }
     *e->at++ = close;
     e->before = ',';
 }
@@ -21410,12 +21453,21 @@ TEL__INLINE void tel__otlp_json_put_id(tel__otlp_emitter* e, const tel__otlp_fie
     *e->at++ = '"';
 }
 
-TEL__INLINE void tel__otlp_json_put_string(tel__otlp_emitter* e, const tel__otlp_field* f,
-                                    const char* data, size_t size) {
-    if (!tel__otlp_json_name(e, f, 0)) { return; }
+TEL__INLINE void tel__otlp_json_text(tel__otlp_emitter* e, const char* data, size_t size) {
+    char* end = (size_t)(e->end - e->at) >= size + 2 ? tel__json_write_plain(e->at, data, size)
+                                                     : NULL;
+    if (TEL__LIKELY(end != NULL)) {
+        e->at = end;
+        return;
+    }
     tel__otlp_emitter_save(e);
     tel__json_put_string(e->out, data, size);
     tel__otlp_emitter_load(e);
+}
+
+TEL__INLINE void tel__otlp_json_put_string(tel__otlp_emitter* e, const tel__otlp_field* f,
+                                    const char* data, size_t size) {
+    if (tel__otlp_json_name(e, f, 0)) { tel__otlp_json_text(e, data, size); }
 }
 
 /* repeated fixed64 or, where v is NULL, repeated double */
@@ -21424,7 +21476,7 @@ TEL__INLINE void tel__otlp_json_put_list(tel__otlp_emitter* e, const tel__otlp_f
     size_t i;
     tel__otlp_json_begin_list(e, f);
     for (i = 0; i < n && tel__otlp_emitter_room(e, v ? 23 : 1); i++) {
-        *e->at++ = (char)e->before;
+        *e->at++ = e->before;
         if (v) {
             *e->at++ = '"';
             e->at = tel__number_write_u64(e->at, v[i]);
@@ -21478,11 +21530,8 @@ TEL__NOINLINE bool tel__otlp_json_lead_make(tel__otlp_json_lead* l, const tel_at
 }
 
 TEL__INLINE void tel__otlp_json_put_plain(tel__otlp_emitter* e, const tel_attr* a) {
-    if (a->type == TEL_TYPE_STRING) {
-        tel__otlp_emitter_save(e);
-        tel__json_put_string(e->out, a->as.s.data, a->as.s.size);
-        tel__otlp_emitter_load(e);
-    } else if (a->type == TEL_TYPE_DOUBLE) {
+    if (a->type == TEL_TYPE_STRING) { tel__otlp_json_text(e, a->as.s.data, a->as.s.size); }
+    else if (a->type == TEL_TYPE_DOUBLE) {
         tel__otlp_emitter_save(e);
         tel__json_put_double(e->out, a->as.d);
         tel__otlp_emitter_load(e);
@@ -21501,7 +21550,7 @@ TEL__INLINE void tel__otlp_json_put_plain(tel__otlp_emitter* e, const tel_attr* 
 TEL__INLINE bool tel__otlp_json_put_attr(tel__otlp_emitter* e, size_t place, const tel_attr* a,
                                          size_t key_size) {
     tel__otlp_json_lead* l;
-    if (!e->leads || place >= TEL__OTLP_JSON_LEADS || key_size - 1 >= TEL__OTLP_JSON_KEYS ||
+    if (place >= TEL__OTLP_JSON_LEADS || key_size - 1 >= TEL__OTLP_JSON_KEYS ||
         (size_t)(e->end - e->at) < 1 + sizeof l->text + 24) {
         return false;
     }
@@ -21512,9 +21561,8 @@ TEL__INLINE bool tel__otlp_json_put_attr(tel__otlp_emitter* e, size_t place, con
         !tel__otlp_json_lead_make(l, a, key_size)) {
         return false;
     }
-    *e->at = (char)e->before;
-    memcpy(e->at + 1, l->text, 48);
-    if (l->size > 48) { memcpy(e->at + 49, l->text + 48, sizeof l->text - 48); }
+    *e->at = e->before;
+    memcpy(e->at + 1, l->text, sizeof l->text);
     e->at += 1 + l->size;
     tel__otlp_json_put_plain(e, a);
     e->before = ',';
@@ -21527,7 +21575,7 @@ TEL__INLINE bool tel__otlp_json_put_attr(tel__otlp_emitter* e, size_t place, con
 /* ==== R55 >>otlp_protobuf ====================================================================
    Writes fields as protobuf, and reads the answer of a receiver that speaks it.
 
-   Uses      text, otlp_fields.                Used by   otlp, sink_otlp.
+   Uses      text, json, attrs, otlp_fields.   Used by   otlp, sink_otlp.
    Threads   any; everything lives in the arguments and on the stack.
    Holds     the builder keeps its bytes until the end: the length of a message is filled in when it
              is complete. The last of the marks is where the innermost open message begins. Strings
@@ -21541,13 +21589,6 @@ TEL__INLINE char* tel__otlp_protobuf_varint(char* at, uint64_t v) {
     return at;
 }
 
-/* The last byte first, as protobuf has all that is fixed. */
-TEL__INLINE char* tel__otlp_protobuf_fixed(char* at, uint64_t v, size_t size) {
-    size_t i;
-    for (i = 0; i < size; i++, v >>= 8) { *at++ = (char)(unsigned char)v; }
-    return at;
-}
-
 /* Writes the number and the wire type of a field; afterwards there is room for size more bytes. */
 TEL__INLINE bool tel__otlp_protobuf_key(tel__otlp_emitter* e, const tel__otlp_field* f,
                                         size_t size) {
@@ -21556,12 +21597,15 @@ TEL__INLINE bool tel__otlp_protobuf_key(tel__otlp_emitter* e, const tel__otlp_fi
     return true;
 }
 
-/* The bytes of a length that is not known yet. The envelopes, which are long, get four, of which
-   the last ones may say nothing; everything else gets one, and is moved when that does not do. */
-TEL__INLINE size_t tel__otlp_protobuf_gap(uint32_t depth) { return depth < 2 ? 4 : 1; }
+/* The bytes of a length that is not known yet. The envelopes, which are long, get four and items
+   two, of which the last ones may say nothing; everything else gets one. What needs more is moved
+   when it is complete. */
+TEL__INLINE size_t tel__otlp_protobuf_gap(uint32_t depth) {
+    return depth < 2 ? 4 : depth == 2 ? 2 : 1;
+}
 
 TEL__CALL void tel__otlp_protobuf_begin(tel__otlp_emitter* e, const tel__otlp_field* f) {
-    uint32_t* marks = tel__otlp_emitter_marks(e);
+    uint32_t* marks = e->marks;
     size_t gap = tel__otlp_protobuf_gap(marks[0]);
     TEL__ASSERT(marks[0] < TEL__OTLP_DEPTH);
     if (tel__otlp_protobuf_key(e, f, gap)) { e->at += gap; }
@@ -21569,7 +21613,7 @@ TEL__CALL void tel__otlp_protobuf_begin(tel__otlp_emitter* e, const tel__otlp_fi
 }
 
 TEL__CALL void tel__otlp_protobuf_end(tel__otlp_emitter* e) {
-    uint32_t* marks = tel__otlp_emitter_marks(e);
+    uint32_t* marks = e->marks;
     size_t size, gap, need = 1;
     char* begin;
     uint64_t v;
@@ -21594,17 +21638,25 @@ TEL__CALL void tel__otlp_protobuf_end(tel__otlp_emitter* e) {
 
 TEL__CALL void tel__otlp_protobuf_put_u32(tel__otlp_emitter* e, const tel__otlp_field* f,
                                           uint32_t v) {
-    if (!tel__otlp_protobuf_key(e, f, 5)) { return; }
-    e->at = f->wire == 5 ? tel__otlp_protobuf_fixed(e->at, v, 4)
-        : tel__otlp_protobuf_varint(e->at, v);
+    if (!tel__otlp_protobuf_key(e, f, 8)) { return; }
+    if (f->wire != 5) {
+        e->at = tel__otlp_protobuf_varint(e->at, v);
+        return;
+    }
+    tel__platform_store_low(e->at, v);
+    e->at += 4;
 }
 
 /* 64 bits, fixed or, where the table says so, of as many bytes as it takes. */
 TEL__CALL void tel__otlp_protobuf_put_u64(tel__otlp_emitter* e, const tel__otlp_field* f,
                                           uint64_t v) {
     if (!tel__otlp_protobuf_key(e, f, 10)) { return; }
-    e->at = f->wire == 1 ? tel__otlp_protobuf_fixed(e->at, v, 8)
-        : tel__otlp_protobuf_varint(e->at, v);
+    if (f->wire != 1) {
+        e->at = tel__otlp_protobuf_varint(e->at, v);
+        return;
+    }
+    tel__platform_store_low(e->at, v);
+    e->at += 8;
 }
 
 TEL__INLINE uint64_t tel__otlp_protobuf_bits(double v) {
@@ -21617,7 +21669,7 @@ TEL__CALL void tel__otlp_protobuf_put_bytes(tel__otlp_emitter* e, const tel__otl
                                             const void* data, size_t size) {
     if (!tel__otlp_protobuf_key(e, f, 10 + size)) { return; }
     e->at = tel__otlp_protobuf_varint(e->at, size);
-    if (size) { memcpy(e->at, data, size); }
+    tel__attr_copy_short(e->at, (const char*)data, size);
     e->at += size;
 }
 
@@ -21635,14 +21687,58 @@ TEL__CALL void tel__otlp_protobuf_put_string(tel__otlp_emitter* e, const tel__ot
     tel__otlp_protobuf_end(e);
 }
 
+/* Writes an attribute whose messages all have less than 128 bytes and whose texts are plain ASCII.
+   Returns false, and writes nothing, for any other. */
+TEL__INLINE bool tel__otlp_protobuf_put_attr(tel__otlp_emitter* e, const tel__otlp_field* f,
+                                             const tel_attr* a, size_t key_size) {
+    size_t value = a->type == TEL_TYPE_STRING ? a->as.s.size : 0;
+    char *at = e->at, *end;
+    TEL__ASSERT(f->number < 16);
+    if (a->type > TEL_TYPE_STRING || !a->type || key_size > 64 || value > 48 ||
+        (value && !a->as.s.data) || e->end - at < 6 + 64 + 2 + 48) { return false; }
+    if (!tel__json_copy_plain(at + 4, a->key, key_size)) { return false; }
+    end = at + 4 + key_size + 2;
+    switch (a->type) {
+    case TEL_TYPE_STRING:
+        if (!tel__json_copy_plain(end + 2, a->as.s.data, value)) { return false; }
+        end[0] = 1 << 3 | 2;
+        end[1] = (char)value;
+        end += 2 + value;
+        break;
+    case TEL_TYPE_DOUBLE:
+        *end = 4 << 3 | 1;
+        tel__platform_store_low(end + 1, tel__otlp_protobuf_bits(a->as.d));
+        end += 9;
+        break;
+    case TEL_TYPE_INT:
+        *end = 3 << 3;
+        end = tel__otlp_protobuf_varint(end + 1, (uint64_t)a->as.i);
+        break;
+    default:
+        end[0] = 2 << 3;
+        end[1] = a->as.b;
+        end += 2;
+        break;
+    }
+    at[0] = (char)(f->number << 3 | 2);
+    at[1] = (char)(end - at - 2);
+    at[2] = 1 << 3 | 2;                 /* the key */
+    at[3] = (char)key_size;
+    at += 4 + key_size;
+    at[0] = 2 << 3 | 2;                 /* the value */
+    at[1] = (char)(end - at - 2);
+    e->at = end;
+    return true;
+}
+
 /* Packed: 8 bytes each. */
 TEL__CALL void tel__otlp_protobuf_put_list(tel__otlp_emitter* e, const tel__otlp_field* f,
                                            const uint64_t* v, const double* d, size_t n) {
     size_t i;
     if (!tel__otlp_protobuf_key(e, f, 10 + 8 * n)) { return; }
     e->at = tel__otlp_protobuf_varint(e->at, 8 * (uint64_t)n);
-    for (i = 0; i < n; i++) {
-        e->at = tel__otlp_protobuf_fixed(e->at, v ? v[i] : tel__otlp_protobuf_bits(d[i]), 8);
+    for (i = 0; i < n; i++, e->at += 8) {
+        tel__platform_store_low(e->at, v ? v[i] : tel__otlp_protobuf_bits(d[i]));
     }
 }
 
@@ -21768,7 +21864,7 @@ TEL__COLD bool tel__otlp_protobuf_cut(tel_text in, uint32_t depth, uint32_t item
 /* ---- Emitters: the walker below writes through these functions only ---- */
 
 #define TEL__OTLP_EMIT(e, binary, json) \
-    if (!TEL_NO_PROTOBUF && TEL__UNLIKELY(tel__otlp_emitter_binary(e))) { binary; } \
+    if (!TEL_NO_PROTOBUF && e->marks) { binary; } \
     else { json; }
 
 /* A list has brackets in JSON and nothing in protobuf, which is why an item repeats the field of
@@ -21890,6 +21986,13 @@ TEL__CALL void tel__otlp_put_scalar(tel__otlp_emitter* e, const tel_attr* a) {
     }
 }
 
+/* Writes an attribute that is short and plain; false, and nothing: it is not. */
+TEL__INLINE bool tel__otlp_put_attr(tel__otlp_emitter* e, const tel__otlp_field* f, size_t place,
+                                    const tel_attr* a, size_t key_size) {
+    return !TEL_NO_PROTOBUF && e->marks ? tel__otlp_protobuf_put_attr(e, f, a, key_size)
+                                        : tel__otlp_json_put_attr(e, place, a, key_size);
+}
+
 /* Writes an array or map; depth: of what it stands in. */
 TEL__COLD void tel__otlp_put_array(tel__otlp_emitter* e, const tel_attr* a, uint32_t depth) {
     bool map = tel__array_type(a) == TEL_TYPE_MAP;
@@ -21920,23 +22023,22 @@ TEL__INLINE void tel__otlp_put_value(tel__otlp_emitter* e, const tel_attr* a) {
     else { tel__otlp_put_scalar(e, a); }
 }
 
-TEL__FN tel__otlp_emitter tel__otlp_put_attrs(tel__otlp_emitter e, const tel__otlp_field* f,
+TEL__FN void tel__otlp_put_attrs(tel__otlp_emitter* e, const tel__otlp_field* f,
                                               tel_attrs attrs) {
     size_t i;
-    if (!attrs.count) { return e; }
-    tel__otlp_begin_list(&e, f);
-    for (i = 0; i < attrs.count && !e.out->lost; i++) {
+    if (!attrs.count) { return; }
+    tel__otlp_begin_list(e, f);
+    for (i = 0; i < attrs.count && !e->out->lost; i++) {
         const tel_attr* a = &attrs.items[i];
-        if (TEL__LIKELY(tel__otlp_json_put_attr(&e, i, a, tel__attr_key_size(a)))) { continue; }
-        tel__otlp_begin_item(&e, f);
-        tel__otlp_put_string(&e, TEL__OTLP(KeyValue, key), a->key, tel__attr_key_size(a));
-        tel__otlp_begin(&e, TEL__OTLP(KeyValue, value));
-        tel__otlp_put_value(&e, a);
-        tel__otlp_end(&e);
-        tel__otlp_end(&e);
+        if (TEL__LIKELY(tel__otlp_put_attr(e, f, i, a, tel__attr_key_size(a)))) { continue; }
+        tel__otlp_begin_item(e, f);
+        tel__otlp_put_string(e, TEL__OTLP(KeyValue, key), a->key, tel__attr_key_size(a));
+        tel__otlp_begin(e, TEL__OTLP(KeyValue, value));
+        tel__otlp_put_value(e, a);
+        tel__otlp_end(e);
+        tel__otlp_end(e);
     }
-    tel__otlp_end_list(&e);
-    return e;
+    tel__otlp_end_list(e);
 }
 
 /* ---- Walker: spans ---- */
@@ -21947,73 +22049,70 @@ TEL__INLINE uint32_t tel__otlp_flags(const tel_context* c, bool remote) {
     return c->flags | 0x100u | (remote ? 0x200u : 0u);
 }
 
-TEL__FN tel__otlp_emitter tel__otlp_put_events(tel__otlp_emitter e, const tel_span_view* s) {
+TEL__FN void tel__otlp_put_events(tel__otlp_emitter* e, const tel_span_view* s) {
     const tel__otlp_field* list = TEL__OTLP(Span, events);
     size_t i;
-    tel__otlp_begin_list(&e, list);
-    for (i = 0; i < s->event_count && !e.out->lost; i++) {
+    tel__otlp_begin_list(e, list);
+    for (i = 0; i < s->event_count && !e->out->lost; i++) {
         const tel_event_view* event = &s->events[i];
-        tel__otlp_begin_item(&e, list);
-        tel__otlp_put_time(&e, TEL__OTLP(Event, timeUnixNano), event->unix_ns);
-        tel__otlp_put_text(&e, TEL__OTLP(Event, name), event->name);
-        e = tel__otlp_put_attrs(e, TEL__OTLP(Event, attributes), event->attrs);
-        tel__otlp_put_count(&e, TEL__OTLP(Event, droppedAttributesCount), event->dropped_attrs);
-        tel__otlp_end(&e);
+        tel__otlp_begin_item(e, list);
+        tel__otlp_put_time(e, TEL__OTLP(Event, timeUnixNano), event->unix_ns);
+        tel__otlp_put_text(e, TEL__OTLP(Event, name), event->name);
+        tel__otlp_put_attrs(e, TEL__OTLP(Event, attributes), event->attrs);
+        tel__otlp_put_count(e, TEL__OTLP(Event, droppedAttributesCount), event->dropped_attrs);
+        tel__otlp_end(e);
     }
-    tel__otlp_end_list(&e);
-    return e;
+    tel__otlp_end_list(e);
 }
 
-TEL__FN tel__otlp_emitter tel__otlp_put_links(tel__otlp_emitter e, const tel_span_view* s) {
+TEL__FN void tel__otlp_put_links(tel__otlp_emitter* e, const tel_span_view* s) {
     const tel__otlp_field* list = TEL__OTLP(Span, links);
     size_t i;
-    tel__otlp_begin_list(&e, list);
-    for (i = 0; i < s->link_count && !e.out->lost; i++) {
+    tel__otlp_begin_list(e, list);
+    for (i = 0; i < s->link_count && !e->out->lost; i++) {
         const tel_context* c = &s->links[i].context;
-        tel__otlp_begin_item(&e, list);
-        tel__otlp_put_id(&e, TEL__OTLP(Link, traceId), c->trace_id, sizeof c->trace_id);
-        tel__otlp_put_id(&e, TEL__OTLP(Link, spanId), c->span_id, sizeof c->span_id);
-        tel__otlp_put_filled(&e, TEL__OTLP(Link, traceState), s->links[i].tracestate);
-        e = tel__otlp_put_attrs(e, TEL__OTLP(Link, attributes), s->links[i].attrs);
-        tel__otlp_put_count(&e, TEL__OTLP(Link, droppedAttributesCount), s->links[i].dropped_attrs);
-        tel__otlp_put_u32(&e, TEL__OTLP(Link, flags), tel__otlp_flags(c, c->remote != 0));
-        tel__otlp_end(&e);
+        tel__otlp_begin_item(e, list);
+        tel__otlp_put_id(e, TEL__OTLP(Link, traceId), c->trace_id, sizeof c->trace_id);
+        tel__otlp_put_id(e, TEL__OTLP(Link, spanId), c->span_id, sizeof c->span_id);
+        tel__otlp_put_filled(e, TEL__OTLP(Link, traceState), s->links[i].tracestate);
+        tel__otlp_put_attrs(e, TEL__OTLP(Link, attributes), s->links[i].attrs);
+        tel__otlp_put_count(e, TEL__OTLP(Link, droppedAttributesCount), s->links[i].dropped_attrs);
+        tel__otlp_put_u32(e, TEL__OTLP(Link, flags), tel__otlp_flags(c, c->remote != 0));
+        tel__otlp_end(e);
     }
-    tel__otlp_end_list(&e);
-    return e;
+    tel__otlp_end_list(e);
 }
 
-TEL__FN tel__otlp_emitter tel__otlp_put_span(tel__otlp_emitter e, const tel_span_view* s) {
+TEL__FN void tel__otlp_put_span(tel__otlp_emitter* e, const tel_span_view* s) {
     const tel_context* c = &s->context;
     uint32_t kind = (uint32_t)s->kind;
-    tel__otlp_begin_item(&e, TEL__OTLP(ScopeSpans, spans));
-    tel__otlp_put_id(&e, TEL__OTLP(Span, traceId), c->trace_id, sizeof c->trace_id);
-    tel__otlp_put_id(&e, TEL__OTLP(Span, spanId), c->span_id, sizeof c->span_id);
-    tel__otlp_put_filled(&e, TEL__OTLP(Span, traceState), s->tracestate);
+    tel__otlp_begin_item(e, TEL__OTLP(ScopeSpans, spans));
+    tel__otlp_put_id(e, TEL__OTLP(Span, traceId), c->trace_id, sizeof c->trace_id);
+    tel__otlp_put_id(e, TEL__OTLP(Span, spanId), c->span_id, sizeof c->span_id);
+    tel__otlp_put_filled(e, TEL__OTLP(Span, traceState), s->tracestate);
     if (tel__otlp_any_set(s->parent_span_id, sizeof s->parent_span_id)) {
-        tel__otlp_put_id(&e, TEL__OTLP(Span, parentSpanId), s->parent_span_id,
+        tel__otlp_put_id(e, TEL__OTLP(Span, parentSpanId), s->parent_span_id,
                          sizeof s->parent_span_id);
     }
-    tel__otlp_put_text(&e, TEL__OTLP(Span, name), s->name);
-    tel__otlp_put_u32(&e, TEL__OTLP(Span, kind), kind <= (uint32_t)TEL_SPAN_CONSUMER ? kind + 1
+    tel__otlp_put_text(e, TEL__OTLP(Span, name), s->name);
+    tel__otlp_put_u32(e, TEL__OTLP(Span, kind), kind <= (uint32_t)TEL_SPAN_CONSUMER ? kind + 1
                       : 1);
-    tel__otlp_put_u64(&e, TEL__OTLP(Span, startTimeUnixNano), s->start_unix_ns);
-    tel__otlp_put_u64(&e, TEL__OTLP(Span, endTimeUnixNano), s->end_unix_ns);
-    e = tel__otlp_put_attrs(e, TEL__OTLP(Span, attributes), s->attrs);
-    tel__otlp_put_count(&e, TEL__OTLP(Span, droppedAttributesCount), s->dropped_attrs);
-    if (s->event_count) { e = tel__otlp_put_events(e, s); }
-    tel__otlp_put_count(&e, TEL__OTLP(Span, droppedEventsCount), s->dropped_events);
-    if (s->link_count) { e = tel__otlp_put_links(e, s); }
-    tel__otlp_put_count(&e, TEL__OTLP(Span, droppedLinksCount), s->dropped_links);
+    tel__otlp_put_u64(e, TEL__OTLP(Span, startTimeUnixNano), s->start_unix_ns);
+    tel__otlp_put_u64(e, TEL__OTLP(Span, endTimeUnixNano), s->end_unix_ns);
+    tel__otlp_put_attrs(e, TEL__OTLP(Span, attributes), s->attrs);
+    tel__otlp_put_count(e, TEL__OTLP(Span, droppedAttributesCount), s->dropped_attrs);
+    if (s->event_count) { tel__otlp_put_events(e, s); }
+    tel__otlp_put_count(e, TEL__OTLP(Span, droppedEventsCount), s->dropped_events);
+    if (s->link_count) { tel__otlp_put_links(e, s); }
+    tel__otlp_put_count(e, TEL__OTLP(Span, droppedLinksCount), s->dropped_links);
     if (s->status != TEL_STATUS_UNSET) {
-        tel__otlp_begin(&e, TEL__OTLP(Span, status));
-        tel__otlp_put_text(&e, TEL__OTLP(Status, message), s->status_message);
-        tel__otlp_put_u32(&e, TEL__OTLP(Status, code), (uint32_t)s->status);
-        tel__otlp_end(&e);
+        tel__otlp_begin(e, TEL__OTLP(Span, status));
+        tel__otlp_put_text(e, TEL__OTLP(Status, message), s->status_message);
+        tel__otlp_put_u32(e, TEL__OTLP(Status, code), (uint32_t)s->status);
+        tel__otlp_end(e);
     }
-    tel__otlp_put_u32(&e, TEL__OTLP(Span, flags), tel__otlp_flags(c, s->parent_remote));
-    tel__otlp_end(&e);
-    return e;
+    tel__otlp_put_u32(e, TEL__OTLP(Span, flags), tel__otlp_flags(c, s->parent_remote));
+    tel__otlp_end(e);
 }
 
 /* ---- Walker: logs ---- */
@@ -22030,38 +22129,37 @@ TEL__FN tel_text tel__otlp_severity(uint32_t number) {
 }
 
 /* A body with data is written even if it is empty; data NULL is a record without a body. */
-TEL__FN tel__otlp_emitter tel__otlp_put_log(tel__otlp_emitter e, const tel_log_view* l) {
+TEL__FN void tel__otlp_put_log(tel__otlp_emitter* e, const tel_log_view* l) {
     const tel_context* c = &l->context;
     tel_text severity = tel__otlp_severity((uint32_t)l->severity);
-    tel__otlp_begin_item(&e, TEL__OTLP(ScopeLogs, logRecords));
-    tel__otlp_put_time(&e, TEL__OTLP(LogRecord, timeUnixNano), l->unix_ns);
-    tel__otlp_put_u64(&e, TEL__OTLP(LogRecord, observedTimeUnixNano), l->observed_unix_ns);
+    tel__otlp_begin_item(e, TEL__OTLP(ScopeLogs, logRecords));
+    tel__otlp_put_time(e, TEL__OTLP(LogRecord, timeUnixNano), l->unix_ns);
+    tel__otlp_put_u64(e, TEL__OTLP(LogRecord, observedTimeUnixNano), l->observed_unix_ns);
     if (severity.size) {
-        tel__otlp_put_u32(&e, TEL__OTLP(LogRecord, severityNumber), (uint32_t)l->severity);
+        tel__otlp_put_u32(e, TEL__OTLP(LogRecord, severityNumber), (uint32_t)l->severity);
     }
-    tel__otlp_put_text(&e, TEL__OTLP(LogRecord, severityText),
+    tel__otlp_put_text(e, TEL__OTLP(LogRecord, severityText),
                        l->severity_text.data ? l->severity_text : severity);
     if (l->body.data) {
-        tel__otlp_begin(&e, TEL__OTLP(LogRecord, body));
-        if (l->body_value.type) { tel__otlp_put_value(&e, &l->body_value); }
+        tel__otlp_begin(e, TEL__OTLP(LogRecord, body));
+        if (l->body_value.type) { tel__otlp_put_value(e, &l->body_value); }
         else {
-            tel__otlp_put_string(&e, TEL__OTLP(AnyValue, stringValue), l->body.data,
+            tel__otlp_put_string(e, TEL__OTLP(AnyValue, stringValue), l->body.data,
                                  tel__otlp_size(l->body));
         }
-        tel__otlp_end(&e);
+        tel__otlp_end(e);
     }
-    e = tel__otlp_put_attrs(e, TEL__OTLP(LogRecord, attributes), l->attrs);
-    tel__otlp_put_count(&e, TEL__OTLP(LogRecord, droppedAttributesCount), l->dropped_attrs);
+    tel__otlp_put_attrs(e, TEL__OTLP(LogRecord, attributes), l->attrs);
+    tel__otlp_put_count(e, TEL__OTLP(LogRecord, droppedAttributesCount), l->dropped_attrs);
     if (tel__otlp_any_set(c->trace_id, sizeof c->trace_id)) {
-        tel__otlp_put_count(&e, TEL__OTLP(LogRecord, flags), c->flags);
-        tel__otlp_put_id(&e, TEL__OTLP(LogRecord, traceId), c->trace_id, sizeof c->trace_id);
+        tel__otlp_put_count(e, TEL__OTLP(LogRecord, flags), c->flags);
+        tel__otlp_put_id(e, TEL__OTLP(LogRecord, traceId), c->trace_id, sizeof c->trace_id);
         if (tel__otlp_any_set(c->span_id, sizeof c->span_id)) {
-            tel__otlp_put_id(&e, TEL__OTLP(LogRecord, spanId), c->span_id, sizeof c->span_id);
+            tel__otlp_put_id(e, TEL__OTLP(LogRecord, spanId), c->span_id, sizeof c->span_id);
         }
     }
-    tel__otlp_put_text(&e, TEL__OTLP(LogRecord, eventName), l->event_name);
-    tel__otlp_end(&e);
-    return e;
+    tel__otlp_put_text(e, TEL__OTLP(LogRecord, eventName), l->event_name);
+    tel__otlp_end(e);
 }
 
 /* ---- Walker: metrics ---- */
@@ -22112,88 +22210,85 @@ TEL__COLD void tel__otlp_put_exponential(tel__otlp_emitter* e, const tel_point* 
 }
 
 /* The exemplars of a point that fall into its time. */
-TEL__COLD tel__otlp_emitter tel__otlp_put_exemplars(tel__otlp_emitter e, const tel_point* p,
+TEL__COLD void tel__otlp_put_exemplars(tel__otlp_emitter* e, const tel_point* p,
                                                     const tel_metric_view* m) {
     const tel__otlp_field* list = m->kind == TEL_METRIC_HISTOGRAM
         ? TEL__OTLP(HistogramDataPoint, exemplars) : m->kind == TEL_METRIC_EXPONENTIAL
         ? TEL__OTLP(ExponentialHistogramDataPoint, exemplars)
         : TEL__OTLP(NumberDataPoint, exemplars);
     size_t i;
-    tel__otlp_begin_list(&e, list);
-    for (i = 0; i < p->exemplar_count && !e.out->lost; i++) {
+    tel__otlp_begin_list(e, list);
+    for (i = 0; i < p->exemplar_count && !e->out->lost; i++) {
         const tel_exemplar* x = &p->exemplars[i];
         if (x->unix_ns < p->start_unix_ns) { continue; }
-        tel__otlp_begin_item(&e, list);
-        e = tel__otlp_put_attrs(e, TEL__OTLP(Exemplar, filteredAttributes), x->attrs);
-        tel__otlp_put_u64(&e, TEL__OTLP(Exemplar, timeUnixNano), x->unix_ns);
-        if (m->integer) { tel__otlp_put_i64(&e, TEL__OTLP(Exemplar, asInt), x->i); }
-        else { tel__otlp_put_double(&e, TEL__OTLP(Exemplar, asDouble), x->d); }
+        tel__otlp_begin_item(e, list);
+        tel__otlp_put_attrs(e, TEL__OTLP(Exemplar, filteredAttributes), x->attrs);
+        tel__otlp_put_u64(e, TEL__OTLP(Exemplar, timeUnixNano), x->unix_ns);
+        if (m->integer) { tel__otlp_put_i64(e, TEL__OTLP(Exemplar, asInt), x->i); }
+        else { tel__otlp_put_double(e, TEL__OTLP(Exemplar, asDouble), x->d); }
         if (tel__otlp_any_set(x->span_id, sizeof x->span_id)) {
-            tel__otlp_put_id(&e, TEL__OTLP(Exemplar, spanId), x->span_id, sizeof x->span_id);
-            tel__otlp_put_id(&e, TEL__OTLP(Exemplar, traceId), x->trace_id, sizeof x->trace_id);
+            tel__otlp_put_id(e, TEL__OTLP(Exemplar, spanId), x->span_id, sizeof x->span_id);
+            tel__otlp_put_id(e, TEL__OTLP(Exemplar, traceId), x->trace_id, sizeof x->trace_id);
         }
-        tel__otlp_end(&e);
+        tel__otlp_end(e);
     }
-    tel__otlp_end_list(&e);
-    return e;
+    tel__otlp_end_list(e);
 }
 
 /* `first`: the fields that number and histogram points have in common, three rows of the table. */
-TEL__CALL tel__otlp_emitter tel__otlp_put_points(tel__otlp_emitter e, const tel__otlp_field* list,
+TEL__CALL void tel__otlp_put_points(tel__otlp_emitter* e, const tel__otlp_field* list,
                                                  const tel__otlp_field* first,
                                                  const tel_metric_view* m) {
     size_t i;
-    tel__otlp_begin_list(&e, list);
-    for (i = 0; i < m->point_count && !e.out->lost; i++) {
+    tel__otlp_begin_list(e, list);
+    for (i = 0; i < m->point_count && !e->out->lost; i++) {
         const tel_point* p = &m->points[i];
-        tel__otlp_begin_item(&e, list);
-        e = tel__otlp_put_attrs(e, &first[0], p->attrs);
-        tel__otlp_put_time(&e, &first[1], p->start_unix_ns);
-        tel__otlp_put_u64(&e, &first[2], p->unix_ns);
+        tel__otlp_begin_item(e, list);
+        tel__otlp_put_attrs(e, &first[0], p->attrs);
+        tel__otlp_put_time(e, &first[1], p->start_unix_ns);
+        tel__otlp_put_u64(e, &first[2], p->unix_ns);
         if (m->kind == TEL_METRIC_HISTOGRAM) {
-            tel__otlp_put_histogram(&e, p);
+            tel__otlp_put_histogram(e, p);
         } else if (m->kind == TEL_METRIC_EXPONENTIAL) {
-            tel__otlp_put_exponential(&e, p);
+            tel__otlp_put_exponential(e, p);
         } else if (m->integer) {
-            tel__otlp_put_i64(&e, TEL__OTLP(NumberDataPoint, asInt), p->i);
+            tel__otlp_put_i64(e, TEL__OTLP(NumberDataPoint, asInt), p->i);
         } else {
-            tel__otlp_put_double(&e, TEL__OTLP(NumberDataPoint, asDouble), p->d);
+            tel__otlp_put_double(e, TEL__OTLP(NumberDataPoint, asDouble), p->d);
         }
-        if (TEL__UNLIKELY(p->exemplar_count)) { e = tel__otlp_put_exemplars(e, p, m); }
-        tel__otlp_end(&e);
+        if (TEL__UNLIKELY(p->exemplar_count)) { tel__otlp_put_exemplars(e, p, m); }
+        tel__otlp_end(e);
     }
-    tel__otlp_end_list(&e);
-    return e;
+    tel__otlp_end_list(e);
 }
 
 /* Kinds without a case here are refused by tel__otlp_item_scope: a Metric must have data. */
-TEL__FN tel__otlp_emitter tel__otlp_put_metric(tel__otlp_emitter e, const tel_metric_view* m) {
+TEL__FN void tel__otlp_put_metric(tel__otlp_emitter* e, const tel_metric_view* m) {
     uint32_t temporality = m->cumulative ? 2 : 1;       /* metrics.proto, AggregationTemporality */
-    tel__otlp_begin_item(&e, TEL__OTLP(ScopeMetrics, metrics));
-    tel__otlp_put_text(&e, TEL__OTLP(Metric, name), m->name);
-    tel__otlp_put_text(&e, TEL__OTLP(Metric, description), m->description);
-    tel__otlp_put_text(&e, TEL__OTLP(Metric, unit), m->unit);
+    tel__otlp_begin_item(e, TEL__OTLP(ScopeMetrics, metrics));
+    tel__otlp_put_text(e, TEL__OTLP(Metric, name), m->name);
+    tel__otlp_put_text(e, TEL__OTLP(Metric, description), m->description);
+    tel__otlp_put_text(e, TEL__OTLP(Metric, unit), m->unit);
     if (m->kind == TEL_METRIC_HISTOGRAM) {
-        tel__otlp_begin(&e, TEL__OTLP(Metric, histogram));
-        e = tel__otlp_put_points(e, TEL__OTLP(Histogram, dataPoints),
-                                 TEL__OTLP(HistogramDataPoint, attributes), m);
-        tel__otlp_put_u32(&e, TEL__OTLP(Histogram, aggregationTemporality), temporality);
+        tel__otlp_begin(e, TEL__OTLP(Metric, histogram));
+        tel__otlp_put_points(e, TEL__OTLP(Histogram, dataPoints),
+                             TEL__OTLP(HistogramDataPoint, attributes), m);
+        tel__otlp_put_u32(e, TEL__OTLP(Histogram, aggregationTemporality), temporality);
     } else if (m->kind == TEL_METRIC_EXPONENTIAL) {
-        tel__otlp_begin(&e, TEL__OTLP(Metric, exponentialHistogram));
-        e = tel__otlp_put_points(e, TEL__OTLP(ExponentialHistogram, dataPoints),
-                                 TEL__OTLP(ExponentialHistogramDataPoint, attributes), m);
-        tel__otlp_put_u32(&e, TEL__OTLP(ExponentialHistogram, aggregationTemporality), temporality);
+        tel__otlp_begin(e, TEL__OTLP(Metric, exponentialHistogram));
+        tel__otlp_put_points(e, TEL__OTLP(ExponentialHistogram, dataPoints),
+                             TEL__OTLP(ExponentialHistogramDataPoint, attributes), m);
+        tel__otlp_put_u32(e, TEL__OTLP(ExponentialHistogram, aggregationTemporality), temporality);
     } else {
         bool sum = m->kind == TEL_METRIC_SUM;
-        tel__otlp_begin(&e, sum ? TEL__OTLP(Metric, sum) : TEL__OTLP(Metric, gauge));
-        e = tel__otlp_put_points(e, sum ? TEL__OTLP(Sum, dataPoints) : TEL__OTLP(Gauge, dataPoints),
-                                 TEL__OTLP(NumberDataPoint, attributes), m);
-        if (sum) { tel__otlp_put_u32(&e, TEL__OTLP(Sum, aggregationTemporality), temporality); }
-        if (sum && m->monotonic) { tel__otlp_put_bool(&e, TEL__OTLP(Sum, isMonotonic), true); }
+        tel__otlp_begin(e, sum ? TEL__OTLP(Metric, sum) : TEL__OTLP(Metric, gauge));
+        tel__otlp_put_points(e, sum ? TEL__OTLP(Sum, dataPoints) : TEL__OTLP(Gauge, dataPoints),
+                             TEL__OTLP(NumberDataPoint, attributes), m);
+        if (sum) { tel__otlp_put_u32(e, TEL__OTLP(Sum, aggregationTemporality), temporality); }
+        if (sum && m->monotonic) { tel__otlp_put_bool(e, TEL__OTLP(Sum, isMonotonic), true); }
     }
-    tel__otlp_end(&e);
-    tel__otlp_end(&e);
-    return e;
+    tel__otlp_end(e);
+    tel__otlp_end(e);
 }
 
 /* ---- Walker: one document ---- */
@@ -22232,64 +22327,62 @@ TEL__INLINE bool tel__otlp_item_scope(const tel__otlp_document* d, size_t i,
 
 /* Writes the items of one scope from first on: all of them, or those before the next item of
    another scope. */
-TEL__FN tel__otlp_emitter tel__otlp_put_group(tel__otlp_emitter e, const tel__otlp_document* d,
+TEL__FN void tel__otlp_put_group(tel__otlp_emitter* e, const tel__otlp_document* d,
                                               const tel_scope_view* scope, size_t first, bool all) {
     const tel__otlp_field* names = d->names;
     size_t i;
-    tel__otlp_begin_item(&e, &names[TEL__OTLP_SCOPES]);
+    tel__otlp_begin_item(e, &names[TEL__OTLP_SCOPES]);
     if (scope) {
-        tel__otlp_begin(&e, &names[TEL__OTLP_SCOPE]);
-        tel__otlp_put_text(&e, TEL__OTLP(InstrumentationScope, name), scope->name);
-        tel__otlp_put_text(&e, TEL__OTLP(InstrumentationScope, version), scope->version);
-        e = tel__otlp_put_attrs(e, TEL__OTLP(InstrumentationScope, attributes), scope->attrs);
-        tel__otlp_end(&e);
+        tel__otlp_begin(e, &names[TEL__OTLP_SCOPE]);
+        tel__otlp_put_text(e, TEL__OTLP(InstrumentationScope, name), scope->name);
+        tel__otlp_put_text(e, TEL__OTLP(InstrumentationScope, version), scope->version);
+        tel__otlp_put_attrs(e, TEL__OTLP(InstrumentationScope, attributes), scope->attrs);
+        tel__otlp_end(e);
     }
-    tel__otlp_begin_list(&e, &names[TEL__OTLP_ITEMS]);
-    for (i = first; i < d->count && !e.out->lost; i++) {
+    tel__otlp_begin_list(e, &names[TEL__OTLP_ITEMS]);
+    for (i = first; i < d->count && !e->out->lost; i++) {
         const tel_scope_view* other;
         if (!tel__otlp_item_scope(d, i, &other)) { continue; }
         if (other != scope && !all) { break; }
         if (other != scope) { continue; }
-        if (d->signal == TEL_SIGNAL_SPANS) { e = tel__otlp_put_span(e, &d->batch->spans[i]); }
-        else if (d->signal == TEL_SIGNAL_LOGS) { e = tel__otlp_put_log(e, &d->batch->logs[i]); }
-        else { e = tel__otlp_put_metric(e, &d->batch->metrics[i]); }
+        if (d->signal == TEL_SIGNAL_SPANS) { tel__otlp_put_span(e, &d->batch->spans[i]); }
+        else if (d->signal == TEL_SIGNAL_LOGS) { tel__otlp_put_log(e, &d->batch->logs[i]); }
+        else { tel__otlp_put_metric(e, &d->batch->metrics[i]); }
     }
-    tel__otlp_end_list(&e);
-    if (scope) { tel__otlp_put_text(&e, &names[TEL__OTLP_SCHEMA], scope->schema_url); }
-    tel__otlp_end(&e);
-    return e;
+    tel__otlp_end_list(e);
+    if (scope) { tel__otlp_put_text(e, &names[TEL__OTLP_SCHEMA], scope->schema_url); }
+    tel__otlp_end(e);
 }
 
 /* The first group opens the envelope. The last place of `done` holds the scope of the last run. */
-TEL__FN tel__otlp_emitter tel__otlp_put_groups(tel__otlp_emitter e, const tel__otlp_document* d) {
+TEL__FN void tel__otlp_put_groups(tel__otlp_emitter* e, const tel__otlp_document* d) {
     const tel_scope_view* done[TEL__OTLP_GROUPS + 1];
     const tel_scope_view* scope;
     size_t i, k, count = 0;
-    for (i = 0; i < d->count && !e.out->lost; i++) {
+    for (i = 0; i < d->count && !e->out->lost; i++) {
         if (!tel__otlp_item_scope(d, i, &scope)) { continue; }
         for (k = count; k > 0 && done[k - 1] != scope; k--) { }
         if (k) { continue; }
         if (!count) {
-            tel__otlp_begin_list(&e, &d->names[TEL__OTLP_RESOURCES]);
-            tel__otlp_begin_item(&e, &d->names[TEL__OTLP_RESOURCES]);
-            tel__otlp_begin(&e, &d->names[TEL__OTLP_RESOURCE]);
-            e = tel__otlp_put_attrs(e, TEL__OTLP(Resource, attributes), d->batch->resource);
-            tel__otlp_end(&e);
-            tel__otlp_begin_list(&e, &d->names[TEL__OTLP_SCOPES]);
+            tel__otlp_begin_list(e, &d->names[TEL__OTLP_RESOURCES]);
+            tel__otlp_begin_item(e, &d->names[TEL__OTLP_RESOURCES]);
+            tel__otlp_begin(e, &d->names[TEL__OTLP_RESOURCE]);
+            tel__otlp_put_attrs(e, TEL__OTLP(Resource, attributes), d->batch->resource);
+            tel__otlp_end(e);
+            tel__otlp_begin_list(e, &d->names[TEL__OTLP_SCOPES]);
         }
         if (count <= TEL__OTLP_GROUPS) { count++; }
         done[count - 1] = scope;
-        e = tel__otlp_put_group(e, d, scope, i, count <= TEL__OTLP_GROUPS);
+        tel__otlp_put_group(e, d, scope, i, count <= TEL__OTLP_GROUPS);
     }
     if (count) {
-        tel__otlp_end_list(&e);
+        tel__otlp_end_list(e);
         if (d->batch->schema_url.size) {
-            tel__otlp_put_text(&e, &d->names[TEL__OTLP_RESOURCE_SCHEMA], d->batch->schema_url);
+            tel__otlp_put_text(e, &d->names[TEL__OTLP_RESOURCE_SCHEMA], d->batch->schema_url);
         }
-        tel__otlp_end(&e);
-        tel__otlp_end_list(&e);
+        tel__otlp_end(e);
+        tel__otlp_end_list(e);
     }
-    return e;
 }
 
 /* Appends one document for one signal, without a newline or blanks between tokens; "{}" if the
@@ -22323,11 +22416,12 @@ TEL__CALL tel_result tel__otlp_encode_as(const tel_batch* batch, tel_signal sign
     if (!tel__text_reserve(out, 64)) { return TEL_ERR_MEMORY; }
     e.out = out;
     marks[0] = 0;
-    e.before = protobuf ? (uintptr_t)marks : '{';
-    e.leads = protobuf ? NULL : leads;
+    e.marks = protobuf ? marks : NULL;
+    e.before = '{';
+    e.leads = leads;
     for (i = 0; i < TEL__OTLP_JSON_LEADS; i++) { leads[i].size = leads[i].key_size = 0; }
     tel__otlp_emitter_load(&e);
-    e = tel__otlp_put_groups(e, &d);
+    tel__otlp_put_groups(&e, &d);
     tel__otlp_end(&e);
     tel__otlp_emitter_save(&e);
     return out->lost ? TEL_ERR_MEMORY : TEL_OK;
@@ -23322,7 +23416,7 @@ TEL__HOT tel__prometheus_fit tel__prometheus_shape_put(const tel__prometheus_sha
         t = tel__attr_string(a);
         if (TEL__UNLIKELY(!t.size)) { return TEL__PROMETHEUS_OTHER; }
         if (TEL__UNLIKELY((size_t)(o->data + o->capacity - p) < s->room + t.size) ||
-            tel__json_copy_plain(p, t.data, t.size) != t.size) {
+            !tel__json_copy_plain(p, t.data, t.size)) {
             p = tel__prometheus_put_slowly(o, p, t, s->room);
         } else { p += t.size; }
     }
@@ -37365,12 +37459,12 @@ TEL__COLD tel_result tel__query_select(tel_instance* inst, const tel__recent_fil
                                        tel__batch* b) {
     tel__pipeline* p = &inst->pipeline;
     tel_result r = TEL_ERR_STATE;
-    bool drains;
+    bool drains, fresh = true;
     tel__thread_mutex_lock(&inst->gate);
     drains = !tel__atomic_load_u32(&inst->closed) && !tel__atomic_load_u32(&inst->dormant);
     tel__thread_mutex_lock(&p->stage);
     if (p->recent.data && !tel__atomic_load_u32(&inst->closed)) {
-        if (drains) { (void)tel__drain_run(p, true, false); }
+        while (drains && !tel__drain_run(p, fresh, false) && p->halts) { fresh = false; }
         r = tel__recent_select(&p->recent, f, p->clock, p->scopes, b) ? TEL_OK : TEL_ERR_MEMORY;
     }
     tel__thread_mutex_unlock(&p->stage);
@@ -37382,7 +37476,7 @@ TEL__COLD tel_result tel__query_select(tel_instance* inst, const tel__recent_fil
 TEL__COLD tel_result tel__query_recent(tel_instance* inst, const tel__recent_filter* f,
                                        const tel_sink* into) {
     tel__pipeline* p = &inst->pipeline;
-    tel__batch* b = tel__batch_make(p->memory, f->signal);
+    tel__batch* b = tel__batch_make(p->memory, f->signal, NULL);
     tel_result r;
     if (!b) { return TEL_ERR_MEMORY; }
     r = tel__query_select(inst, f, b);

@@ -24,6 +24,7 @@ static void round_trip(const uint8_t* data, size_t size) {
     char* block = (char*)calloc(1, whole);
     tel__attr_what what = (tel__attr_what)(1 + (size ? data[0] % 9 : 0));
     tel__attr_reader r;
+    tel_attr attr;
     tel__attr_got got;
     tel_text value;
     uint64_t word = 0;
@@ -36,11 +37,12 @@ static void round_trip(const uint8_t* data, size_t size) {
     } else {
         tel__attr_write_string(block, what, key, key_size, value);
     }
+    got.attr = &attr;
     r.at = block;
     r.end = block + whole;
     REQUIRE(tel__attr_next(&r, &got) && r.at == r.end && got.what == what);
-    REQUIRE(got.attr.tel__key_size == key_size && memcmp(got.attr.key, key, key_size) == 0 && got.attr.key[key_size] == 0);
-    if (number) { REQUIRE(got.number == word && got.attr.as.i == (int64_t)word); }
+    REQUIRE(got.attr->tel__key_size == key_size && memcmp(got.attr->key, key, key_size) == 0 && got.attr->key[key_size] == 0);
+    if (number) { REQUIRE(got.number == word && got.attr->as.i == (int64_t)word); }
     else { REQUIRE(got.string.size == value_size && memcmp(got.string.data, value.data, value_size) == 0 && got.string.data[value_size] == 0); }
     REQUIRE(!tel__attr_next(&r, &got));
     free(block);
@@ -49,14 +51,16 @@ static void round_trip(const uint8_t* data, size_t size) {
 static void hostile_items(const uint8_t* data, size_t size) {
     char* copy = (char*)malloc(size ? size : 1);
     tel__attr_reader r;
+    tel_attr attr;
     tel__attr_got got;
     if (!copy) { return; }
     memcpy(copy, data, size);
+    got.attr = &attr;
     r.at = copy;
     r.end = copy + size;
     while (tel__attr_next(&r, &got)) {
-        touch(got.attr.key, got.attr.tel__key_size);
-        touch_value(&got.attr);
+        touch(got.attr->key, got.attr->tel__key_size);
+        touch_value(got.attr);
         REQUIRE(r.at <= r.end);
     }
     free(copy);

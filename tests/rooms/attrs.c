@@ -127,17 +127,19 @@ static void test_pack(void) {
             size_t one = tel__attr_item_size(k, v), two = tel__attr_item_size(k, 7);
             char* block = (char*)malloc(one + two);
             tel__attr_reader r;
+            tel_attr attr;
             tel__attr_got got;
             tel_text t;
             if (!block) { CHECK(0); return; }
+            got.attr = &attr;
             memset(block, 0x7e, one + two);
             t.data = value; t.size = v;
             tel__attr_write_string(block, TEL__ITEM_ATTR, key, k, t);
             tel__attr_write_number(block + one, TEL__ITEM_EVENT, (uint8_t)TEL_TYPE_DOUBLE, key, k, tel__atomic_bits(2.5));
             r.at = block; r.end = block + one + two;
-            wrong += one % 8 || two % 8 || !tel__attr_next(&r, &got) || got.what != TEL__ITEM_ATTR || got.attr.tel__key_size != k ||
-                     got.string.size != v || memcmp(got.string.data, value, v) != 0 || memcmp(got.attr.key, key, k) != 0 || got.string.data[v] || got.attr.key[k];
-            wrong += !tel__attr_next(&r, &got) || got.what != TEL__ITEM_EVENT || got.attr.type != TEL_TYPE_DOUBLE || got.attr.as.d != 2.5 || got.attr.key[k];
+            wrong += one % 8 || two % 8 || !tel__attr_next(&r, &got) || got.what != TEL__ITEM_ATTR || got.attr->tel__key_size != k ||
+                     got.string.size != v || memcmp(got.string.data, value, v) != 0 || memcmp(got.attr->key, key, k) != 0 || got.string.data[v] || got.attr->key[k];
+            wrong += !tel__attr_next(&r, &got) || got.what != TEL__ITEM_EVENT || got.attr->type != TEL_TYPE_DOUBLE || got.attr->as.d != 2.5 || got.attr->key[k];
             wrong += tel__attr_next(&r, &got) || r.at != r.end;
             r.at = block; r.end = block + one - 1;              /* cut: no item */
             wrong += tel__attr_next(&r, &got) || r.at != block;
