@@ -5622,18 +5622,21 @@ static const char tel__number_pairs[] =           /* 00 to 99 */
 
 TEL__INLINE void tel__number_pair(char* p, uint32_t v) { memcpy(p, tel__number_pairs + 2 * v, 2); }
 
-TEL__INLINE void tel__number_eight(char* p, uint32_t v) {
-    uint32_t high = v / 10000, low = v % 10000;
-    tel__number_pair(p, high / 100);
-    tel__number_pair(p + 2, high % 100);
-    tel__number_pair(p + 4, low / 100);
-    tel__number_pair(p + 6, low % 100);
+/* Writes the last `size` of the eight digits of v at p, which has room for eight. Halves, quarters
+   and digits are split side by side; the factors are reciprocals that are exact for them. */
+TEL__INLINE void tel__number_eight(char* p, uint32_t v, uint32_t size) {
+    uint64_t x = (uint64_t)(v / 10000) << 32 | v % 10000, high;
+    high = (x * 10486 >> 20) & 0x0000007f0000007fu;
+    x = (high << 16) + (x - high * 100);
+    high = (x * 103 >> 10) & 0x000f000f000f000fu;
+    x = (high << 8) + (x - high * 10) + 0x3030303030303030u;
+    x = tel__platform_big64(x << (64 - 8 * size));
+    memcpy(p, &x, sizeof x);
 }
 
-/* v below 10^8, without leading zeros. */
+/* v below 10^8, without leading zeros; p has room for eight. */
 TEL__INLINE char* tel__number_up_to_eight(char* p, uint32_t v) {
-    char* end;
-    char* at;
+    uint32_t size;
     if (v < 10) {
         *p = (char)('0' + v);
         return p + 1;
@@ -5647,10 +5650,9 @@ TEL__INLINE char* tel__number_up_to_eight(char* p, uint32_t v) {
         tel__number_pair(p + 1, v % 100);
         return p + 3;
     }
-    end = p + 4 + (v >= 10000) + (v >= 100000) + (v >= 1000000) + (v >= 10000000);
-    for (at = end - 2; v >= 100; at -= 2, v /= 100) { tel__number_pair(at, v % 100); }
-    if (v >= 10) { tel__number_pair(at, v); } else { at[1] = (char)('0' + v); }
-    return end;
+    size = 4 + (v >= 10000) + (v >= 100000) + (v >= 1000000) + (v >= 10000000);
+    tel__number_eight(p, v, size);
+    return p + size;
 }
 
 /* The cursor functions check nothing and return the new end. This one needs 20 bytes at p.
@@ -5660,13 +5662,13 @@ TEL__FN char* tel__number_write_u64(char* p, uint64_t v) {
     if (v < 100000000u) { return tel__number_up_to_eight(p, (uint32_t)v); }
     if (v < 10000000000000000u) {
         p = tel__number_up_to_eight(p, (uint32_t)(v / 100000000u));
-        tel__number_eight(p, (uint32_t)(v % 100000000u));
+        tel__number_eight(p, (uint32_t)(v % 100000000u), 8);
         return p + 8;
     }
     p = tel__number_up_to_eight(p, (uint32_t)(v / 10000000000000000u));
     v %= 10000000000000000u;
-    tel__number_eight(p, (uint32_t)(v / 100000000u));
-    tel__number_eight(p + 8, (uint32_t)(v % 100000000u));
+    tel__number_eight(p, (uint32_t)(v / 100000000u), 8);
+    tel__number_eight(p + 8, (uint32_t)(v % 100000000u), 8);
     return p + 16;
 }
 
