@@ -803,6 +803,39 @@ static void test_protobuf_spans(void) {
     CHECK(doc.size > 10 && memcmp(doc.data, bytes, 1) == 0 && memcmp(doc.data + 5, bytes + 5, 5) == 0);
 }
 
+/* Short attributes are written in one go and others message by message: around the limits between the two, and for a byte
+   that is no ASCII, both read back as the same. */
+static void test_protobuf_sizes(void) {
+    static char key[80], text[160];
+    tel_span_view s;
+    tel_attr a[2];
+    size_t k, v, wrong = 0;
+    reset();
+    memset(key, 'k', sizeof key);
+    memset(text, 'v', sizeof text);
+    s = plain_span(&scope_a);
+    s.attrs = tel__attrs(a, 2);
+    batch.spans = &s;
+    batch.span_count = 1;
+    for (k = 1; k < 70; k++) {
+        key[k] = 0;
+        for (v = 0; v < 130; v += v < 44 || v > 52 ? 11 : 1) {
+            tel_text span, one, two, value;
+            if (v > 1) { memcpy(text, v % 2 ? "\xc3\xa4" : "vv", 2); }
+            a[0] = tel_strn(key, text, v);
+            a[1] = tel_int(key, -(int64_t)v);
+            span = inner(inner(inner(binary(&batch, TEL_SIGNAL_SPANS), 1, 0), 2, 0), 2, 0);
+            one = inner(span, 9, 0);
+            two = inner(span, 9, 1);
+            value = inner(inner(one, 2, 0), 1, 0);
+            wrong += !says(inner(one, 1, 0), key) || value.size != v || memcmp(value.data, text, v) != 0;
+            wrong += !says(inner(two, 1, 0), key) || field(inner(two, 2, 0), 3, 0).value != (uint64_t)-(int64_t)v;
+        }
+        key[k] = 'k';
+    }
+    CHECK_INT(wrong, 0);
+}
+
 static void test_protobuf_metrics(void) {
     static const double bounds[2] = { 1, 2.5 };
     static const uint64_t buckets[3] = { 4, 0, 0x0102030405060708u };
@@ -908,6 +941,7 @@ int main(int argc, char** argv) {
 #if !TEL_NO_PROTOBUF
     tel__memory_init(&heap, NULL, (uint64_t)1 << 30);
     test_protobuf_spans();
+    test_protobuf_sizes();
     test_protobuf_metrics();
     test_protobuf_memory();
     test_protobuf_answers();
