@@ -33532,10 +33532,8 @@ TEL__COLD void tel__sink_type_limits(const tel_settings* s, tel_otlp_desc* d) {
     }
 }
 
-static char tel__sink_type_exact;       /* its address: the endpoint is the whole URL of one signal,
-                                           as in the specification's schema */
-
-TEL__COLD tel_result tel__sink_type_otlp(tel_sink* out, const tel_settings* s, void* exact) {
+/* exact: the endpoint is the whole URL of one signal. */
+TEL__COLD tel_result tel__sink_type_otlp_sink(tel_sink* out, const tel_settings* s, bool exact) {
     static const char encodings[][16] = { "http/json", "http/protobuf" };
     char headers[4096];
     tel__net_url url;
@@ -33562,10 +33560,22 @@ TEL__COLD tel_result tel__sink_type_otlp(tel_sink* out, const tel_settings* s, v
     d.cert_file = tel_setting_text(s, "tls/cert_file", NULL).data;
     d.key_file = tel_setting_text(s, "tls/key_file", NULL).data;
     tel__sink_type_limits(s, &d);
-    d.exact_url = exact != NULL;
+    d.exact_url = exact;
     *out = tel_sink_otlp(&d);
     tel__sink_type_counts(out, s);
     return TEL_OK;
+}
+
+TEL__COLD tel_result tel__sink_type_otlp(tel_sink* out, const tel_settings* s, void* user_data) {
+    (void)user_data;
+    return tel__sink_type_otlp_sink(out, s, false);
+}
+
+/* As the specification's schema has it. */
+TEL__COLD tel_result tel__sink_type_otlp_http(tel_sink* out, const tel_settings* s,
+                                              void* user_data) {
+    (void)user_data;
+    return tel__sink_type_otlp_sink(out, s, true);
 }
 
 /* The page of a listener. */
@@ -33644,12 +33654,11 @@ TEL__COLD tel_result tel__sink_type_trace(tel_sink* out, const tel_settings* s, 
     return TEL_OK;
 }
 
-
 /* The first one is that of a program that names none. */
 static const tel_sink_type tel__sink_types_own[] = {
 #if !TEL_NO_SINK_TYPES
     { "otlp", tel__sink_type_otlp, NULL },
-    { "otlp_http", tel__sink_type_otlp, &tel__sink_type_exact },
+    { "otlp_http", tel__sink_type_otlp_http, NULL },
     { "prometheus", tel__sink_type_prometheus, NULL },
     { "console", tel__sink_type_console, NULL }, { "jsonl", tel__sink_type_jsonl, NULL },
     { "otlp/stdout", tel__sink_type_jsonl, NULL },      /* its name in the specification */

@@ -154,7 +154,7 @@ self          self                380
 process       process             210
 instance      instance            500
 makers        maker               200
-sink_types    sink_type,sink_types 410
+sink_types    sink_type,sink_types 420
 definitions   definition,definitions 270
 config_parts  config_part,config_parts 345
 config_file   config_file,config_level 720
@@ -175,7 +175,7 @@ END
 
 # ---- the file as a whole
 lines=$(grep -c '' "$header")
-{ [ "$lines" -le 38940 ] || echo "$lines lines"; } | rule "at most 38940 lines in all"
+{ [ "$lines" -le 38960 ] || echo "$lines lines"; } | rule "at most 38960 lines in all"
 awk 'length($0) > 100 { printf "%d: %d columns\n", NR, length($0) }' "$header" | rule "no line over 100 columns"
 awk '/\t/ || /[ \t]$/ { printf "%d: %s\n", NR, $0 }' "$header" | rule "no tab, no blank at a line's end"
 LC_ALL=C awk '/[^ -~\t]/ { printf "%d: %s\n", NR, $0 }' "$header" | rule "ASCII only"
