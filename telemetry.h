@@ -5650,7 +5650,7 @@ TEL__INLINE char* tel__number_up_to_eight(char* p, uint32_t v) {
         tel__number_pair(p + 1, v % 100);
         return p + 3;
     }
-    size = 4 + (v >= 10000) + (v >= 100000) + (v >= 1000000) + (v >= 10000000);
+    size = 4u + (v >= 10000) + (v >= 100000) + (v >= 1000000) + (v >= 10000000);
     tel__number_eight(p, v, size);
     return p + size;
 }
