@@ -1809,10 +1809,9 @@ typedef struct tel_sink_stats {
     uint64_t queued[3];             /* on the way */
     uint64_t skipped[3];            /* went past it while it was off, or before it was added;
                                        metrics: also in collections that were not for it. 0 for
-                                       a signal that
-                                       it does not take. A sink that pulls takes none: nothing goes
-                                       past it, and what it asks for is in no book, so that all of
-                                       its counts are 0 */
+                                       a signal that it does not take. A sink that pulls takes
+                                       none: nothing goes past it, and what it asks for is in no
+                                       book, so that all of its counts are 0 */
     char     type[32];              /* tel_sink.type */
     tel_sink_state state;
     int      last_status;           /* of HTTP, of the last answer; 0: none */
@@ -1911,15 +1910,16 @@ struct tel_sink {
     /* For sinks that are made of others: fill in all of the zeroed books of member `index`; false
        past the last one. As for stats_fn. */
     bool       (*member_fn)(size_t index, tel_sink_stats* out, void* user_data);
-    /* What this sink makes of an instrument, by tel_instrument_kind, where no view says it (Metrics
-       SDK, "MetricReader"): DROP for none of it, of histograms SUM, BUCKETS or EXPONENTIAL (OTLP:
-       OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION). And how many series of a metric it
-       is shown, where no view says it (default tel_desc.max_series): those beyond are summed in its
-       overflow series. Sinks that differ in these are shown collections of their own, one after
-       the other. They cost nothing else, unless they want a histogram differently, which then
-       records into the buckets of each, or differ in max_series, when a metric has series for each
-       limit and the memory of removed ones is not used again. A sink that is added later, and
-       differs from all before, is shown the instruments that are there as the first one is. */
+    /* How this sink wants its metrics where no view says so (Metrics SDK, "MetricReader"). The
+       aggregation, by tel_instrument_kind: DROP shows it none of that kind; SUM, BUCKETS and
+       EXPONENTIAL are for histograms (the default of OTLP sinks comes from
+       OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION). max_series: how many series of a
+       metric it is shown (default tel_desc.max_series); those beyond are summed in its overflow
+       series. Sinks that differ in these have collections of their own, one after the other. That
+       costs nothing else, unless they want different buckets (the histogram records into those of
+       each) or another max_series (a metric has series for each limit, and the memory of removed
+       ones is not used again). A sink that is added later and differs from all before it is shown
+       the instruments that exist by then as the first sink is. */
     tel_aggregation aggregation[4];
     uint32_t    max_series;
 };
@@ -2188,7 +2188,7 @@ TEL_API tel_sink tel_sink_http      (const tel_http_desc* desc);        /* NULL 
    that later, or counts it. While none is healthy, the first one with room gets it. Members want
    the same temporality, aggregation and max_series; none pulls. The books are those of all members
    together; state is that of the healthiest; tel_query_member has those of each. A member may be
-   such a sink, up to 8 in one another. The chain is copied, with the names; what the sinks point at
+   such a sink, nested at most 8 deep. The chain is copied, with the names; what the sinks point at
    as for tel_init. */
 TEL_API tel_sink tel_sink_fallback  (const char* name, const tel_sink* chain, size_t count);
 TEL_API tel_sink tel_sink_prometheus(const tel_prometheus_desc* desc);  /* GET /metrics */
@@ -3977,8 +3977,8 @@ TEL__INLINE double tel__atomic_double(uint64_t u) {
     return d;
 }
 
-/* A word with one writer, who reads it: as a double, and added to. Both release. gcc takes atomic
-   words through integer registers. */
+/* For a word that has one writer, and only in that writer: it is read and stored as a double, or
+   added to. Both stores release. (gcc takes atomic words through integer registers.) */
 #if TEL__GNU && !defined(__clang__) && defined(__x86_64__) && !TEL_FORCE_LOCKED_ATOMICS && \
     !defined(__SANITIZE_THREAD__)
 typedef double tel__atomic_real __attribute__((may_alias));
@@ -4843,7 +4843,7 @@ TEL__COLD void tel__memory_discharge(tel__memory* m, uint64_t size) {
     if (beyond) { tel__memory_discharge(m->whole, beyond); }
 }
 
-/* Whether this is a part, or the whole and has more than what is kept. */
+/* Whether this is a part, or the whole and what is kept of it is still untouched. */
 TEL__COLD bool tel__memory_fits(const tel__memory* m) {
     return m->whole || tel__atomic_load_u64(&m->used) <= m->limit - m->kept;
 }
@@ -5016,7 +5016,7 @@ TEL__FN void* tel__memory_take(tel__memory_arena* a, size_t size) {
     return (char*)c + (a->used - want);
 }
 
-/* Bytes of what was taken, and of what it left at the ends of chunks. */
+/* How many bytes have been taken, with what was left over at the ends of full chunks. */
 TEL__INLINE size_t tel__memory_taken(const tel__memory_arena* a) {
     return a->chunks ? a->bytes - (a->chunks->capacity - a->used) : 0;
 }
@@ -5563,7 +5563,8 @@ TEL__FN int tel__text_hex_value(char c) {
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* Digits of either case into the end of out, which begins with zeros. */
+/* Reads hex digits of either case into the end of out, which begins with zeros then. Returns false
+   if there is none, or anything else, or more than out holds. */
 TEL__COLD bool tel__text_read_hex(tel_text t, uint8_t* out, size_t bytes) {
     size_t i;
     if (t.size == 0 || t.size > 2 * bytes) { return false; }
@@ -5576,7 +5577,7 @@ TEL__COLD bool tel__text_read_hex(tel_text t, uint8_t* out, size_t bytes) {
     return true;
 }
 
-/* The same of an id in full. */
+/* The same for an id, which has all of its digits. */
 TEL__COLD bool tel__text_read_id(const char* hex, uint8_t* out, size_t bytes) {
     return strlen(hex) == 2 * bytes && tel__text_read_hex(tel__text_of(hex), out, bytes);
 }
@@ -11273,7 +11274,8 @@ TEL__COLD void tel__key_set_leave(tel__memory* memory, tel__key_set* set) {
     tel__memory_free(memory, set, tel__key_set_size(set->count));
 }
 
-/* The set of a canonical list, from until the user leaves it. Returns NULL without memory. */
+/* The set of a canonical list, which stays until each of its users has left it. Returns NULL
+   without memory. */
 TEL__COLD tel__key_set* tel__key_set_join(tel__keys* k, tel__memory* memory, tel__key_set** list,
                                           tel_attrs attrs) {
     tel__key_set* set = *list;
@@ -11543,8 +11545,8 @@ TEL__COLD void tel__series_set_free(tel__memory* memory, tel__series_set* set) {
     if (set) { tel__memory_free(memory, set, set->size); }
 }
 
-/* Behind the places there is a byte for each, a part of the hash: it spares a search the series of
-   others. It is written before its place, and never again. */
+/* Behind the places there is a byte for each, a part of the hash, by which a search passes over the
+   series of others without reading them. It is written once, before its place. */
 typedef struct tel__series_table {
     struct tel__series_table* before;
     uint32_t        mask, used;
@@ -12442,8 +12444,8 @@ TEL__COLD tel__stream_form tel__form_of(const tel_sink* sink) {
     return f;
 }
 
-/* The number of a form; of one that no sink has wanted, that of the first. join: instruments that
-   are made from now on are shown in it. */
+/* The number of a form, or that of the first one if no sink has wanted it before. join: it gets a
+   number of its own, and instruments that are made from now on are shown in it. */
 TEL__COLD uint32_t tel__form_find(tel__streams* m, const tel__stream_form* f, bool join) {
     uint32_t i = 0, k;
     tel__thread_mutex_lock(&m->mutex);
@@ -15454,7 +15456,7 @@ TEL__COLD void tel__span_renew(tel__spans* p, uint32_t epoch) {
     p->generation = epoch * 0x01000193u & ~1u;
 }
 
-/* Clears or sets bits of `unusual`; one thread at a time. */
+/* Whether one of these reasons holds. */
 TEL__INLINE bool tel__span_unusual(const tel__spans* p, uint32_t bits) {
     return (p->unusual & bits) != 0;
 }
@@ -20468,8 +20470,8 @@ TEL__COLD tel_result tel__round_hand(tel__pipeline* p, tel__pipeline_sink* k,
     return TEL_OK;
 }
 
-/* Hands one batch of a collection to one sink. A failure is the sink's own. owed: one that is on
-   goes without it for now and is owed its increments. Returns whether this one is. */
+/* Hands one batch of a collection to one sink. A failure is the sink's own. Returns whether the
+   sink goes without the batch for now and is owed its increments; owed: one before it is. */
 TEL__COLD bool tel__round_emit_to(tel__pipeline* p, tel__pipeline_sink* k, const tel_batch* batch,
                                   tel__batch* copy, uint32_t points, bool owed) {
     uint32_t forks = tel__thread_me.forks;
@@ -21988,7 +21990,7 @@ TEL__CALL void tel__otlp_put_scalar(tel__otlp_emitter* e, const tel_attr* a) {
     }
 }
 
-/* Writes an attribute that is short and plain; false, and nothing: it is not. */
+/* Writes an attribute that is short and plain. Returns false, and writes nothing, for any other. */
 TEL__INLINE bool tel__otlp_put_attr(tel__otlp_emitter* e, const tel__otlp_field* f, size_t place,
                                     const tel_attr* a, size_t key_size) {
     return !TEL_NO_PROTOBUF && e->marks ? tel__otlp_protobuf_put_attr(e, f, a, key_size)
@@ -22025,8 +22027,7 @@ TEL__INLINE void tel__otlp_put_value(tel__otlp_emitter* e, const tel_attr* a) {
     else { tel__otlp_put_scalar(e, a); }
 }
 
-TEL__FN void tel__otlp_put_attrs(tel__otlp_emitter* e, const tel__otlp_field* f,
-                                              tel_attrs attrs) {
+TEL__FN void tel__otlp_put_attrs(tel__otlp_emitter* e, const tel__otlp_field* f, tel_attrs attrs) {
     size_t i;
     if (!attrs.count) { return; }
     tel__otlp_begin_list(e, f);
@@ -22213,7 +22214,7 @@ TEL__COLD void tel__otlp_put_exponential(tel__otlp_emitter* e, const tel_point* 
 
 /* The exemplars of a point that fall into its time. */
 TEL__COLD void tel__otlp_put_exemplars(tel__otlp_emitter* e, const tel_point* p,
-                                                    const tel_metric_view* m) {
+                                       const tel_metric_view* m) {
     const tel__otlp_field* list = m->kind == TEL_METRIC_HISTOGRAM
         ? TEL__OTLP(HistogramDataPoint, exemplars) : m->kind == TEL_METRIC_EXPONENTIAL
         ? TEL__OTLP(ExponentialHistogramDataPoint, exemplars)
@@ -22239,8 +22240,7 @@ TEL__COLD void tel__otlp_put_exemplars(tel__otlp_emitter* e, const tel_point* p,
 
 /* `first`: the fields that number and histogram points have in common, three rows of the table. */
 TEL__CALL void tel__otlp_put_points(tel__otlp_emitter* e, const tel__otlp_field* list,
-                                                 const tel__otlp_field* first,
-                                                 const tel_metric_view* m) {
+                                    const tel__otlp_field* first, const tel_metric_view* m) {
     size_t i;
     tel__otlp_begin_list(e, list);
     for (i = 0; i < m->point_count && !e->out->lost; i++) {
@@ -22330,7 +22330,7 @@ TEL__INLINE bool tel__otlp_item_scope(const tel__otlp_document* d, size_t i,
 /* Writes the items of one scope from first on: all of them, or those before the next item of
    another scope. */
 TEL__FN void tel__otlp_put_group(tel__otlp_emitter* e, const tel__otlp_document* d,
-                                              const tel_scope_view* scope, size_t first, bool all) {
+                                 const tel_scope_view* scope, size_t first, bool all) {
     const tel__otlp_field* names = d->names;
     size_t i;
     tel__otlp_begin_item(e, &names[TEL__OTLP_SCOPES]);
@@ -29557,7 +29557,7 @@ struct tel_host {
     tel__config_source settings;
     bool               no_thread;
     const char*        name;            /* of the sink, in reports; NULL: not yet known */
-    uint32_t           depth;           /* of chains in one another that are being opened */
+    uint32_t           depth;           /* how deep the chain that is being opened is nested */
     tel__atomic_u32    port;
 };
 
@@ -30405,7 +30405,7 @@ typedef struct tel__sink_listener_source {
     tel__diag*       diag;
     const tel_attrs* resource;
     const tel__pipeline* pipeline;
-    tel__stream_form        form;              /* in which it is shown metrics */
+    tel__stream_form form;              /* in which it is shown metrics */
     tel__atomic_u64  page;              /* bytes of the last page, the first size of the next */
 } tel__sink_listener_source;
 
@@ -31352,7 +31352,7 @@ TEL__COLD void tel__sink_trace_args(tel__text_out* o, const tel_context* c, tel_
     tel__text_put_cstr(o, "}}");
 }
 
-/* Gives a thread its name when it is seen for the first time. */
+/* The lane of a thread, which gets its name when it is seen for the first time. */
 TEL__COLD tel__sink_trace_lane* tel__sink_trace_name(tel__sink_trace* t, uint64_t thread,
                                                      tel_text name) {
     tel__sink_trace_lane* lane = &t->lanes[thread % TEL__SINK_TRACE_LANES];
@@ -31390,7 +31390,7 @@ TEL__COLD bool tel__sink_trace_fits(tel__sink_trace_lane* lane, const tel_span_v
 
 /* ---- spans, logs, metrics ---- */
 
-/* With an id, by which the end of a slice of its own track is found. */
+/* Puts the kind of a span and, on a track of its own, the id by which a viewer finds its end. */
 TEL__COLD void tel__sink_trace_kind(tel__text_out* o, const tel_span_view* s, bool own) {
     static const char kinds[][12] = { "internal", "server", "client", "producer", "consumer" };
     tel__text_put_cstr(o, ",\"cat\":\"");
@@ -31897,7 +31897,7 @@ TEL_API void tel_memory_clear(tel_memory* memory) { tel__sink_memory_clear(memor
    Tests     tests/api/sinks_fallback.c   fuzz: none   bench: none
 */
 #define TEL__FALLBACK_MOST  16u
-#define TEL__FALLBACK_DEEP  8u                  /* chains in one another */
+#define TEL__FALLBACK_DEEP  8u                  /* how deep chains may be nested */
 #define TEL__FALLBACK_PAUSE ((uint64_t)1000000000u)     /* ns, after a failure; then it doubles */
 
 typedef struct tel__fallback_chain {            /* what the maker was given; stays for ever */
@@ -32191,7 +32191,7 @@ TEL__COLD tel_result tel__fallback_open(tel_sink* self, tel_host* host) {
     f->host = host;
     if (host->depth == TEL__FALLBACK_DEEP) {
         chain = NULL;
-        wrong = "is in more than 8 chains in one another";
+        wrong = "is nested deeper than 8 chains";
     }
     host->depth++;
     for (i = 0; chain && i < chain->count; i++) {

@@ -84,7 +84,7 @@ static void report(int level_, uint32_t item, const char* message, uint32_t line
     (void)message;
     (void)line;
     (void)user_data;
-    complaints += item == TEL_DIAG_SINK_ERROR;
+    complaints += item == TEL_DIAG_SINK_ERROR || item == TEL_DIAG_ENV;
 }
 static void start(const tel_sink* sinks, size_t count, bool no_thread) {
     tel_desc d;
@@ -227,6 +227,55 @@ static void test_removal(void) {
     tel_shutdown(5000);
 }
 
+/* ---- the environment ---- */
+
+static tel_result post(const tel_http_request* request, tel_http_answer* answer, void* user_data) {
+    int* found = (int*)user_data;
+    const char *at = (const char*)request->body, *end = at + request->size;
+    for (; end - at >= 20; at++) {
+        found[0] += memcmp(at, "\"exponentialHistogram", 20) == 0;
+        found[1] += end - at > 11 && memcmp(at, "\"histogram\"", 11) == 0;
+    }
+    answer->status = 200;
+    return TEL_OK;
+}
+/* Its variable is for OTLP sinks alone, and not for one that says itself what it wants. */
+static void check_environment(const char* word, tel_aggregation own, bool exponential, int faults) {
+    static reading r;
+    tel_sink sinks[2];
+    tel_otlp_desc otlp;
+    tel_desc d;
+    int found[2] = { 0, 0 };
+    memset(&otlp, 0, sizeof otlp);
+    memset(&d, 0, sizeof d);
+    otlp.post_fn = post;
+    otlp.user_data = found;
+    setenv("OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION", word, 1);
+    sinks[0] = tel_sink_otlp(&otlp);
+    sinks[0].aggregation[TEL_KIND_HISTOGRAM] = own;
+    sinks[1] = sink_of("plain", &r, false, TEL_AGGREGATE_DEFAULT, 0);
+    d.sinks = sinks;
+    d.sink_count = 2;
+    d.no_thread = d.no_self_metrics = d.no_atexit = true;
+    d.diag.report_fn = report;
+    complaints = 0;
+    CHECK_INT(tel_init(&d), TEL_OK);
+    record(0, 1);
+    CHECK_INT(tel_flush(20000), TEL_OK);
+    CHECK_INT(found[0], exponential);
+    CHECK_INT(found[1], !exponential);
+    CHECK_INT(r.kinds[TEL_METRIC_HISTOGRAM], 1);
+    CHECK_INT(complaints, faults);
+    tel_shutdown(5000);
+    unsetenv("OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION");
+}
+static void test_environment(void) {
+    check_environment("base2_exponential_bucket_histogram", TEL_AGGREGATE_DEFAULT, true, 0);
+    check_environment("base2_exponential_bucket_histogram", TEL_AGGREGATE_BUCKETS, false, 0);
+    check_environment("explicit_bucket_histogram", TEL_AGGREGATE_DEFAULT, false, 0);
+    check_environment("exponential", TEL_AGGREGATE_DEFAULT, false, 1);
+}
+
 /* ---- under fire ---- */
 
 #define THREADS 8
@@ -296,6 +345,7 @@ int main(void) {
     test_alone();
     test_views();
     test_removal();
+    test_environment();
     test_fire();
     return check_done();
 }

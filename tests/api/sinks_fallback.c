@@ -228,7 +228,7 @@ static void test_open(void) {
     (void)tel_shutdown(1000);
 }
 
-/* Chains in one another: the inner one first, while it has a healthy member. Deeper than 8 they are left out. */
+/* Nested chains: the inner one comes first while it has a healthy member. One that is deeper than 8 is left out. */
 static void test_nested(void) {
     static box first, second, third;
     tel_sink chain[2], sink;
@@ -269,7 +269,7 @@ static void test_nested(void) {
     sink = chain[0];
     d = test_desc(&sink, 1);
     CHECK_INT(tel_init(&d), TEL_ERR_IO);
-    CHECK(heard("is in more than 8 chains in one another"));
+    CHECK(heard("is nested deeper than 8 chains"));
     (void)tel_shutdown(1000);
 }
 

@@ -224,7 +224,6 @@ static void test_overlaps(void) {
     check_times(page.data);
 }
 
-/* A folder that does not exist: the sink is left out, and the others would run. */
 /* The disk is full in the middle of a line: that is blanked, and what comes later can be read. */
 static void test_full(void) {
     char path[] = "/tmp/telemetry-trace-XXXXXX";
@@ -269,6 +268,7 @@ static void test_full(void) {
     unlink(path);
 }
 
+/* A folder that does not exist: the sink is left out, and the others would run. */
 static void test_no_folder(void) {
     tel_trace_desc t = { "no/such/folder/trace.json", { NULL, NULL } };
     tel_sink sink;
