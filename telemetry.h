@@ -19312,6 +19312,7 @@ typedef struct tel__pipeline {
     uint64_t           pass_flush;      /* flushes that had asked when it began */
     uint32_t           sealed;          /* batches in this pass */
     bool               halts;           /* the pass, until the sinks have seen the last batch */
+    bool               quick;           /* the sinks were, when they were served last */
     bool               no_memory;       /* was found for a record in this turn */
     uint32_t           served;          /* the sinks up to this one had their turn */
     tel__atomic_u32    starved;         /* the last drain found no memory for what is in the rings,
@@ -19423,7 +19424,7 @@ TEL__COLD bool tel__pipeline_may_seal(tel__pipeline* p, const tel__batch* b) {
 TEL__CALL bool tel__pipeline_seal(tel__pipeline* p, int signal) {
     tel__batch* b = p->open[signal - 1];
     uint32_t i;
-    bool halts = true;
+    bool halts = p->quick;
     if (!b || !b->count) { return true; }
     if (!tel__pipeline_may_seal(p, b)) {
         tel__atomic_store_u32(&p->blocked, 1);
@@ -19447,7 +19448,7 @@ TEL__CALL bool tel__pipeline_seal(tel__pipeline* p, int signal) {
     p->open[signal - 1] = NULL;
     p->shown[signal] += b->count;
     p->sealed++;
-    p->halts = halts;
+    p->halts = p->halts || halts;
     tel__atomic_store_u64(&p->staged[signal - 1], 0);
     tel__batch_drop(b);
     return true;
@@ -19979,7 +19980,8 @@ TEL__COLD uint64_t tel__pipeline_lost(tel__pipeline* p) {
    Holds     a record that finds no room stays in its ring, and a span that the tail sampler has let
              go stays with it. What the tail sampler holds is not taken yet in the books. A pass
              halts at a batch that the working thread serves to all sinks, so that its bytes are
-             still in the cache then, and its memory is free for the next one.
+             still in the cache then, and its memory is free for the next one; but not for sinks
+             that take their time, nor when there is none left: the rings have to become free.
    Tests     tests/rooms/pipeline.c, tests/api/tail.c   fuzz: none   bench: none
 */
 
@@ -20699,10 +20701,12 @@ TEL__COLD void tel__round_reopen(tel__pipeline* p) {
     }
 }
 
+#define TEL__ROUND_QUICK 2000000u       /* ns for a batch */
+
 /* Serves the sinks that have no thread of their own, beginning behind the one that used up
    the time before; true: one of them took something. */
 TEL__COLD bool tel__round_serve_all(tel__pipeline* p, uint64_t until) {
-    uint64_t before = 0, after = 0;
+    uint64_t before = 0, after = 0, begun = tel__clock_mono_ns();
     uint32_t i, first = p->served;
     int s;
     for (i = 0; i < tel__pipeline_slots(p) && tel__clock_mono_ns() < until; i++) {
@@ -20714,7 +20718,9 @@ TEL__COLD bool tel__round_serve_all(tel__pipeline* p, uint64_t until) {
     }
     p->served = tel__pipeline_slots(p) ? (first + i) % tel__pipeline_slots(p) : 0;
     tel__pipeline_wake_sinks(p);
-    return after != before;
+    if (after == before) { return false; }
+    p->quick = (tel__clock_mono_ns() - begun) / (after - before) < TEL__ROUND_QUICK;
+    return true;
 }
 
 /* Begins a pass unless one is under way; *flush: until when a flush that waits for it has time, 0:
@@ -20784,8 +20790,10 @@ TEL__CALL bool tel__round_turn(tel__pipeline* p, uint64_t until) {
 /* Turns by the working thread, while they find something to do. */
 TEL__CALL void tel__round_round(tel__pipeline* p, uint64_t until) {
     uint32_t forks = tel__thread_me.forks;
-    while (tel__round_turn(p, until) && tel__clock_mono_ns() < until &&
-           forks == tel__thread_me.forks) {
+    while (tel__round_turn(p, until) && forks == tel__thread_me.forks) {
+        if (tel__clock_mono_ns() < until) { continue; }
+        if (!p->halts) { return; }
+        p->quick = false;               /* the rest of the pass is for the queues */
     }
 }
 

@@ -123,7 +123,7 @@ tail          tail                415
 pipeline      pipeline           800
 drain         drain                105
 sink_slots    slot                316
-rounds        round               822
+rounds        round               828
 otlp_fields   otlp_field,otlp_fields,otlp_keys,otlp_emitter 180
 otlp_json     otlp_json           235
 otlp_protobuf otlp_protobuf       285

@@ -137,9 +137,35 @@ static void edges(void) {
     for (i = 0; i < 8; i++) { CHECK(edge(limit += (size_t)24 << 10)); }
 }
 
+/* A sink that takes its time holds up neither the rings nor what a pump of no time can take out of them: two bursts of which
+   each fills most of a ring, with one pump between them. */
+static tel_result take_time(const tel_batch* batch, void* user_data) {
+    usleep(batch->span_count ? 5000 : 0);
+    return capture__export(batch, user_data);
+}
+static void test_pump(void) {
+    capture c;
+    tel_sink sink;
+    tel_desc d = capture_desc(&c, &sink);
+    int i, k;
+    where = "pump";
+    sink.export_fn = take_time;
+    d.no_thread = true;
+    d.ring_bytes = 262144;
+    CHECK_INT(tel_init(&d), TEL_OK);
+    for (i = 0; i < 4; i++) {
+        record_spans(800);
+        CHECK_INT(tel_pump(0), TEL_OK);
+        record_spans(800);
+        for (k = 0; k < 8; k++) { CHECK_INT(tel_pump(0), TEL_OK); }
+    }
+    finish(&c, 6400, 0);
+}
+
 int main(void) {
     capture_watchdog(120);
     test_burst();
+    test_pump();
     test_threads(64, 100, 3, 0);
     test_threads(100, 20, 2, 4);                        /* most of them share a ring */
     test_requests();
