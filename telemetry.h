@@ -19212,7 +19212,7 @@ typedef struct tel__pipeline_queue {
     uint64_t    records, pushed, popped;        /* now; batches that ever came and went */
     uint64_t    full_since;             /* 0: half of it is free */
     bool        late;
-    uint64_t    retry_at, backoff_ns, give_up_at;   /* of the oldest batch; 0: not tried */
+    uint64_t    tried_at, retry_at, backoff_ns, give_up_at; /* of the oldest batch; 0: it was not */
     uint32_t    rooms;                  /* of the pipeline, when that batch was offered last */
 } tel__pipeline_queue;
 
@@ -19635,12 +19635,11 @@ TEL__COLD bool tel__pipeline_settle(tel__pipeline* p, tel__pipeline_sink* k, tel
     }
     if (s && (r == TEL_ERR_LIMIT ||
               ((r == TEL_ERR_IO || r == TEL_ERR_TIMEOUT) && begun < q->give_up_at))) {
-        /* refused twice: room that it told of during this call was none */
-        if (q->backoff_ns) { q->rooms = tel__atomic_load_acquire_u32(&p->rooms); }
         q->backoff_ns = !q->backoff_ns ? TEL__PIPELINE_BACKOFF
             : q->backoff_ns * 2 < most ? q->backoff_ns * 2 : most;
         if (r == TEL_ERR_LIMIT) { q->give_up_at = 0; }
-        q->retry_at = tel__clock_mono_ns() + q->backoff_ns;
+        q->tried_at = tel__clock_mono_ns();
+        q->retry_at = q->tried_at + q->backoff_ns;
         return false;
     }
     if (r != TEL_OK) {
@@ -19737,9 +19736,13 @@ TEL__COLD void tel__pipeline_serve(tel__pipeline* p, tel__pipeline_sink* k, uint
     bool hurry = tel__atomic_swap_u32(&k->hurry, 0) != 0;
     int i;
     for (i = 1; i < 4; i++) {
-        const tel__pipeline_queue* q = &k->pending[i % 3];
-        bool room = !q->give_up_at && q->rooms != tel__atomic_load_acquire_u32(&p->rooms);
-        if (!hurry && !room && q->retry_at > tel__clock_mono_ns()) { continue; }
+        tel__pipeline_queue* q = &k->pending[i % 3];
+        /* not in every turn, because what tells of room may be a sink that refuses */
+        if (!q->give_up_at && q->rooms != tel__atomic_load_acquire_u32(&p->rooms)) {
+            uint64_t soon = q->tried_at + q->backoff_ns / 16;
+            if (soon < q->retry_at) { q->retry_at = soon; }
+        }
+        if (!hurry && q->retry_at > tel__clock_mono_ns()) { continue; }
         while (tel__pipeline_offer(p, k, i % 3, until)) { }
     }
 }
