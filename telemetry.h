@@ -161,8 +161,8 @@
        TEL_CONTEXT_SLOTS          places for what contexts carry, of 256 bytes (default: 4096);
                                   static memory, used from the first one on (P6)
        TEL_NO_INGEST              leave out tel_listener_desc.ingest
-       TEL_NO_CONFIG_FILE         leave out the configuration file; tel_desc.config_file is then an
-                                  error
+       TEL_NO_CONFIG_FILE         leave out the configuration file: tel_desc.config_file is then an
+                                  error, and OTEL_CONFIG_FILE has no effect
        TEL_NO_SINK_TYPES          no sink but those that the code names: tel_desc.sinks has no
                                   default, and OTEL_*_EXPORTER, tel_desc.exporters and the
                                   configuration file know what tel_sink_type_add adds. With the
@@ -34489,8 +34489,8 @@ TEL__COLD tel_result tel__config_file_load(tel__config_file* f, const tel_desc* 
     tel_text text = tel__text_of(desc->config_json);
     tel_result r;
     memset(f, 0, sizeof *f);
-    f->path = desc->config_json ? NULL : desc->config_file ? desc->config_file
-        : tel__config_env(&s, "OTEL_CONFIG_FILE").data;
+    f->path = desc->config_json ? NULL : desc->config_file || TEL_NO_CONFIG_FILE
+        ? desc->config_file : tel__config_env(&s, "OTEL_CONFIG_FILE").data;
     if (!f->path && !desc->config_json) { return TEL_OK; }
     if (TEL_NO_CONFIG_FILE) {
         tel__diag_report(diag, TEL__DIAG_CONFIG, "TEL_NO_CONFIG_FILE leaves out what reads it");
