@@ -31227,8 +31227,8 @@ TEL__COLD tel_sink tel__sink_text_console_sink(const tel_writer* out) {
 #define TEL__SINK_TRACE_DEPTH 12u
 
 /* A thread whose name is written, and when it has slices so far: apart from each other and in
-   order. Spans of one parent that follow each other count as one, since whatever begins between
-   them and ends later is no slice either. Those beyond the room are forgotten, the oldest first. */
+   order. Spans of one parent that follow each other count as one, and so do the two closest ones
+   where there is no room for another: what begins within and ends later is no slice. */
 typedef struct tel__sink_trace_lane {
     uint64_t thread;
     uint32_t count;
@@ -31378,6 +31378,18 @@ TEL__COLD tel__sink_trace_lane* tel__sink_trace_name(tel__sink_trace* t, uint64_
     return lane;
 }
 
+/* Makes room for a time: the two with the least between them become one, of two such the older. */
+TEL__COLD void tel__sink_trace_merge(tel__sink_trace_lane* lane) {
+    uint32_t i, at = 1;
+    for (i = 2; i < TEL__SINK_TRACE_DEPTH; i++) {
+        if (lane->taken[i].begin - lane->taken[i - 1].end <
+            lane->taken[at].begin - lane->taken[at - 1].end) { at = i; }
+    }
+    lane->taken[at].begin = lane->taken[at - 1].begin;
+    memmove(&lane->taken[at - 1], &lane->taken[at],
+            (TEL__SINK_TRACE_DEPTH - at) * sizeof lane->taken[0]);
+}
+
 /* Whether a span can be a slice of its thread; if so, its time is taken. */
 TEL__COLD bool tel__sink_trace_fits(tel__sink_trace_lane* lane, const tel_span_view* s) {
     static const uint8_t none[8] = { 0 };
@@ -31389,7 +31401,8 @@ TEL__COLD bool tel__sink_trace_fits(tel__sink_trace_lane* lane, const tel_span_v
     if (n && memcmp(lane->taken[n - 1].parent, parent, 8) == 0) { n--; }
     else {
         if (n == TEL__SINK_TRACE_DEPTH) {
-            memmove(&lane->taken[0], &lane->taken[1], --n * sizeof lane->taken[0]);
+            tel__sink_trace_merge(lane);
+            n--;
         }
         lane->taken[n].begin = s->start_unix_ns;
         memcpy(lane->taken[n].parent, parent, 8);

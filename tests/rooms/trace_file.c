@@ -211,15 +211,21 @@ static void test_overlaps(void) {
     slice("own", 0, 150, 210);
     slice("own", 9, 199, 199);
     slice("slice", 0, 5, 300);
-    for (i = 0; i < 40; i++) { slice("slice", (int)i + 1, 400 + 2 * i, 401 + 2 * i); }      /* each within one more span */
-    for (i = 40; i-- > 0; ) { slice("slice", (int)i, 399 + 2 * i, 500); }
+    /* Each within one more span. There is room for 11 more times: those of the older ones become one, around which the last lies. */
+    for (i = 0; i < 40; i++) { slice("slice", (int)i + 1, 400 + 2 * i, 401 + 2 * i); }
+    for (i = 40; i-- > 0; ) { slice(i > 29 || i == 0 ? "slice" : "own", (int)i, 399 + 2 * i, 500); }
     slice("own", 0, 499, 501);
+    /* The slice that overlaps is older than the room is large. */
+    slice("slice", 50, 600, 620);
+    for (i = 0; i < 40; i++) { slice("slice", 51 + (int)(i & 1), 621 + 2 * i, 622 + 2 * i); }
+    slice("own", 0, 615, 900);
+    slice("slice", 0, 599, 901);
     CHECK_INT(tel_shutdown(10000), TEL_OK);
-    CHECK_INT(count_of(page.data, "{\"ph\":\"X\",\"name\":\"slice\""), 3 + 40 + 2 + 80);
+    CHECK_INT(count_of(page.data, "{\"ph\":\"X\",\"name\":\"slice\""), 3 + 40 + 2 + 40 + 11 + 1 + 40 + 1);
     CHECK_INT(count_of(page.data, "{\"ph\":\"X\",\"name\":\"there\""), 1);
-    CHECK_INT(count_of(page.data, "{\"ph\":\"b\",\"name\":\"own\""), 5);
-    CHECK_INT(count_of(page.data, "{\"ph\":\"e\",\"name\":\"own\""), 5);
-    CHECK_INT(count_of(page.data, "\"id\":\""), 10);
+    CHECK_INT(count_of(page.data, "{\"ph\":\"b\",\"name\":\"own\""), 5 + 29 + 1);
+    CHECK_INT(count_of(page.data, "{\"ph\":\"e\",\"name\":\"own\""), 5 + 29 + 1);
+    CHECK_INT(count_of(page.data, "\"id\":\""), 2 * (5 + 29 + 1));
     CHECK_INT(wrong_lines(page.data), 0);
     check_times(page.data);
 }
