@@ -7964,7 +7964,8 @@ TEL__INLINE tel__attr_item tel__attr_head(tel__attr_what what, uint8_t type, siz
     return item;
 }
 
-/* memcpy for short texts, without the call. */
+/* memcpy for short texts, without the call. Where n is 0, from is any pointer, but no literal: of
+   one, gcc -m32 without optimisation warns that the copies read beyond it. */
 TEL__INLINE void tel__attr_copy_short(char* to, const char* from, size_t n) {
     if (n >= 8) {
         if (TEL__UNLIKELY(n > 32)) {
@@ -10668,7 +10669,7 @@ TEL__NOINLINE bool tel__histogram_record_far(tel__histogram* b, double v) {
 
 /* Returns false, and has recorded nothing, if it takes a search or a wider window. */
 TEL__INLINE bool tel__histogram_record_near(tel__histogram* b, double v) {
-    uint32_t k;
+    uint32_t k = 0;
     if (TEL__LIKELY(!b->search)) { k = tel__histogram_indexed(b, v); }
     else if (TEL__UNLIKELY(!tel__histogram_aimed(b, v, &k))) { return false; }
     tel__histogram_put(b->words + tel__atomic_load_u32(&b->active), k, v);
@@ -16089,7 +16090,7 @@ TEL__INLINE void tel__span_put_name(tel__span_tracer* t, tel__span_slot* slot, t
     if (TEL__UNLIKELY(name.size > limit / 2)) {
         name.size = tel__text_utf8_cut(name.data, name.size, limit / 2);
     }
-    if (TEL__UNLIKELY(!tel__span_append_string(t, slot, TEL__ITEM_NAME, "", 0, name))) {
+    if (TEL__UNLIKELY(!tel__span_append_string(t, slot, TEL__ITEM_NAME, name.data, 0, name))) {
         name.size = tel__text_utf8_cut(name.data, name.size, sizeof slot->data - 16);
         tel__span_append_text(t, slot, TEL__ITEM_NAME, name);
     }
@@ -17641,7 +17642,7 @@ TEL__INLINE void tel__log_measure(tel__log_parts* parts, tel_attrs attrs, tel__l
 
 TEL__INLINE char* tel__log_put_text(char* to, tel__attr_what what, tel_text text) {
     if (!text.data) { return to; }
-    tel__attr_write_string(to, what, "", 0, text);
+    tel__attr_write_string(to, what, text.data, 0, text);
     return to + tel__attr_item_size(0, text.size);
 }
 
@@ -17705,7 +17706,7 @@ TEL__NOINLINE char* tel__log_put_rest(char* to, const tel__log_parts* parts) {
     if (d->body_value) { to = tel__log_put_attr(to, TEL__ITEM_NAME, &parts->value, SIZE_MAX); }
     if (d->severity_text) { to = tel__log_put_text(to, TEL__ITEM_SEVERITY, parts->severity_text); }
     if (d->observed_unix_ns) {
-        tel__attr_write_number(to, TEL__ITEM_OBSERVED, (uint8_t)TEL_TYPE_INT, "", 0,
+        tel__attr_write_number(to, TEL__ITEM_OBSERVED, (uint8_t)TEL_TYPE_INT, to, 0,
                                d->observed_unix_ns);
         to += tel__attr_item_size(0, 7);
     }
@@ -17815,7 +17816,7 @@ TEL__INLINE bool tel__log_add_plain(const tel__span_tracer* t, tel_severity sev,
                                     tel_attrs attrs) {
     bool sampled = tel__atomic_load_u32(&t->shared->scopes->program.sampled) != 0;
     tel__ring* ring = t->thread->ring;
-    const char* end;
+    const char* end = NULL;
     char* record = tel__ring_peek(ring, sizeof(tel__log_record), &end);
     char* to;
     size_t i, size;

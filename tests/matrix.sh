@@ -38,7 +38,7 @@ for compiler in gcc clang; do
     for std in c99 c11 c17 c2x; do
         for level in $(levels_of $std); do both "$compiler -std=$std $level" $compiler -std=$std $level $warn_c; done
     done
-    for level in -O0 -Os; do both "$compiler -std=gnu99 $level" $compiler -std=gnu99 $level $warn_c; done
+    for level in -O0 -Og -Os; do both "$compiler -std=gnu99 $level" $compiler -std=gnu99 $level $warn_c; done
     both "$compiler -std=c99 -O2 -DNDEBUG -fPIC -fvisibility=hidden -funsigned-char" \
         $compiler -std=c99 -O2 -DNDEBUG -fPIC -fvisibility=hidden -funsigned-char $warn_c
 done
@@ -59,7 +59,7 @@ for compiler in gcc clang g++ clang++; do
     [ ! -d /usr/include/x86_64-linux-gnu ] || wide="-isystem /usr/include/x86_64-linux-gnu"
     case $compiler in *++) language="-x c++ -std=c++17 $warn_cxx";; *) language="-std=c99 $warn_c";; esac
     if $compiler -m32 $wide probe.c -o probe32 2>/dev/null; then
-        both "$compiler -m32 -O2" $compiler -m32 $wide -O2 $language
+        for level in -O0 -O2; do both "$compiler -m32 $level" $compiler -m32 $wide $level $language; done
     else
         skip "matrix: $compiler -m32" "no 32-bit libraries"
     fi
