@@ -2186,10 +2186,10 @@ TEL_API tel_sink tel_sink_http      (const tel_http_desc* desc);        /* NULL 
    breaker is open (TEL_SINK_OPEN), or whose export_fn has failed within the last seconds, is passed
    over, and used again when a probe succeeds. What a member has accepted stays with it: it delivers
    that later, or counts it. While none is healthy, the first one with room gets it. Members want
-   the same temporality, aggregation and max_series; none pulls. The books are those of all members
-   together; state is that of the healthiest; tel_query_member has those of each. A member may be
-   such a sink, nested at most 8 deep. The chain is copied, with the names; what the sinks point at
-   as for tel_init. */
+   the same temporality, aggregation and max_series, where those that leave the last two open
+   take what others want; none pulls. The books are those of all members together; state is that
+   of the healthiest; tel_query_member has those of each. A member may be such a sink, nested at
+   most 8 deep. The chain is copied, with the names; what the sinks point at as for tel_init. */
 TEL_API tel_sink tel_sink_fallback  (const char* name, const tel_sink* chain, size_t count);
 TEL_API tel_sink tel_sink_prometheus(const tel_prometheus_desc* desc);  /* GET /metrics */
 TEL_API tel_sink tel_sink_listener  (const tel_listener_desc* desc);    /* and queries */
@@ -32178,6 +32178,18 @@ TEL__COLD void tel__fallback_pump(void* user_data) {
     }
 }
 
+/* In which form a chain is shown metrics: what one member leaves open is as another wants it. */
+TEL__COLD bool tel__fallback_form(tel_sink* self, const tel_sink* member) {
+    size_t i;
+    for (i = 0; i < TEL__ARRAY_SIZE(self->aggregation); i++) {
+        tel_aggregation own = self->aggregation[i], other = member->aggregation[i];
+        if (own && other && own != other) { return false; }
+        if (other) { self->aggregation[i] = other; }
+    }
+    if (member->max_series && !self->max_series) { self->max_series = member->max_series; }
+    return !member->max_series || member->max_series == self->max_series;
+}
+
 /* What the members have in common; NULL, or what is wrong with them. */
 TEL__COLD const char* tel__fallback_fit(const tel__fallback* f, tel_sink* self) {
     bool first = true;
@@ -32188,14 +32200,10 @@ TEL__COLD const char* tel__fallback_fit(const tel__fallback* f, tel_sink* self) 
         const tel_sink* sink = &f->members[i].sink;
         if (!tel__fallback_is_open(&f->members[i]) &&
             !tel__atomic_load_u32(&f->members[i].waits)) { continue; }
-        if (!first && (sink->temporality != self->temporality ||
-                       sink->max_series != self->max_series ||
-                       memcmp(sink->aggregation, self->aggregation, sizeof sink->aggregation))) {
+        if ((!first && sink->temporality != self->temporality) || !tel__fallback_form(self, sink)) {
             return "its members differ in temporality, aggregation or max_series";
         }
         self->temporality = sink->temporality;
-        self->max_series = sink->max_series;
-        memcpy(self->aggregation, sink->aggregation, sizeof sink->aggregation);
         self->signal_mask |= sink->signal_mask ? sink->signal_mask : (uint32_t)TEL_SIGNAL_ALL;
         self->prompt = self->prompt && sink->prompt;
         first = false;

@@ -149,7 +149,7 @@ sink_listener sink_listener       550
 sink_text     sink_text           380
 sink_trace    sink_trace          390
 sink_memory   sink_memory         325
-sink_fallback fallback            345
+sink_fallback fallback            355
 self          self                380
 process       process             210
 instance      instance            500
@@ -175,7 +175,7 @@ END
 
 # ---- the file as a whole
 lines=$(grep -c '' "$header")
-{ [ "$lines" -le 38970 ] || echo "$lines lines"; } | rule "at most 38970 lines in all"
+{ [ "$lines" -le 38980 ] || echo "$lines lines"; } | rule "at most 38980 lines in all"
 awk 'length($0) > 100 { printf "%d: %d columns\n", NR, length($0) }' "$header" | rule "no line over 100 columns"
 awk '/\t/ || /[ \t]$/ { printf "%d: %s\n", NR, $0 }' "$header" | rule "no tab, no blank at a line's end"
 LC_ALL=C awk '/[^ -~\t]/ { printf "%d: %s\n", NR, $0 }' "$header" | rule "ASCII only"

@@ -240,9 +240,9 @@ static tel_result post(const tel_http_request* request, tel_http_answer* answer,
     return TEL_OK;
 }
 /* Its variable is for OTLP sinks alone, and not for one that says itself what it wants. */
-static void check_environment(const char* word, tel_aggregation own, bool exponential, int faults) {
+static void check_environment(const char* word, tel_aggregation own, bool chained, bool exponential, int faults) {
     static reading r;
-    tel_sink sinks[2];
+    tel_sink sinks[2], chain[2];
     tel_otlp_desc otlp;
     tel_desc d;
     int found[2] = { 0, 0 };
@@ -254,6 +254,9 @@ static void check_environment(const char* word, tel_aggregation own, bool expone
     sinks[0] = tel_sink_otlp(&otlp);
     sinks[0].aggregation[TEL_KIND_HISTOGRAM] = own;
     sinks[1] = sink_of("plain", &r, false, TEL_AGGREGATE_DEFAULT, 0);
+    chain[0] = sinks[0];
+    chain[1] = sinks[1];
+    if (chained) { sinks[0] = tel_sink_fallback("chain", chain, 2); }
     d.sinks = sinks;
     d.sink_count = 2;
     d.no_thread = d.no_self_metrics = d.no_atexit = true;
@@ -270,10 +273,11 @@ static void check_environment(const char* word, tel_aggregation own, bool expone
     unsetenv("OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION");
 }
 static void test_environment(void) {
-    check_environment("base2_exponential_bucket_histogram", TEL_AGGREGATE_DEFAULT, true, 0);
-    check_environment("base2_exponential_bucket_histogram", TEL_AGGREGATE_BUCKETS, false, 0);
-    check_environment("explicit_bucket_histogram", TEL_AGGREGATE_DEFAULT, false, 0);
-    check_environment("exponential", TEL_AGGREGATE_DEFAULT, false, 1);
+    check_environment("base2_exponential_bucket_histogram", TEL_AGGREGATE_DEFAULT, false, true, 0);
+    check_environment("base2_exponential_bucket_histogram", TEL_AGGREGATE_DEFAULT, true, true, 0);  /* as a member beside one without a wish */
+    check_environment("base2_exponential_bucket_histogram", TEL_AGGREGATE_BUCKETS, false, false, 0);
+    check_environment("explicit_bucket_histogram", TEL_AGGREGATE_DEFAULT, false, false, 0);
+    check_environment("exponential", TEL_AGGREGATE_DEFAULT, false, false, 1);
 }
 
 /* ---- under fire ---- */
