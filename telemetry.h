@@ -26950,8 +26950,8 @@ TEL__COLD bool tel__sender_turn(tel__sender* s, uint64_t until, uint64_t* due) {
     }
     if (i == count) {                           /* otherwise there are halves to take off */
         tel__transport_wait(&s->transport, flights, i, *due < until ? *due : until, &s->inside);
+        while (i-- > 0) { tel__sender_advance(s, i); }
     }
-    while (i-- > 0) { tel__sender_advance(s, i); }
     tel__thread_mutex_lock(&s->mutex);
     s->driving = false;
     tel__thread_cond_broadcast(&s->cond);
