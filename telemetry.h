@@ -11622,7 +11622,7 @@ typedef struct tel__streams {
                                            process and are not shown before they are used here */
     tel__stream_form    forms[TEL__STREAM_FORMS];       /* that sinks have wanted, under mutex */
     uint32_t            form_count;     /* 0: one that has all defaults */
-    uint32_t            form;           /* which one the collection is in */
+    uint32_t            form, later;    /* which one the collection is in; bits of those to come */
     tel_view            as_it_is;       /* stands for a view that changes nothing */
     uint8_t             sink_form[64];  /* by the bits of pushed ... */
     uint8_t             reader_form[TEL__SERIES_READERS];       /* ... and of idle_readers */
@@ -14011,7 +14011,7 @@ TEL__COLD bool tel__removal_untouched(tel__series* s) {
     return false;
 }
 
-/* Whether a removal that is asked for has to wait for sinks that have not been shown the series. */
+/* Whether a removal that is asked for has to wait for sinks or forms that lack the series yet. */
 TEL__COLD bool tel__removal_waits(const tel__streams* m, uint32_t takers,
                                   tel__series_removal* r) {
     uint32_t i;
@@ -14019,7 +14019,7 @@ TEL__COLD bool tel__removal_waits(const tel__streams* m, uint32_t takers,
     for (i = 0; i < TEL__ARRAY_SIZE(m->sink_form); i++) {
         if (!(takers >> m->sink_form[i] & 1u)) { r->left &= ~((uint64_t)1 << i); }
     }
-    return r->left != 0;
+    return r->left != 0 || (m->later & takers) != 0;
 }
 
 /* Asks for the removal of a series. Returns false without memory. */
@@ -14314,7 +14314,8 @@ TEL__COLD bool tel__reuse_look(tel__streams* m, tel__series* s) {
         return false;
     }
     if (s->removal->hidden) { return r->step == TEL__REUSE_READY; }
-    if (r->step == TEL__REUSE_IDLE || r->step == TEL__REUSE_READY) {
+    if ((r->step == TEL__REUSE_IDLE || r->step == TEL__REUSE_READY) &&
+        !(m->later & s->metric->takers)) {      /* or that would take it out before the waits */
         tel__series_hide(s, true);
         r->hidden = true;
     }
@@ -14947,6 +14948,7 @@ TEL__COLD tel_result tel__collect_run(tel__streams* m, const tel_batch* frame, u
     batch.collection = m->collections;
     for (; r == TEL_OK && (uint64_t)forms >> visit.form; visit.form++) {
         m->form = visit.form;
+        m->later = (uint32_t)((uint64_t)forms >> visit.form >> 1 << visit.form << 1);
         if (forms >> visit.form & 1u) { r = tel__collect_form(m, &visit, &batch, emit, user_data); }
         if (forks != tel__thread_me.forks) { return r; }
     }
@@ -20187,8 +20189,8 @@ TEL__COLD void tel__slot_form(tel__pipeline* p, tel__pipeline_sink* k, const tel
     }
 }
 
-/* A reader for a sink that wants increments: one that another sink has left whose form was the
-   same, otherwise a new one, for which the series that are there need room if it comes late. */
+/* A reader for a sink that wants increments: one that another sink has left, of its own form while
+   there can be new ones, for which the series that are there need room if they come late. */
 TEL__COLD tel_result tel__slot_reader(tel__pipeline* p, tel__pipeline_sink* k, const tel_sink* sink,
                                 bool late) {
     uint32_t i = 0, signals = sink->signal_mask ? sink->signal_mask : (uint32_t)TEL_SIGNAL_ALL;
@@ -20197,14 +20199,17 @@ TEL__COLD tel_result tel__slot_reader(tel__pipeline* p, tel__pipeline_sink* k, c
     if (!sink->temporality || !(signals & (uint32_t)TEL_SIGNAL_METRICS)) { return TEL_OK; }
     while (i < TEL__SERIES_READERS &&
            (!(idle >> i & 1u) || p->metrics->reader_form[i] != k->form)) { i++; }
+    if (i == TEL__SERIES_READERS && p->metrics->readers == i) {
+        for (i = 0; i < TEL__SERIES_READERS && !(idle >> i & 1u); ) { i++; }
+    }
     if (i < TEL__SERIES_READERS) {
         tel__atomic_store_u32(&p->metrics->idle_readers, idle & ~(1u << i));
     } else {
         i = p->metrics->readers;
         if (!late) { p->metrics->readers++; }
         else if (tel__taken_reader(p->metrics) != TEL_OK) { return TEL_ERR_MEMORY; }
-        p->metrics->reader_form[i] = (uint8_t)k->form;
     }
+    p->metrics->reader_form[i] = (uint8_t)k->form;
     k->reader.m = p->metrics;
     k->reader.index = i;
     k->reader.sync_only = sink->temporality == TEL_TEMPORALITY_LOW_MEMORY;

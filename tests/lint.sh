@@ -122,7 +122,7 @@ recent        recent              240
 tail          tail                415
 pipeline      pipeline           800
 drain         drain                105
-sink_slots    slot                316
+sink_slots    slot                318
 rounds        round               828
 otlp_fields   otlp_field,otlp_fields,otlp_keys,otlp_emitter 180
 otlp_json     otlp_json           235

@@ -280,6 +280,50 @@ static void test_environment(void) {
     check_environment("exponential", TEL_AGGREGATE_DEFAULT, false, false, 1);
 }
 
+/* What readers in different forms share is removed once each of them has been shown its last values. */
+static void test_shared_removal(void) {
+    static reading r[4];
+    tel_sink sinks[4];
+    int i;
+    sinks[0] = sink_of("plain", &r[0], false, TEL_AGGREGATE_DEFAULT, 0);
+    sinks[1] = sink_of("exponential", &r[1], false, TEL_AGGREGATE_EXPONENTIAL, 0);
+    sinks[2] = sink_of("sums", &r[2], true, TEL_AGGREGATE_SUM, 0);
+    sinks[3] = sink_of("none", &r[3], false, TEL_AGGREGATE_DROP, 0);
+    start(sinks, 4, true);
+    record(0, SETS);
+    tel_gauge_set_with(&level, 3, TEL_ATTRS(tel_int("k", 1)));
+    for (i = 0; i < SETS; i++) { tel_series_remove("hits", TEL_ATTRS(tel_int("k", i))); }
+    tel_series_remove("level", TEL_ATTRS(tel_int("k", 1)));
+    tel_flush(5000);
+    for (i = 0; i < 4; i++) { CHECK(r[i].hits == SETS && r[i].hit_series == SETS && r[i].gauges == 1); }
+    for (i = 0; i < 10; i++) {                          /* some are removed when the memory of others is free to be used again */
+        tel_flush(5000);
+        record(i, SETS);
+        tel_series_remove("hits", TEL_ATTRS(tel_int("k", SETS - 1 - i)));
+        CHECK_INT(r[2].wrong, 0);
+    }
+    tel_flush(5000);
+    CHECK_INT(r[2].hits, SETS + 10 * SETS - 45);
+    tel_shutdown(5000);
+}
+
+/* Readers of increments come and go, each in a form of its own, more often than there are forms. */
+static void test_coming(void) {
+    static reading r[2];
+    tel_sink first = sink_of("first", &r[0], false, TEL_AGGREGATE_DEFAULT, 0), late;
+    uint32_t i;
+    start(&first, 1, true);
+    for (i = 1; i <= 40; i++) {
+        late = sink_of("late", &r[1], true, TEL_AGGREGATE_DEFAULT, i);
+        CHECK_INT(tel_sink_add(&late), TEL_OK);
+        record(0, SETS);
+        tel_flush(5000);
+        CHECK(r[1].hits >= SETS && r[1].hits <= r[0].hits && r[1].wrong == 0);
+        CHECK_INT(tel_sink_remove("late", 5000), TEL_OK);
+    }
+    tel_shutdown(5000);
+}
+
 /* ---- under fire ---- */
 
 #define THREADS 8
@@ -349,6 +393,8 @@ int main(void) {
     test_alone();
     test_views();
     test_removal();
+    test_shared_removal();
+    test_coming();
     test_environment();
     test_fire();
     return check_done();
