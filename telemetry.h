@@ -19315,7 +19315,7 @@ typedef struct tel__pipeline {
     uint64_t           pass_flush;      /* flushes that had asked when it began */
     uint32_t           sealed;          /* batches in this pass */
     bool               halts;           /* the pass, until the sinks have seen the last batch */
-    bool               quick;           /* the sinks were, when they were served last */
+    tel__atomic_u32    quick;           /* the sinks were, when they were served last */
     bool               no_memory;       /* was found for a record in this turn */
     uint32_t           served;          /* the sinks up to this one had their turn */
     tel__atomic_u32    starved;         /* the last drain found no memory for what is in the rings,
@@ -19427,7 +19427,7 @@ TEL__COLD bool tel__pipeline_may_seal(tel__pipeline* p, const tel__batch* b) {
 TEL__CALL bool tel__pipeline_seal(tel__pipeline* p, int signal) {
     tel__batch* b = p->open[signal - 1];
     uint32_t i;
-    bool halts = p->quick;
+    bool halts = tel__atomic_load_u32(&p->quick) != 0;
     if (!b || !b->count) { return true; }
     if (!tel__pipeline_may_seal(p, b)) {
         tel__atomic_store_u32(&p->blocked, 1);
@@ -20728,7 +20728,8 @@ TEL__COLD bool tel__round_serve_all(tel__pipeline* p, uint64_t until) {
     p->served = tel__pipeline_slots(p) ? (first + i) % tel__pipeline_slots(p) : 0;
     tel__pipeline_wake_sinks(p);
     if (after == before) { return false; }
-    p->quick = (tel__clock_mono_ns() - begun) / (after - before) < TEL__ROUND_QUICK;
+    tel__atomic_store_u32(&p->quick, (tel__clock_mono_ns() - begun) / (after - before) <
+                          TEL__ROUND_QUICK);
     return true;
 }
 
@@ -20801,8 +20802,8 @@ TEL__CALL void tel__round_round(tel__pipeline* p, uint64_t until) {
     uint32_t forks = tel__thread_me.forks;
     while (tel__round_turn(p, until) && forks == tel__thread_me.forks) {
         if (tel__clock_mono_ns() < until) { continue; }
-        if (!p->halts) { return; }
-        p->quick = false;               /* the rest of the pass is for the queues */
+        /* the rest of the pass is for the queues */
+        if (!tel__atomic_swap_u32(&p->quick, 0)) { return; }
     }
 }
 
