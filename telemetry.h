@@ -32207,7 +32207,8 @@ TEL__COLD const char* tel__fallback_fit(const tel__fallback* f, tel_sink* self) 
         if (!tel__fallback_is_open(&f->members[i]) &&
             !tel__atomic_load_u32(&f->members[i].waits)) { continue; }
         if ((!first && sink->temporality != self->temporality) || !tel__fallback_form(self, sink)) {
-            return "its members differ in temporality, aggregation or max_series";
+            return "its members differ in temporality (that of OTLP sinks is also "
+                   "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE), aggregation or max_series";
         }
         self->temporality = sink->temporality;
         self->signal_mask |= sink->signal_mask ? sink->signal_mask : (uint32_t)TEL_SIGNAL_ALL;
