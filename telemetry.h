@@ -38753,7 +38753,7 @@ TEL__COLD tel_result tel__service_open(tel_sink* self, tel_host* host) {
     size_t state = 0;
     if (TEL_NO_INGEST && d && d->ingest) {
         tel_host_report(host, 1, "built with TEL_NO_INGEST");
-        return TEL_ERR_STATE;
+        return TEL_ERR_ARGUMENT;
     }
     if (d && d->ingest) { state = sizeof(tel__ingest); }
     return tel__sink_listener_open_with(self, host, d, state, tel__service_answer);
