@@ -5381,20 +5381,23 @@ TEL__CALL void tel__text_put_char(tel__text_out* o, char c) { tel__text_put(o, &
 
 /* ---- hex ---- */
 
-/* Writes lowercase hex; needs 2 n bytes at p. Computes the digits of four bytes at once, each in
-   eight bits of v; compilers make one load of the group of shifts. */
+/* Writes four bytes as eight digits of lowercase hex. Computes all of them at once, each in eight
+   bits of v; compilers make one load of the group of shifts. */
+TEL__INLINE void tel__text_write_hex8(char* p, const uint8_t* bytes) {
+    uint64_t v = (uint32_t)bytes[0] | (uint32_t)bytes[1] << 8 | (uint32_t)bytes[2] << 16 |
+        (uint32_t)bytes[3] << 24;
+    v = (v | v << 16) & 0x0000ffff0000ffffu;
+    v = (v | v << 8) & 0x00ff00ff00ff00ffu;
+    v = (v >> 4 & 0x000f000f000f000fu) | (v & 0x000f000f000f000fu) << 8;
+    v += 0x3030303030303030u + ((v + 0x0606060606060606u) >> 4 & 0x0101010101010101u) *
+        ('a' - '0' - 10);
+    tel__platform_store_low(p, v);
+}
+
+/* Writes lowercase hex; needs 2 n bytes at p. */
 TEL__CALL char* tel__text_write_hex(char* p, const uint8_t* bytes, size_t n) {
     static const char digits[] = "0123456789abcdef";
-    for (; n >= 4; n -= 4, bytes += 4, p += 8) {
-        uint64_t v = (uint32_t)bytes[0] | (uint32_t)bytes[1] << 8 | (uint32_t)bytes[2] << 16 |
-            (uint32_t)bytes[3] << 24;
-        v = (v | v << 16) & 0x0000ffff0000ffffu;
-        v = (v | v << 8) & 0x00ff00ff00ff00ffu;
-        v = (v >> 4 & 0x000f000f000f000fu) | (v & 0x000f000f000f000fu) << 8;
-        v += 0x3030303030303030u + ((v + 0x0606060606060606u) >> 4 & 0x0101010101010101u) *
-            ('a' - '0' - 10);
-        tel__platform_store_low(p, v);
-    }
+    for (; n >= 4; n -= 4, bytes += 4, p += 8) { tel__text_write_hex8(p, bytes); }
     for (; n > 0; n--, bytes++) {
         *p++ = digits[*bytes >> 4];
         *p++ = digits[*bytes & 15];
@@ -9368,12 +9371,18 @@ typedef struct tel__context_data_parts {
 } tel__context_data_parts;
 #define TEL__CONTEXT_DATA_WORDS_OF(size) (((uint32_t)(size) + 7u) / 8u)
 
+/* The ticket has 48 bits of the last word, beside the flags. It is read and written with the whole
+   word: a load waits long for a store of another size. */
 TEL__INLINE uint64_t tel__context_data_ticket(const tel_context* c) {
-    return (uint64_t)c->tel__reserved << 32 | c->tel__extra;
+    uint64_t tail;
+    memcpy(&tail, &c->flags, 8);
+    return TEL__BIG_ENDIAN ? tail & UINT64_MAX >> 16 : tail >> 16;
 }
 TEL__INLINE void tel__context_data_hand(tel_context* c, uint64_t ticket) {
-    c->tel__reserved = (uint16_t)(ticket >> 32);
-    c->tel__extra = (uint32_t)ticket;
+    uint64_t tail;
+    memcpy(&tail, &c->flags, 8);
+    tail = TEL__BIG_ENDIAN ? (tail >> 48 << 48) | ticket : (tail & 0xffff) | ticket << 16;
+    memcpy(&c->flags, &tail, 8);
 }
 
 TEL__INLINE tel__context_data_slot* tel__context_data_at(uint64_t ticket) {
@@ -9410,23 +9419,27 @@ TEL__FN uint64_t tel__context_data_take(uint32_t slots) {
     return 0;
 }
 
+TEL__INLINE tel__atomic_u64* tel__context_data_word(uint64_t ticket, uint32_t word) {
+    return &tel__context_data_at(ticket + word / TEL__CONTEXT_DATA_WORDS)
+                ->words[word % TEL__CONTEXT_DATA_WORDS];
+}
+
 /* Stores a text at that word of the contents of a ticket. */
 TEL__INLINE uint32_t tel__context_data_store(uint64_t ticket, uint32_t word, tel_text text) {
-    uint32_t at = word % TEL__CONTEXT_DATA_WORDS;
+    uint64_t bytes = 0;
     size_t i;
-    ticket += word / TEL__CONTEXT_DATA_WORDS;
-    for (i = 0; i < text.size; i += 8, word++, at++) {
-        size_t part = text.size - i;
-        uint64_t bytes = 0;
-        if (at == TEL__CONTEXT_DATA_WORDS) {
-            at = 0;
-            ticket++;
-        }
-        if (TEL__LIKELY(part >= 8)) { memcpy(&bytes, text.data + i, 8); }
-        else { memcpy(&bytes, text.data + i, part); }
-        tel__atomic_store_release_u64(&tel__context_data_at(ticket)->words[at], bytes);
+    for (i = 8; i <= text.size; i += 8, word++) {
+        memcpy(&bytes, text.data + i - 8, 8);
+        tel__atomic_store_release_u64(tel__context_data_word(ticket, word), bytes);
     }
-    return word;
+    if (!(text.size % 8)) { return word; }
+    if (text.size < 8) { memcpy(&bytes, text.data, text.size); }
+    else {
+        memcpy(&bytes, text.data + text.size - 8, 8);
+        bytes = TEL__BIG_ENDIAN ? bytes << 8 * (i - text.size) : bytes >> 8 * (i - text.size);
+    }
+    tel__atomic_store_release_u64(tel__context_data_word(ticket, word), bytes);
+    return word + 1;
 }
 
 /* Keeps contents. Returns their ticket: 0 if there is nothing to keep, or no slot. */
@@ -9463,25 +9476,18 @@ TEL__INLINE uint64_t tel__context_data_put(tel_text state, tel_text baggage, uin
     return tel__context_data_keep(state, baggage, tel__text_sized("", 0), bits);
 }
 
-/* Copies size bytes from that word on. Returns false if the contents have expired. */
+/* Copies size bytes from that word on, the last word as a whole. Returns false if the contents have
+   expired. */
 TEL__INLINE bool tel__context_data_copy(uint64_t ticket, uint32_t word, char* out, size_t size) {
-    while (size) {
-        uint64_t mine = ticket + word / TEL__CONTEXT_DATA_WORDS;
-        tel__context_data_slot* slot = tel__context_data_at(mine);
-        uint32_t i = word % TEL__CONTEXT_DATA_WORDS;
-        if (tel__atomic_load_acquire_u64(&slot->ticket) != mine) { return false; }
-        for (; size && i < TEL__CONTEXT_DATA_WORDS; i++, word++) {
-            uint64_t bytes = tel__atomic_load_acquire_u64(&slot->words[i]);
-            if (TEL__UNLIKELY(size < 8)) {
-                memcpy(out, &bytes, size);
-                size = 0;
-                break;
-            }
+    uint32_t left = TEL__CONTEXT_DATA_WORDS_OF(size), at = word % TEL__CONTEXT_DATA_WORDS;
+    for (ticket += word / TEL__CONTEXT_DATA_WORDS; left; ticket++, at = 0) {
+        tel__context_data_slot* slot = tel__context_data_at(ticket);
+        if (tel__atomic_load_acquire_u64(&slot->ticket) != ticket) { return false; }
+        for (; left && at < TEL__CONTEXT_DATA_WORDS; left--, at++, out += 8) {
+            uint64_t bytes = tel__atomic_load_acquire_u64(&slot->words[at]);
             memcpy(out, &bytes, 8);
-            out += 8;
-            size -= 8;
         }
-        if (tel__atomic_load_u64(&slot->ticket) != mine) { return false; }
+        if (tel__atomic_load_u64(&slot->ticket) != ticket) { return false; }
     }
     return true;
 }
@@ -9580,14 +9586,26 @@ typedef struct tel__tracestate {
     uint32_t members;                   /* that the headers had */
 } tel__tracestate;
 
-/* What may stand in a key (1) and in a value (2), for each byte (Trace Context Level 2, "key" and
-   "value"). */
+/* What may stand in a key (1), in a value (2) and first in a key (4), for each byte (Trace Context
+   Level 2, "key" and "value"). */
 #define TEL__TRACESTATE_NONE "0000000000000000000000000000000000000000000000000000000000000000"
 static const char tel__tracestate_kinds[] =
-    "00000000000000000000000000000000222222222232032333333333332220223222222222222222"
-    "222222222222222323333333333333333333333333322220" TEL__TRACESTATE_NONE TEL__TRACESTATE_NONE;
+    "00000000000000000000000000000000222222222232032377777777772220223222222222222222"
+    "222222222222222327777777777777777777777777722220" TEL__TRACESTATE_NONE TEL__TRACESTATE_NONE;
+
+/* Whether eight bytes may all stand in a value. */
+TEL__INLINE bool tel__tracestate_plain(const char* p) {
+    const uint64_t high = UINT64_C(0x8080808080808080), one = UINT64_C(0x0101010101010101);
+    uint64_t x, low;
+    memcpy(&x, p, 8);
+    low = x & ~high;
+    return (~x & (low + one * (0x80 - ' ')) & ~(low + one) & ((low ^ one * ',') + one * 0x7f) &
+            ((low ^ one * '=') + one * 0x7f) & high) == high;
+}
+
 TEL__INLINE size_t tel__tracestate_span(const char* p, size_t size, int kind) {
     size_t i = 0;
+    while (kind == 2 && size - i >= 8 && tel__tracestate_plain(p + i)) { i += 8; }
     while (i < size && (tel__tracestate_kinds[(unsigned char)p[i]] & kind)) { i++; }
     return i;
 }
@@ -9595,8 +9613,7 @@ TEL__INLINE size_t tel__tracestate_span(const char* p, size_t size, int kind) {
 TEL__INLINE bool tel__tracestate_key(tel_text key) {
     return key.size && key.size <= TEL__TRACESTATE_PART &&
            tel__tracestate_span(key.data, key.size, 1) == key.size &&
-           ((key.data[0] >= 'a' && key.data[0] <= 'z') ||
-            (key.data[0] >= '0' && key.data[0] <= '9'));
+           tel__tracestate_span(key.data, 1, 4);
 }
 
 /* No blank at the end. */
@@ -9693,8 +9710,7 @@ TEL__FN bool tel__tracestate_read(tel__tracestate* s, tel_text header) {
             p += tel__tracestate_blanks(p, (size_t)(end - p));
             if ((p < end && *p != ',') || !value.size || !key.size ||
                 value.size > TEL__TRACESTATE_PART || key.size > TEL__TRACESTATE_PART ||
-                !((*key.data >= 'a' && *key.data <= 'z') ||
-                  (*key.data >= '0' && *key.data <= '9')) ||
+                !tel__tracestate_span(key.data, 1, 4) ||
                 ++s->members > TEL__TRACESTATE_MEMBERS) { return false; }
             tel__tracestate_append(s, key, value);
         }
@@ -9981,13 +9997,6 @@ typedef struct tel__context_words { uint64_t trace[2], span, tail, handle; } tel
 /* The word of flags, remote and ticket. */
 TEL__INLINE uint64_t tel__context_tail_of(uint64_t extra, unsigned flags) {
     return (extra & TEL__CONTEXT_EXTRA) | (uint64_t)flags << (TEL__BIG_ENDIAN ? 56 : 0);
-}
-
-/* Not 0: the context carries more than its ids. */
-TEL__INLINE uint64_t tel__context_extra(const tel_context* c) {
-    uint64_t tail;
-    memcpy(&tail, &c->flags, 8);
-    return tail & TEL__CONTEXT_EXTRA;
 }
 
 TEL__INLINE uint64_t tel__context_handle(uint32_t slot, uint32_t generation) {
@@ -15948,11 +15957,13 @@ TEL__FN void tel__span_put_own_parts(tel__span_tracer* t, tel__span_slot* slot, 
 }
 
 /* Puts the tracestate that a context carries: that of the span, or of the link before. */
-TEL__NOINLINE void tel__span_put_state(tel__span_tracer* t, tel__span_slot* slot,
-                                   const tel_context* from) {
+TEL__CALL void tel__span_put_state(tel__span_tracer* t, tel__span_slot* slot,
+                               const tel_context* from) {
     char text[TEL__CONTEXT_DATA_STATE];
     tel_text state = tel__context_data_state(from, text);
-    if (state.size) { (void)tel__span_append_text(t, slot, TEL__ITEM_STATE, state); }
+    if (state.size) {
+        (void)tel__span_append_string(t, slot, TEL__ITEM_STATE, state.data, 0, state);
+    }
 }
 
 /* unix_ns 0: now. */
@@ -16270,7 +16281,7 @@ TEL__CALL tel__context_words tel__span_make_long(tel__span_tracer* t, const char
 /* A span under the current context, which is `parent` if it is valid. */
 TEL__INLINE tel__context_words tel__span_make(tel__span_tracer* t, const tel_context* parent,
                                               const char* name, size_t size) {
-    uint64_t why = tel__context_extra(&t->contexts.top->span.context);
+    uint64_t why = tel__context_data_ticket(&t->contexts.top->span.context);
     tel__context_words w;
     why |= t->shared->unusual;
     if (TEL__UNLIKELY(why != 0)) { return tel__span_make_long(t, name); }
@@ -16587,99 +16598,84 @@ enum {
     TEL__PROPAGATION_FLAG_MASK = 0x03
 };
 
-/* Reads hex digits, eight at a time, as long as there are eight. Uppercase does not count: the
-   specification makes such a header invalid. */
-TEL__INLINE bool tel__propagation_hex8(const char* text, uint8_t out[4]) {
+/* Reads eight hex digits, the first of which is the highest byte of x, and puts them behind those
+   in *number. Uppercase does not count: the specification makes such a header invalid. */
+TEL__INLINE bool tel__propagation_hex(uint64_t x, uint64_t* number) {
     const uint64_t high = UINT64_C(0x8080808080808080), one = UINT64_C(0x0101010101010101);
-    uint64_t x, letter, digit;
-    memcpy(&x, text, 8);
-    x = tel__platform_big64(x);
+    uint64_t letter, digit;
     if (x & high) { return false; }
     /* the high bit of each byte: at least 'a' and not 'g', or at least '0' and not ':' */
     letter = (x + one * (0x80 - 'a')) & ~(x + one * (0x80 - 'g')) & high;
     digit = (x + one * (0x80 - '0')) & ~(x + one * (0x80 - ':')) & high;
     if ((letter | digit) != high) { return false; }
     x = (x & one * 15) + (letter >> 7) * 9;
-    x |= x >> 4;
-    out[0] = (uint8_t)(x >> 48);
-    out[1] = (uint8_t)(x >> 32);
-    out[2] = (uint8_t)(x >> 16);
-    out[3] = (uint8_t)x;
-    return true;
-}
-TEL__INLINE bool tel__propagation_hex(const char* text, uint8_t* out, size_t bytes) {
-    size_t i;
-    for (i = 0; i + 4 <= bytes; i += 4) {
-        if (!tel__propagation_hex8(text + 2 * i, out + i)) { return false; }
-    }
-    for (i *= 2; i < 2 * bytes; i++) {
-        int digit = text[i] == tel__text_lower(text[i]) ? tel__text_hex_value(text[i]) : -1;
-        if (digit < 0) { return false; }
-        out[i / 2] = (uint8_t)(out[i / 2] << 4 | digit);
-    }
+    x = (x | x >> 4) & UINT64_C(0x00ff00ff00ff00ff);
+    x = (x | x >> 8) & UINT64_C(0x0000ffff0000ffff);
+    *number = *number << 32 | (uint32_t)(x | x >> 16);
     return true;
 }
 
-/* Checks the form: the dashes, a version that we may read, and the length that this version allows.
-   Version 00 has exactly 55 characters, a later one may continue after a dash, and ff is forbidden
-   for ever. */
-TEL__FN bool tel__propagation_shape(tel_text t) {
-    uint8_t version = 0xff;
-    if (t.size < TEL__PROPAGATION_LENGTH) { return false; }
-    if (t.data[TEL__PROPAGATION_TRACE_AT - 1] != '-' || t.data[TEL__PROPAGATION_SPAN_AT - 1] != '-'
-        || t.data[TEL__PROPAGATION_FLAGS_AT - 1] != '-') { return false; }
-    if (!tel__propagation_hex(t.data, &version, 1) || version == 0xff) { return false; }
-    if (t.size == TEL__PROPAGATION_LENGTH) { return true; }
-    return version != 0 && t.data[TEL__PROPAGATION_LENGTH] == '-';
+/* Reads 16 hex digits: eight bytes of an id, in their order. */
+TEL__INLINE bool tel__propagation_id(const char* text, uint64_t* out) {
+    uint64_t first, second, number = 0;
+    memcpy(&first, text, 8);
+    memcpy(&second, text + 8, 8);
+    if (!tel__propagation_hex(tel__platform_big64(first), &number) ||
+        !tel__propagation_hex(tel__platform_big64(second), &number)) { return false; }
+    *out = tel__platform_big64(number);
+    return true;
+}
+
+/* Checks the form, and reads the flags: the dashes, a version that we may read, and the length that
+   this version allows. Version 00 has exactly 55 characters, a later one may continue after a dash,
+   and ff is forbidden for ever. */
+TEL__INLINE bool tel__propagation_shape(tel_text t, uint8_t* flags) {
+    const uint8_t *p = (const uint8_t*)t.data, *last = p + TEL__PROPAGATION_FLAGS_AT;
+    uint64_t both = 0;
+    if (t.size < TEL__PROPAGATION_LENGTH || p[TEL__PROPAGATION_TRACE_AT - 1] != '-' ||
+        p[TEL__PROPAGATION_SPAN_AT - 1] != '-' || last[-1] != '-' ||
+        !tel__propagation_hex((uint64_t)0x30303030 << 32 | (uint32_t)p[0] << 24 |
+                              (uint32_t)p[1] << 16 | (uint32_t)last[0] << 8 | last[1], &both)) {
+        return false;
+    }
+    *flags = (uint8_t)both;
+    return both >> 8 != 0xff && (t.size == TEL__PROPAGATION_LENGTH ||
+                                 (both >> 8 && p[TEL__PROPAGATION_LENGTH] == '-'));
 }
 
 /* Returns TEL_OK and a remote context, or TEL_ERR_FORMAT and all zeros. Blanks and tabs around the
    value belong to the transport. Flags of later versions keep the meaning of version 00. */
 TEL__FN tel_result tel__propagation_parse(tel_text text, tel_context* out) {
-    tel_context c;
-    uint8_t flags = 0;
+    uint64_t trace[2], span;
+    uint8_t flags;
     memset(out, 0, sizeof *out);
-    memset(&c, 0, sizeof c);
     if (!text.data) { return TEL_ERR_FORMAT; }
     if (text.size == SIZE_MAX) { text = tel__text_of(text.data); }
     text = tel__text_trim(text);
-    if (!tel__propagation_shape(text)
-        || !tel__propagation_hex(text.data + TEL__PROPAGATION_TRACE_AT, c.trace_id,
-                                 sizeof c.trace_id)
-        || !tel__propagation_hex(text.data + TEL__PROPAGATION_SPAN_AT, c.span_id, sizeof c.span_id)
-        || !tel__propagation_hex(text.data + TEL__PROPAGATION_FLAGS_AT, &flags, 1)
-        || !tel__context_valid(&c)) {
-        return TEL_ERR_FORMAT;
-    }
-    c.flags = (uint8_t)(flags & TEL__PROPAGATION_FLAG_MASK);
-    c.remote = 1;
-    *out = c;
+    if (!tel__propagation_shape(text, &flags) ||
+        !tel__propagation_id(text.data + TEL__PROPAGATION_TRACE_AT, &trace[0]) ||
+        !tel__propagation_id(text.data + TEL__PROPAGATION_TRACE_AT + 16, &trace[1]) ||
+        !tel__propagation_id(text.data + TEL__PROPAGATION_SPAN_AT, &span) ||
+        !(trace[0] | trace[1]) || !span) { return TEL_ERR_FORMAT; }
+    memcpy(out->trace_id, trace, sizeof trace);
+    memcpy(out->span_id, &span, sizeof span);
+    out->flags = (uint8_t)(flags & TEL__PROPAGATION_FLAG_MASK);
+    out->remote = 1;
     return TEL_OK;
-}
-
-/* Writes four bytes as eight hex digits. */
-TEL__INLINE void tel__propagation_put8(char* out, const uint8_t in[4]) {
-    const uint64_t one = UINT64_C(0x0101010101010101);
-    uint64_t x = (uint64_t)in[0] << 48 | (uint64_t)in[1] << 32 | (uint64_t)in[2] << 16 | in[3];
-    x = (x << 4 | x) & one * 15;
-    x += one * '0' + ((x + one * 6) >> 4 & one) * ('a' - '0' - 10);
-    x = tel__platform_big64(x);
-    memcpy(out, &x, 8);
 }
 
 /* Writes 55 characters and a NUL, for any context; the caller checks whether it is valid. */
 TEL__FN void tel__propagation_format(const tel_context* c, char out[TEL_TRACEPARENT_SIZE]) {
     size_t i;
-    uint8_t flags = (uint8_t)(c->flags & TEL__PROPAGATION_FLAG_MASK);
-    memset(out, '-', TEL__PROPAGATION_LENGTH);
-    memset(out, '0', 2);
+    memcpy(out, "00-", TEL__PROPAGATION_TRACE_AT);
     for (i = 0; i < 16; i += 4) {
-        tel__propagation_put8(out + TEL__PROPAGATION_TRACE_AT + 2 * i, c->trace_id + i);
+        tel__text_write_hex8(out + TEL__PROPAGATION_TRACE_AT + 2 * i, c->trace_id + i);
     }
-    tel__propagation_put8(out + TEL__PROPAGATION_SPAN_AT, c->span_id);
-    tel__propagation_put8(out + TEL__PROPAGATION_SPAN_AT + 8, c->span_id + 4);
-    tel__text_write_hex(out + TEL__PROPAGATION_FLAGS_AT, &flags, 1);
-    out[TEL__PROPAGATION_LENGTH] = '\0';
+    out[TEL__PROPAGATION_SPAN_AT - 1] = '-';
+    tel__text_write_hex8(out + TEL__PROPAGATION_SPAN_AT, c->span_id);
+    tel__text_write_hex8(out + TEL__PROPAGATION_SPAN_AT + 8, c->span_id + 4);
+    memcpy(out + TEL__PROPAGATION_FLAGS_AT - 1, "-00", sizeof "-00");
+    out[TEL__PROPAGATION_LENGTH - 1] += (char)(c->flags & TEL__PROPAGATION_FLAG_MASK);
 }
 
 /* Writes `traceparent` and, if there is one, `tracestate`. */

@@ -91,7 +91,7 @@ scopes        scope,scopes        320
 ring          ring                445
 registry      registry            260
 context_data  context_data        290
-tracestate    tracestate          170
+tracestate    tracestate          172
 baggage       baggage             210
 context       context             300
 exponential   exponential         280

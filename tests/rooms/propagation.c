@@ -273,6 +273,7 @@ static void test_keys(void) {
     tel__tracestate t;
     char key[8];
     size_t size = 0, i;
+    char value[16];
     int round;
     t.size = 0;
     for (round = 0; round < 2; round++) {
@@ -286,8 +287,19 @@ static void test_keys(void) {
     for (i = 0; i < 256; i++) {
         char c = (char)i;
         bool name = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || (c && strchr("_-*/@", c));
+        bool plain = i >= 0x20 && i <= 0x7e && c != ',' && c != '=';
+        size_t at;
         CHECK_INT(tel__tracestate_span(&c, 1, 1), name);
-        CHECK_INT(tel__tracestate_span(&c, 1, 2), i >= 0x20 && i <= 0x7e && c != ',' && c != '=');
+        CHECK_INT(tel__tracestate_span(&c, 1, 2), plain);
+        CHECK_INT(tel__tracestate_span(&c, 1, 4), (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'));
+        /* eight at once: what stands before and behind it makes no difference */
+        for (at = 0; at < sizeof value; at++) {
+            memset(value, '~', sizeof value);
+            value[at] = c;
+            CHECK_INT(tel__tracestate_span(value, sizeof value, 2), plain ? sizeof value : at);
+            memset(value + at + 1, i & 1 ? 0xff : 0, sizeof value - 1 - at);
+            CHECK_INT(tel__tracestate_span(value, sizeof value, 2), plain ? at + 1 : at);
+        }
     }
 }
 
