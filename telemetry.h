@@ -1919,7 +1919,8 @@ struct tel_sink {
        costs nothing else, unless they want different buckets (the histogram records into those of
        each) or another max_series (a metric has series for each limit, and the memory of removed
        ones is not used again). A sink that is added later and differs from all before it is shown
-       the instruments that exist by then as the first sink is. */
+       the instruments that exist by then as the first sink is, and all of them beyond 32 different
+       ones. */
     tel_aggregation aggregation[4];
     uint32_t    max_series;
 };
@@ -20182,6 +20183,11 @@ TEL__COLD void tel__slot_form(tel__pipeline* p, tel__pipeline_sink* k, const tel
     }
     if (p->metrics && (signals & (uint32_t)(TEL_SIGNAL_METRICS | TEL_SIGNAL_PULL))) {
         k->form = tel__form_find(p->metrics, &form, true);
+        if (memcmp(&p->metrics->forms[k->form], &form, sizeof form) != 0) {
+            tel__diag_report_about(p->diag, TEL__DIAG_SINK_ERROR, sink->name,
+                                   "%s: as sinks have had 32 combinations of aggregation and "
+                                   "max_series, it has those of the first one", sink->name);
+        }
     }
 }
 

@@ -319,6 +319,7 @@ static void test_coming(void) {
         record(0, SETS);
         tel_flush(5000);
         CHECK(r[1].hits >= SETS && r[1].hits <= r[0].hits && r[1].wrong == 0);
+        CHECK_INT(complaints, i >= 32);     /* the first sink has one of the 32 forms; said once a minute */
         CHECK_INT(tel_sink_remove("late", 5000), TEL_OK);
     }
     tel_shutdown(5000);
