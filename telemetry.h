@@ -16648,7 +16648,7 @@ TEL__INLINE bool tel__propagation_shape(tel_text t, uint8_t* flags) {
    value belong to the transport. Flags of later versions keep the meaning of version 00. */
 TEL__FN tel_result tel__propagation_parse(tel_text text, tel_context* out) {
     uint64_t trace[2], span;
-    uint8_t flags;
+    uint8_t flags = 0;
     memset(out, 0, sizeof *out);
     if (!text.data) { return TEL_ERR_FORMAT; }
     if (text.size == SIZE_MAX) { text = tel__text_of(text.data); }
@@ -19438,8 +19438,11 @@ TEL__CALL bool tel__pipeline_seal(tel__pipeline* p, int signal) {
         else if (!tel__pipeline_ready(k)) {
             tel__atomic_add_u64(&k->dropped_failed[signal], b->count);
         } else if (tel__pipeline_room(p, k, b)) {
+            if (tel__pipeline_apart(k)) {
+                halts = false;
+                b->spare = NULL;        /* it may be the last one to drop it, when nobody waits */
+            }
             tel__pipeline_push(k, b);
-            halts = halts && !tel__pipeline_apart(k);
         } else {
             tel__atomic_add_u64(&k->dropped_full[signal], b->count);
             tel__diag_note(p->diag, TEL__DIAG_QUEUE_FULL, k->sink.name);
@@ -19452,6 +19455,11 @@ TEL__CALL bool tel__pipeline_seal(tel__pipeline* p, int signal) {
     tel__atomic_store_u64(&p->staged[signal - 1], 0);
     tel__batch_drop(b);
     return true;
+}
+
+/* With nothing to do no memory is kept for a batch to come. */
+TEL__COLD void tel__pipeline_trim(tel__pipeline* p) {
+    tel__batch_free((tel__batch*)tel__atomic_swap_ptr(&p->spare, NULL));
 }
 
 TEL__FN bool tel__pipeline_full(const tel__pipeline* p, const tel__batch* b) {
@@ -20782,6 +20790,7 @@ TEL__CALL bool tel__round_turn(tel__pipeline* p, uint64_t until) {
     done = tel__pipeline_seal_due(p, (flush && done) || p->no_memory) && done;
     held = flush && done && tel__drain_held(p);         /* a flush waits for what lies behind */
     more = p->halts || (done && p->sealed);
+    if (done && !more) { tel__pipeline_trim(p); }
     tel__atomic_store_u32(&p->starved, p->no_memory && !busy && !more);
     tel__thread_mutex_unlock(&p->stage);
     more = tel__round_serve_all(p, until) || more;
@@ -20799,14 +20808,26 @@ TEL__CALL bool tel__round_turn(tel__pipeline* p, uint64_t until) {
     return more;
 }
 
+/* No time is left: what a halted pass has left in the rings goes to the queues. */
+TEL__COLD void tel__round_late(tel__pipeline* p) {
+    tel__thread_mutex_lock(&p->stage);
+    if (p->halts) {
+        tel__atomic_store_u32(&p->quick, 0);
+        (void)tel__drain_run(p, false, false);
+    }
+    tel__thread_mutex_unlock(&p->stage);
+    tel__pipeline_wake_sinks(p);
+}
+
 /* Turns by the working thread, while they find something to do. */
 TEL__CALL void tel__round_round(tel__pipeline* p, uint64_t until) {
     uint32_t forks = tel__thread_me.forks;
-    while (tel__round_turn(p, until) && forks == tel__thread_me.forks) {
-        if (tel__clock_mono_ns() < until) { continue; }
-        /* the rest of the pass is for the queues */
-        if (!tel__atomic_swap_u32(&p->quick, 0)) { return; }
-    }
+    bool more;
+    do {
+        more = tel__round_turn(p, until);
+        if (forks != tel__thread_me.forks) { return; }
+    } while (more && tel__clock_mono_ns() < until);
+    if (more) { tel__round_late(p); }
 }
 
 TEL__COLD uint64_t tel__round_due_of(const tel__pipeline_sink* k, uint64_t due) {
@@ -21165,7 +21186,7 @@ TEL__CALL void tel__round_discard(tel__pipeline* p) {
 TEL__COLD void tel__round_free(tel__pipeline* p) {
     uint32_t i;
     tel__round_discard(p);
-    tel__batch_free((tel__batch*)tel__atomic_swap_ptr(&p->spare, NULL));
+    tel__pipeline_trim(p);
     tel__recent_free(&p->recent);
     tel__tail_free(&p->tail);
     tel__processors_free(&p->processors);

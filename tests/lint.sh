@@ -120,10 +120,10 @@ batches       batch               255
 processors    processors          270
 recent        recent              240
 tail          tail                415
-pipeline      pipeline           800
+pipeline      pipeline           820
 drain         drain                105
 sink_slots    slot                325
-rounds        round               828
+rounds        round               845
 otlp_fields   otlp_field,otlp_fields,otlp_keys,otlp_emitter 180
 otlp_json     otlp_json           235
 otlp_protobuf otlp_protobuf       285
@@ -175,7 +175,7 @@ END
 
 # ---- the file as a whole
 lines=$(grep -c '' "$header")
-{ [ "$lines" -le 39000 ] || echo "$lines lines"; } | rule "at most 39000 lines in all"
+{ [ "$lines" -le 39020 ] || echo "$lines lines"; } | rule "at most 39020 lines in all"
 awk 'length($0) > 100 { printf "%d: %d columns\n", NR, length($0) }' "$header" | rule "no line over 100 columns"
 awk '/\t/ || /[ \t]$/ { printf "%d: %s\n", NR, $0 }' "$header" | rule "no tab, no blank at a line's end"
 LC_ALL=C awk '/[^ -~\t]/ { printf "%d: %s\n", NR, $0 }' "$header" | rule "ASCII only"
