@@ -5451,6 +5451,39 @@ TEL__INLINE bool tel__text_special(uint64_t x, bool json) {
     return (flags & ones * 0x80) != 0;
 }
 
+/* Copies ASCII (for JSON, only what needs no escape) eight bytes at a time. Returns false if there
+   is anything else. p has room for size. The last word overlaps the one before. */
+TEL__INLINE bool tel__text_copy_plain(char* p, const char* data, size_t size, bool json) {
+    const size_t last = size >= 8 ? size - 8 : size >= 4 ? size - 4 : 0;
+    size_t i = 0;
+    uint64_t x = 0x2020202020202020u;
+    if (size >= 8) {
+        for (; i < last; i += 8) {
+            memcpy(&x, data + i, 8);
+            if (tel__text_special(x, json)) { return false; }
+            memcpy(p + i, &x, 8);
+        }
+        memcpy(&x, data + last, 8);
+        if (tel__text_special(x, json)) { return false; }
+        memcpy(p + last, &x, 8);
+    } else if (size >= 4) {
+        uint32_t half[2];
+        memcpy(&half[0], data, 4);
+        memcpy(&half[1], data + last, 4);
+        if (tel__text_special((uint64_t)half[0] << 32 | half[1], json)) { return false; }
+        memcpy(p, &half[0], 4);
+        memcpy(p + last, &half[1], 4);
+    } else if (size > 0) {
+        uint64_t few = (uint64_t)(unsigned char)data[0] << 16 |
+            (uint64_t)(unsigned char)data[size / 2] << 8 | (unsigned char)data[size - 1];
+        if (tel__text_special(x << 24 | few, json)) { return false; }
+        p[0] = (char)(few >> 16);
+        p[size / 2] = (char)(few >> 8);
+        p[size - 1] = (char)few;
+    }
+    return true;
+}
+
 /* The number of bytes at the front that can be copied as they are. */
 TEL__INLINE size_t tel__text_clean(const char* data, size_t size, bool json) {
     size_t i = 0, bad, one;
@@ -5987,43 +6020,10 @@ TEL__FN void tel__json_put_double(tel__text_out* o, double v) {
     else { TEL__TEXT_LIT(o, "\"Infinity\""); }
 }
 
-/* Copies ASCII that needs no escape, eight bytes at a time. Returns false if it is anything else. p
-   has room for size. The last bytes are taken as one word that overlaps the one before. */
-TEL__INLINE bool tel__json_copy_plain(char* p, const char* data, size_t size) {
-    const size_t last = size >= 8 ? size - 8 : size >= 4 ? size - 4 : 0;
-    size_t i = 0;
-    uint64_t x = 0x2020202020202020u;
-    if (size >= 8) {
-        for (; i < last; i += 8) {
-            memcpy(&x, data + i, 8);
-            if (tel__text_special(x, true)) { return false; }
-            memcpy(p + i, &x, 8);
-        }
-        memcpy(&x, data + last, 8);
-        if (tel__text_special(x, true)) { return false; }
-        memcpy(p + last, &x, 8);
-    } else if (size >= 4) {
-        uint32_t half[2];
-        memcpy(&half[0], data, 4);
-        memcpy(&half[1], data + last, 4);
-        if (tel__text_special((uint64_t)half[0] << 32 | half[1], true)) { return false; }
-        memcpy(p, &half[0], 4);
-        memcpy(p + last, &half[1], 4);
-    } else if (size > 0) {
-        uint64_t few = (uint64_t)(unsigned char)data[0] << 16 |
-            (uint64_t)(unsigned char)data[size / 2] << 8 | (unsigned char)data[size - 1];
-        if (tel__text_special(x << 24 | few, true)) { return false; }
-        p[0] = (char)(few >> 16);
-        p[size / 2] = (char)(few >> 8);
-        p[size - 1] = (char)few;
-    }
-    return true;
-}
-
 /* Writes a string with its quotes at p, where there is room for size + 2 bytes. Returns the end, or
    NULL if it is not plain. */
 TEL__FN char* tel__json_write_plain(char* p, const char* data, size_t size) {
-    if (!tel__json_copy_plain(p + 1, data, size)) { return NULL; }
+    if (!tel__text_copy_plain(p + 1, data, size, true)) { return NULL; }
     p[0] = p[size + 1] = '"';
     return p + size + 2;
 }
@@ -21436,8 +21436,7 @@ TEL__INLINE void tel__otlp_json_end_list(tel__otlp_emitter* e) {
 }
 
 /* enum, uint32, fixed32 */
-TEL__INLINE void tel__otlp_json_put_u32(tel__otlp_emitter* e, const tel__otlp_field* f,
-                                        uint32_t v) {
+TEL__CALL void tel__otlp_json_put_u32(tel__otlp_emitter* e, const tel__otlp_field* f, uint32_t v) {
     if (!tel__otlp_json_name(e, f, 20)) { return; }
     e->at = tel__number_write_u64(e->at, v);
 }
@@ -21449,8 +21448,7 @@ TEL__INLINE void tel__otlp_json_put_bool(tel__otlp_emitter* e, const tel__otlp_f
 }
 
 /* fixed64: a string in JSON, as are all 64-bit integers */
-TEL__INLINE void tel__otlp_json_put_u64(tel__otlp_emitter* e, const tel__otlp_field* f,
-                                        uint64_t v) {
+TEL__CALL void tel__otlp_json_put_u64(tel__otlp_emitter* e, const tel__otlp_field* f, uint64_t v) {
     if (!tel__otlp_json_name(e, f, 22)) { return; }
     *e->at++ = '"';
     e->at = tel__number_write_u64(e->at, v);
@@ -21490,8 +21488,8 @@ TEL__COLD void tel__otlp_json_put_sint(tel__otlp_emitter* e, const tel__otlp_fie
 
 /* A trace or span id: hexadecimal and not base64, the one exception that OTLP
    makes for bytes in JSON */
-TEL__INLINE void tel__otlp_json_put_id(tel__otlp_emitter* e, const tel__otlp_field* f,
-                                       const uint8_t* id, size_t size) {
+TEL__CALL void tel__otlp_json_put_id(tel__otlp_emitter* e, const tel__otlp_field* f,
+                                     const uint8_t* id, size_t size) {
     if (!tel__otlp_json_name(e, f, 2 + 2 * size)) { return; }
     *e->at++ = '"';
     e->at = tel__text_write_hex(e->at, id, size);
@@ -21620,7 +21618,7 @@ TEL__INLINE bool tel__otlp_json_put_attr(tel__otlp_emitter* e, size_t place, con
 /* ==== R55 >>otlp_protobuf ====================================================================
    Writes fields as protobuf, and reads the answer of a receiver that speaks it.
 
-   Uses      text, json, attrs, otlp_fields.   Used by   otlp, sink_otlp.
+   Uses      text, attrs, otlp_fields.         Used by   otlp, sink_otlp.
    Threads   any; everything lives in the arguments and on the stack.
    Holds     the builder keeps its bytes until the end: the length of a message is filled in when it
              is complete. The last of the marks is where the innermost open message begins. Strings
@@ -21637,8 +21635,11 @@ TEL__INLINE char* tel__otlp_protobuf_varint(char* at, uint64_t v) {
 /* Writes the number and the wire type of a field; afterwards there is room for size more bytes. */
 TEL__INLINE bool tel__otlp_protobuf_key(tel__otlp_emitter* e, const tel__otlp_field* f,
                                         size_t size) {
+    const uint32_t tag = (uint32_t)f->number << 3 | f->wire;
     if (!tel__otlp_emitter_room(e, 2 + size)) { return false; }
-    e->at = tel__otlp_protobuf_varint(e->at, (uint64_t)f->number << 3 | f->wire);
+    e->at[0] = (char)(tag < 0x80 ? tag : tag | 0x80);
+    if (tag >= 0x80) { e->at[1] = (char)(tag >> 7); }
+    e->at += tag < 0x80 ? 1 : 2;
     return true;
 }
 
@@ -21657,51 +21658,50 @@ TEL__CALL void tel__otlp_protobuf_begin(tel__otlp_emitter* e, const tel__otlp_fi
     marks[++marks[0]] = (uint32_t)(e->at - e->out->data);
 }
 
+/* Writes the length of the message that begins at mark into the gap before it, which is long, or is
+   widened because it is too short. */
+TEL__COLD void tel__otlp_protobuf_fill(tel__otlp_emitter* e, size_t mark, size_t gap) {
+    uint64_t size = (uint64_t)(e->at - e->out->data) - mark;
+    size_t width = gap;
+    char* begin;
+    while (size >> 7 * width != 0) { width++; }
+    if (!tel__otlp_emitter_room(e, width - gap)) { return; }
+    begin = e->out->data + mark;
+    if (width > gap) { memmove(begin + (width - gap), begin, (size_t)size); }
+    e->at += width - gap;
+    begin -= gap;
+    for (; width > 1; width--, size >>= 7) { *begin++ = (char)(unsigned char)(size | 0x80); }
+    *begin = (char)(unsigned char)size;
+}
+
 TEL__CALL void tel__otlp_protobuf_end(tel__otlp_emitter* e) {
     uint32_t* marks = e->marks;
-    size_t size, gap, need = 1;
+    size_t size, gap, mark = marks[marks[0]];
     char* begin;
-    uint64_t v;
     if (!marks[0]) { return; }                  /* of the document, which has no length */
     marks[0]--;
     if (e->out->lost) { return; }               /* the gap may be what is missing */
-    begin = e->out->data + marks[marks[0] + 1];
     gap = tel__otlp_protobuf_gap(marks[0]);
+    begin = e->out->data + mark;
     size = (size_t)(e->at - begin);
-    for (v = size; v >= 0x80; v >>= 7) { need++; }
-    if (need > gap) {
-        if (!tel__otlp_emitter_room(e, need - gap)) { return; }
-        begin = e->out->data + marks[marks[0] + 1];
-        memmove(begin + (need - gap), begin, size);
-        e->at += need - gap;
-        gap = need;
-    }
-    begin -= tel__otlp_protobuf_gap(marks[0]);
-    for (v = size; gap > 1; gap--, v >>= 7) { *begin++ = (char)(unsigned char)(v | 0x80); }
-    *begin = (char)(unsigned char)v;
+    if (TEL__LIKELY(gap == 1 && size < 0x80)) {
+        begin[-1] = (char)size;
+    } else if (TEL__LIKELY(gap == 2 && size < 0x4000)) {
+        begin[-2] = (char)(unsigned char)(size | 0x80);
+        begin[-1] = (char)(size >> 7);
+    } else { tel__otlp_protobuf_fill(e, mark, gap); }
 }
 
-TEL__CALL void tel__otlp_protobuf_put_u32(tel__otlp_emitter* e, const tel__otlp_field* f,
-                                          uint32_t v) {
-    if (!tel__otlp_protobuf_key(e, f, 8)) { return; }
-    if (f->wire != 5) {
-        e->at = tel__otlp_protobuf_varint(e->at, v);
-        return;
-    }
-    tel__platform_store_low(e->at, v);
-    e->at += 4;
-}
-
-/* 64 bits, fixed or, where the table says so, of as many bytes as it takes. */
-TEL__CALL void tel__otlp_protobuf_put_u64(tel__otlp_emitter* e, const tel__otlp_field* f,
-                                          uint64_t v) {
+/* A number of 8 or 4 bytes or, where the table says so, of as many as it takes. */
+TEL__INLINE void tel__otlp_protobuf_put_number(tel__otlp_emitter* e, const tel__otlp_field* f,
+                                               uint64_t v) {
     if (!tel__otlp_protobuf_key(e, f, 10)) { return; }
-    if (f->wire != 1) {
+    if (f->wire == 0) {
         e->at = tel__otlp_protobuf_varint(e->at, v);
         return;
     }
     tel__platform_store_low(e->at, v);
-    e->at += 8;
+    e->at += f->wire == 1 ? 8 : 4;
 }
 
 TEL__INLINE uint64_t tel__otlp_protobuf_bits(double v) {
@@ -21710,8 +21710,8 @@ TEL__INLINE uint64_t tel__otlp_protobuf_bits(double v) {
     return bits;
 }
 
-TEL__CALL void tel__otlp_protobuf_put_bytes(tel__otlp_emitter* e, const tel__otlp_field* f,
-                                            const void* data, size_t size) {
+TEL__INLINE void tel__otlp_protobuf_put_bytes(tel__otlp_emitter* e, const tel__otlp_field* f,
+                                              const void* data, size_t size) {
     if (!tel__otlp_protobuf_key(e, f, 10 + size)) { return; }
     e->at = tel__otlp_protobuf_varint(e->at, size);
     tel__attr_copy_short(e->at, (const char*)data, size);
@@ -21721,6 +21721,14 @@ TEL__CALL void tel__otlp_protobuf_put_bytes(tel__otlp_emitter* e, const tel__otl
 /* What is not UTF-8 is repaired, and then its length is known afterwards only. */
 TEL__CALL void tel__otlp_protobuf_put_string(tel__otlp_emitter* e, const tel__otlp_field* f,
                                              const char* data, size_t size) {
+    TEL__ASSERT(f->number < 16);
+    if (TEL__LIKELY(size < 0x80 && (size_t)(e->end - e->at) >= 2 + size &&
+                    tel__text_copy_plain(e->at + 2, data, size, false))) {
+        e->at[0] = (char)(f->number << 3 | f->wire);
+        e->at[1] = (char)size;
+        e->at += 2 + size;
+        return;
+    }
     if (tel__text_clean(data, size, false) == size) {
         tel__otlp_protobuf_put_bytes(e, f, data, size);
         return;
@@ -21741,11 +21749,11 @@ TEL__INLINE bool tel__otlp_protobuf_put_attr(tel__otlp_emitter* e, const tel__ot
     TEL__ASSERT(f->number < 16);
     if (a->type > TEL_TYPE_STRING || !a->type || key_size > 64 || value > 48 ||
         (value && !a->as.s.data) || e->end - at < 6 + 64 + 2 + 48) { return false; }
-    if (!tel__json_copy_plain(at + 4, a->key, key_size)) { return false; }
+    if (!tel__text_copy_plain(at + 4, a->key, key_size, false)) { return false; }
     end = at + 4 + key_size + 2;
     switch (a->type) {
     case TEL_TYPE_STRING:
-        if (!tel__json_copy_plain(end + 2, a->as.s.data, value)) { return false; }
+        if (!tel__text_copy_plain(end + 2, a->as.s.data, value, false)) { return false; }
         end[0] = 1 << 3 | 2;
         end[1] = (char)value;
         end += 2 + value;
@@ -21929,26 +21937,26 @@ TEL__CALL void tel__otlp_end(tel__otlp_emitter* e) {
 TEL__CALL void tel__otlp_end_list(tel__otlp_emitter* e) {
     TEL__OTLP_EMIT(e, (void)0, tel__otlp_json_end_list(e))
 }
-TEL__CALL void tel__otlp_put_u32(tel__otlp_emitter* e, const tel__otlp_field* f, uint32_t v) {
-    TEL__OTLP_EMIT(e, tel__otlp_protobuf_put_u32(e, f, v), tel__otlp_json_put_u32(e, f, v))
+TEL__INLINE void tel__otlp_put_u32(tel__otlp_emitter* e, const tel__otlp_field* f, uint32_t v) {
+    TEL__OTLP_EMIT(e, tel__otlp_protobuf_put_number(e, f, v), tel__otlp_json_put_u32(e, f, v))
 }
 TEL__CALL void tel__otlp_put_bool(tel__otlp_emitter* e, const tel__otlp_field* f, bool v) {
-    TEL__OTLP_EMIT(e, tel__otlp_protobuf_put_u32(e, f, v ? 1 : 0),
+    TEL__OTLP_EMIT(e, tel__otlp_protobuf_put_number(e, f, v ? 1 : 0),
                    tel__otlp_json_put_bool(e, f, v))
 }
-TEL__CALL void tel__otlp_put_u64(tel__otlp_emitter* e, const tel__otlp_field* f, uint64_t v) {
-    TEL__OTLP_EMIT(e, tel__otlp_protobuf_put_u64(e, f, v), tel__otlp_json_put_u64(e, f, v))
+TEL__INLINE void tel__otlp_put_u64(tel__otlp_emitter* e, const tel__otlp_field* f, uint64_t v) {
+    TEL__OTLP_EMIT(e, tel__otlp_protobuf_put_number(e, f, v), tel__otlp_json_put_u64(e, f, v))
 }
 TEL__CALL void tel__otlp_put_i64(tel__otlp_emitter* e, const tel__otlp_field* f, int64_t v) {
-    TEL__OTLP_EMIT(e, tel__otlp_protobuf_put_u64(e, f, (uint64_t)v),
+    TEL__OTLP_EMIT(e, tel__otlp_protobuf_put_number(e, f, (uint64_t)v),
                    tel__otlp_json_put_i64(e, f, v))
 }
 TEL__CALL void tel__otlp_put_double(tel__otlp_emitter* e, const tel__otlp_field* f, double v) {
-    TEL__OTLP_EMIT(e, tel__otlp_protobuf_put_u64(e, f, tel__otlp_protobuf_bits(v)),
+    TEL__OTLP_EMIT(e, tel__otlp_protobuf_put_number(e, f, tel__otlp_protobuf_bits(v)),
                    tel__otlp_json_put_double(e, f, v))
 }
-TEL__CALL void tel__otlp_put_id(tel__otlp_emitter* e, const tel__otlp_field* f, const uint8_t* id,
-                                size_t size) {
+TEL__INLINE void tel__otlp_put_id(tel__otlp_emitter* e, const tel__otlp_field* f,
+                                  const uint8_t* id, size_t size) {
     TEL__OTLP_EMIT(e, tel__otlp_protobuf_put_bytes(e, f, id, size),
                    tel__otlp_json_put_id(e, f, id, size))
 }
@@ -21970,8 +21978,8 @@ TEL__COLD void tel__otlp_put_counts(tel__otlp_emitter* e, const tel__otlp_field*
 }
 /* sint32 */
 TEL__COLD void tel__otlp_put_sint(tel__otlp_emitter* e, const tel__otlp_field* f, int32_t v) {
-    TEL__OTLP_EMIT(e, tel__otlp_protobuf_put_u64(e, f, v < 0 ? ~(uint64_t)(int64_t)v << 1 | 1
-                                                             : (uint64_t)v << 1),
+    TEL__OTLP_EMIT(e, tel__otlp_protobuf_put_number(e, f, v < 0 ? ~(uint64_t)(int64_t)v << 1 | 1
+                                                                : (uint64_t)v << 1),
                    tel__otlp_json_put_sint(e, f, v))
 }
 TEL__COLD void tel__otlp_put_bytes(tel__otlp_emitter* e, const tel__otlp_field* f,
@@ -22000,19 +22008,17 @@ TEL__INLINE void tel__otlp_put_count(tel__otlp_emitter* e, const tel__otlp_field
     if (n) { tel__otlp_put_u32(e, f, n); }
 }
 
-TEL__INLINE void tel__otlp_put_filled(tel__otlp_emitter* e, const tel__otlp_field* f,
-                                      tel_text text) {
-    if (TEL__UNLIKELY(text.size != 0)) { tel__otlp_put_text(e, f, text); }
-}
-
 TEL__INLINE void tel__otlp_put_time(tel__otlp_emitter* e, const tel__otlp_field* f,
                                     uint64_t unix_ns) {
     if (unix_ns) { tel__otlp_put_u64(e, f, unix_ns); }
 }
 
+/* size: 8 or 16 */
 TEL__INLINE bool tel__otlp_any_set(const uint8_t* id, size_t size) {
-    static const uint8_t none[16] = { 0 };
-    return memcmp(id, none, size) != 0;
+    uint64_t half[2];
+    memcpy(&half[0], id, 8);
+    memcpy(&half[1], id + size - 8, 8);
+    return (half[0] | half[1]) != 0;
 }
 
 /* Writes a value that is no array. A member of a oneof is written even with its default value. An
@@ -22118,7 +22124,7 @@ TEL__FN void tel__otlp_put_links(tel__otlp_emitter* e, const tel_span_view* s) {
         tel__otlp_begin_item(e, list);
         tel__otlp_put_id(e, TEL__OTLP(Link, traceId), c->trace_id, sizeof c->trace_id);
         tel__otlp_put_id(e, TEL__OTLP(Link, spanId), c->span_id, sizeof c->span_id);
-        tel__otlp_put_filled(e, TEL__OTLP(Link, traceState), s->links[i].tracestate);
+        tel__otlp_put_text(e, TEL__OTLP(Link, traceState), s->links[i].tracestate);
         tel__otlp_put_attrs(e, TEL__OTLP(Link, attributes), s->links[i].attrs);
         tel__otlp_put_count(e, TEL__OTLP(Link, droppedAttributesCount), s->links[i].dropped_attrs);
         tel__otlp_put_u32(e, TEL__OTLP(Link, flags), tel__otlp_flags(c, c->remote != 0));
@@ -22133,7 +22139,7 @@ TEL__FN void tel__otlp_put_span(tel__otlp_emitter* e, const tel_span_view* s) {
     tel__otlp_begin_item(e, TEL__OTLP(ScopeSpans, spans));
     tel__otlp_put_id(e, TEL__OTLP(Span, traceId), c->trace_id, sizeof c->trace_id);
     tel__otlp_put_id(e, TEL__OTLP(Span, spanId), c->span_id, sizeof c->span_id);
-    tel__otlp_put_filled(e, TEL__OTLP(Span, traceState), s->tracestate);
+    tel__otlp_put_text(e, TEL__OTLP(Span, traceState), s->tracestate);
     if (tel__otlp_any_set(s->parent_span_id, sizeof s->parent_span_id)) {
         tel__otlp_put_id(e, TEL__OTLP(Span, parentSpanId), s->parent_span_id,
                          sizeof s->parent_span_id);
@@ -22169,7 +22175,10 @@ TEL__FN tel_text tel__otlp_severity(uint32_t number) {
         "WARN", "WARN2", "WARN3", "WARN4", "ERROR", "ERROR2", "ERROR3", "ERROR4", "FATAL", "FATAL2",
             "FATAL3", "FATAL4"
     };
-    return tel__text_of(number - 1 < 24 ? names[number - 1] : "");
+    const char* name;
+    if (number - 1 >= 24) { return tel__text_sized("", 0); }
+    name = names[number - 1];
+    return tel__text_sized(name, 4u + (name[4] != 0) + (name[5] != 0));
 }
 
 /* A body with data is written even if it is empty; data NULL is a record without a body. */
@@ -22433,8 +22442,8 @@ TEL__FN void tel__otlp_put_groups(tel__otlp_emitter* e, const tel__otlp_document
    in the batch. Returns TEL_ERR_MEMORY if the text is not complete, including what was in the
    builder before; a fixed buffer may count as full up to 64 bytes before its end, and one that
    hands its text on needs that many. Returns TEL_ERR_ARGUMENT for anything but one signal. */
-TEL__CALL tel_result tel__otlp_encode_as(const tel_batch* batch, tel_signal signal, bool protobuf,
-                                         tel__text_out* out) {
+TEL__HOT tel_result tel__otlp_encode_as(const tel_batch* batch, tel_signal signal, bool protobuf,
+                                        tel__text_out* out) {
     uint32_t marks[1 + TEL__OTLP_DEPTH], i;
     tel__otlp_json_lead leads[TEL__OTLP_JSON_LEADS];
     tel__otlp_document d;
@@ -23459,7 +23468,7 @@ TEL__HOT tel__prometheus_fit tel__prometheus_shape_put(const tel__prometheus_sha
         t = tel__attr_string(a);
         if (TEL__UNLIKELY(!t.size)) { return TEL__PROMETHEUS_OTHER; }
         if (TEL__UNLIKELY((size_t)(o->data + o->capacity - p) < s->room + t.size) ||
-            !tel__json_copy_plain(p, t.data, t.size)) {
+            !tel__text_copy_plain(p, t.data, t.size, true)) {
             p = tel__prometheus_put_slowly(o, p, t, s->room);
         } else { p += t.size; }
     }

@@ -76,9 +76,9 @@ threads       thread              460
 clock         clock               220
 ids           id                   90
 memory        memory              420
-text          text                458
+text          text                482
 numbers       number              360
-json          json                330
+json          json                306
 arrays        array               240
 writers       writer              160
 diag          diag                340

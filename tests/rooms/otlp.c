@@ -836,6 +836,36 @@ static void test_protobuf_sizes(void) {
     CHECK_INT(wrong, 0);
 }
 
+/* A span is whole, and its name reads back, where the length of either takes a byte more; so is a trace id of which only the
+   last byte is set. */
+static void test_protobuf_lengths(void) {
+    static char text[17000];
+    tel_span_view s;
+    tel_log_view l;
+    size_t n, wrong = 0;
+    reset();
+    memset(text, '"', sizeof text);
+    s = plain_span(&scope_a);
+    batch.spans = &s;
+    batch.span_count = 1;
+    for (n = 1; n < 16400; n += n == 300 ? 15900 : 1) {
+        tel_text span, name;
+        s.name = tel__text_sized(text, n);
+        span = inner(inner(inner(binary(&batch, TEL_SIGNAL_SPANS), 1, 0), 2, 0), 2, 0);
+        name = inner(span, 5, 0);
+        wrong += name.size != n || memcmp(name.data, text, n) != 0;
+        wrong += field(span, 16, 0).number != 16 || field(span, 17, 0).number != 0;
+    }
+    CHECK_INT(wrong, 0);
+    reset();
+    memset(&l, 0, sizeof l);
+    l.scope = &scope_a;
+    l.context.trace_id[15] = 1;
+    batch.logs = &l;
+    batch.log_count = 1;
+    CHECK_INT(inner(inner(inner(inner(binary(&batch, TEL_SIGNAL_LOGS), 1, 0), 2, 0), 2, 0), 9, 0).size, 16);
+}
+
 static void test_protobuf_metrics(void) {
     static const double bounds[2] = { 1, 2.5 };
     static const uint64_t buckets[3] = { 4, 0, 0x0102030405060708u };
@@ -942,6 +972,7 @@ int main(int argc, char** argv) {
     tel__memory_init(&heap, NULL, (uint64_t)1 << 30);
     test_protobuf_spans();
     test_protobuf_sizes();
+    test_protobuf_lengths();
     test_protobuf_metrics();
     test_protobuf_memory();
     test_protobuf_answers();
