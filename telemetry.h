@@ -19361,11 +19361,11 @@ TEL__FN uint32_t tel__pipeline_limit(const tel__pipeline* p, int signal) {
     return signal ? p->limits[signal - 1].queue : UINT32_MAX;
 }
 
-/* A sink for which nothing waits has room always. */
+/* A sink for which nothing waits has room always. tight: as tel__memory_tight found it. */
 TEL__FN bool tel__pipeline_room(const tel__pipeline* p, const tel__pipeline_sink* k,
-                                const tel__batch* b) {
+                                const tel__batch* b, bool tight) {
     const tel__pipeline_queue* q = &k->pending[b->signal];
-    return !q->records || (q->count < TEL__PIPELINE_PENDING && !tel__memory_tight(p->memory) &&
+    return !q->records || (q->count < TEL__PIPELINE_PENDING && !tight &&
                            q->records + b->count <= tel__pipeline_limit(p, b->signal));
 }
 
@@ -19402,7 +19402,7 @@ TEL__COLD bool tel__pipeline_late(tel__pipeline_queue* q) {
 /* Whether a batch may be sealed now: some sink has room, and those without have had their time or
    the rings fill. When no sink has room it goes past them all the same if the rings carry both
    signals, because records of the other one wait behind it. */
-TEL__COLD bool tel__pipeline_may_seal(tel__pipeline* p, const tel__batch* b) {
+TEL__COLD bool tel__pipeline_may_seal(tel__pipeline* p, const tel__batch* b, bool tight) {
     bool some = false, none = true, wait = false;
     uint32_t i;
     for (i = 0; i < tel__pipeline_slots(p); i++) {
@@ -19412,7 +19412,7 @@ TEL__COLD bool tel__pipeline_may_seal(tel__pipeline* p, const tel__batch* b) {
             continue;
         }
         none = false;
-        if (tel__pipeline_room(p, k, b)) { some = true; }
+        if (tel__pipeline_room(p, k, b, tight)) { some = true; }
         else if (!tel__pipeline_late(&k->pending[b->signal])) { wait = true; }
     }
     if (some && tel__registry_filling(p->registry)) { wait = false; }
@@ -19425,8 +19425,9 @@ TEL__CALL bool tel__pipeline_seal(tel__pipeline* p, int signal) {
     tel__batch* b = p->open[signal - 1];
     uint32_t i;
     bool halts = tel__atomic_load_u32(&p->quick) != 0;
+    bool tight = tel__memory_tight(p->memory);  /* asked once, as others allocate meanwhile */
     if (!b || !b->count) { return true; }
-    if (!tel__pipeline_may_seal(p, b)) {
+    if (!tel__pipeline_may_seal(p, b, tight)) {
         tel__atomic_store_u32(&p->blocked, 1);
         return false;
     }
@@ -19437,7 +19438,7 @@ TEL__CALL bool tel__pipeline_seal(tel__pipeline* p, int signal) {
         if (tel__atomic_load_u32(&k->off)) { tel__atomic_add_u64(&k->skipped[signal], b->count); }
         else if (!tel__pipeline_ready(k)) {
             tel__atomic_add_u64(&k->dropped_failed[signal], b->count);
-        } else if (tel__pipeline_room(p, k, b)) {
+        } else if (tel__pipeline_room(p, k, b, tight)) {
             if (tel__pipeline_apart(k)) {
                 halts = false;
                 b->spare = NULL;        /* it may be the last one to drop it, when nobody waits */
